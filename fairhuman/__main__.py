@@ -1,0 +1,41 @@
+"""The command line: ``python -m fairhuman COMMAND``.
+
+Each command is a thin shell over one library function; modules are imported inside, so that ``--help`` is quick.
+"""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+app = typer.Typer(
+    help="Fair multi-objective fine-tuning of diffusion models: the FairHuman companion.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+)
+train_app = typer.Typer(help="Train an adapter, or the embedded base model.", no_args_is_help=True)
+app.add_typer(train_app, name="train")
+
+
+@app.command("run")
+def run(
+    notebook: Annotated[str, typer.Argument(help="Name of a notebook, such as 04_train_lora.")],
+    profile: Annotated[str, typer.Option(help="Parameter file in params/.")] = "quick",
+) -> None:
+    """Execute one notebook with a profile's parameters; the copy lands in runs/PROFILE/notebooks/."""
+    from fairhuman.workflow import run_notebook
+
+    typer.echo(run_notebook(notebook, profile))
+
+
+def main() -> None:
+    """Run a command; bad input ends in one line on stderr and exit status 2, not in a traceback."""
+    try:
+        app()
+    except (ValueError, OSError) as error:
+        typer.secho(f"fairhuman: {error}", fg="red", err=True)
+        raise SystemExit(2) from None
+
+
+if __name__ == "__main__":
+    main()

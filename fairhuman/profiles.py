@@ -1,0 +1,123 @@
+"""Parameter files: where things are, and which values a notebook runs with.
+
+A profile is a file ``params/<profile>.yaml``. The parameter cell of each notebook holds the values of
+``quick``; a profile states only what differs, notebook by notebook.
+"""
+
+import difflib
+import os
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+
+def workspace() -> Path:
+    """Folder that holds ``runs/``, ``results/`` and ``figures/``.
+
+    The environment variable ``FAIRHUMAN_WORKSPACE`` if it is set; otherwise the checkout, if the current
+    folder lies in one; otherwise the current folder.
+    """
+    named = os.environ.get("FAIRHUMAN_WORKSPACE")
+    if named:
+        return Path(named).resolve()
+    return checkout() or Path.cwd()
+
+
+def checkout() -> Path | None:
+    """The nearest folder, from the current one upwards, that holds ``params/`` and ``notebooks/``."""
+    here = Path.cwd()
+    for folder in (here, *here.parents):
+        if (folder / "params").is_dir() and (folder / "notebooks").is_dir():
+            return folder
+    return None
+
+
+def run_directory(profile: str, name: str) -> Path:
+    """``runs/<profile>/<name>``: what one run leaves behind. Not created."""
+    return workspace() / "runs" / profile / name
+
+
+def results_directory(profile: str) -> Path:
+    """``results/<profile>``: the figures that tables and plots are drawn from. Not created."""
+    return workspace() / "results" / profile
+
+
+def figures_directory() -> Path:
+    """``figures``: drawn figures with their data beside. Not created."""
+    return workspace() / "figures"
+
+
+@dataclass(frozen=True)
+class Profile:
+    """The parameters that one profile changes.
+
+    Attributes:
+        name: File name without ending.
+        path: The file it was read from.
+        notebooks: Notebook name (``04_train_lora``) to the parameters that differ from its own cell.
+    """
+
+    name: str
+    path: Path
+    notebooks: Mapping[str, Mapping[str, Any]]
+
+    def parameters(self, notebook: str) -> dict[str, Any]:
+        """Parameters to inject into ``notebook``: the profile's name and what it changes."""
+        return {"profile": self.name, **self.notebooks.get(notebook, {})}
+
+
+def profile_names(folder: Path | None = None) -> list[str]:
+    """Names of the profiles in ``params/``."""
+    return sorted(path.stem for path in _params(folder).glob("*.yaml"))
+
+
+def load_profile(name: str, folder: Path | None = None) -> Profile:
+    """Read ``params/<name>.yaml``.
+
+    Args:
+        name: ``quick``, ``full``, ``paper`` or the stem of a file of your own.
+        folder: Folder of the parameter files; by default ``params/`` of the checkout.
+
+    Raises:
+        ValueError: No such profile, or the file does not have the form ``notebooks: {name: {parameter: value}}``.
+    """
+    path = _params(folder) / f"{name}.yaml"
+    if not path.is_file():
+        raise ValueError(f"profile: {unknown(name, profile_names(folder))}")
+    content = yaml.safe_load(path.read_text()) or {}
+    if not isinstance(content, dict):
+        raise ValueError(f"{path}: must be a mapping, found {type(content).__name__}")
+    for key in content:
+        if key != "notebooks":
+            raise ValueError(f"{path}: {unknown(key, ['notebooks'])}")
+    notebooks = content.get("notebooks") or {}
+    for notebook, changes in notebooks.items():
+        if not isinstance(changes, dict):
+            raise ValueError(f"{path}: notebooks.{notebook} must map parameters to values, found {changes!r}")
+        if "profile" in changes:
+            raise ValueError(f"{path}: notebooks.{notebook}.profile is set by the file's name; leave it out")
+    return Profile(name, path, notebooks)
+
+
+def unknown(name: object, known: Iterable[str]) -> str:
+    """Say that ``name`` is not among ``known``, with the nearest one where there is one.
+
+    >>> unknown("mdp", ["ls", "mpd"])
+    "unknown name 'mdp'; did you mean 'mpd'? (known: ls, mpd)"
+    """
+    names = list(known)
+    near = difflib.get_close_matches(str(name), names, n=1)
+    hint = f"; did you mean {near[0]!r}?" if near else ""
+    return f"unknown name {name!r}{hint} (known: {', '.join(names) or 'none'})"
+
+
+def _params(folder: Path | None) -> Path:
+    if folder is not None:
+        return folder
+    root = checkout()
+    if root is None:
+        raise FileNotFoundError(f"no folder with params/ and notebooks/ at or above {Path.cwd()}")
+    return root / "params"

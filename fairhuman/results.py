@@ -1,0 +1,132 @@
+"""Results on disk: one JSON file a result, with all that is needed to obtain it again.
+
+Tables and figures are drawn from these files only.
+"""
+
+import json
+import math
+import os
+import platform
+import subprocess
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+from fairhuman.profiles import results_directory
+
+PACKAGES = (
+    "fairhuman", "torch", "diffusers", "transformers", "peft", "accelerate", "torchjd", "anny", "warp-lang",
+    "mediapipe", "numpy", "scipy", "pandas",
+)  # fmt: skip
+
+
+def write_result(
+    profile: str,
+    name: str,
+    figures: Mapping[str, Any],
+    *,
+    parameters: Mapping[str, Any],
+    samples: int,
+    seed: int,
+) -> Path:
+    """Write ``results/<profile>/<name>.json``, whole or not at all.
+
+    Args:
+        profile: Profile the result belongs to, or another folder name such as ``benchmarks``.
+        name: Name of the result.
+        figures: What was measured; numbers, strings, lists and mappings of these. NumPy and torch scalars and
+            arrays are converted; non-finite numbers become null.
+        parameters: Resolved parameters of the run.
+        samples: Number of samples that the figures rest on (at least 1).
+        seed: Seed of the run.
+
+    Returns:
+        The file's path.
+
+    Raises:
+        ValueError: ``samples`` is below 1.
+        TypeError: A value that JSON can't hold.
+    """
+    if samples < 1:
+        raise ValueError(f"samples: must be at least 1, found {samples}")
+    content = {
+        "name": name,
+        "profile": profile,
+        "figures": plain(figures),
+        "parameters": plain(parameters),
+        "samples": int(samples),
+        "seed": int(seed),
+        "provenance": provenance(),
+    }
+    path = results_directory(profile) / f"{name}.json"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_suffix(".json.partial")
+    partial.write_text(json.dumps(content, indent=1, allow_nan=False) + "\n")
+    os.replace(partial, path)
+    return path
+
+
+def read_result(profile: str, name: str) -> dict[str, Any]:
+    """Read a result written by :func:`write_result`.
+
+    Raises:
+        FileNotFoundError: It has not been computed; the message names the file.
+    """
+    path = results_directory(profile) / f"{name}.json"
+    if not path.is_file():
+        raise FileNotFoundError(f"{path}: no such result; `make reproduce PROFILE={profile}` computes it")
+    return json.loads(path.read_text())
+
+
+def provenance() -> dict[str, Any]:
+    """Versions, commit, machine and time, for a result file."""
+    return {
+        "versions": {"python": platform.python_version()} | {name: _version(name) for name in PACKAGES},
+        "commit": _git("rev-parse", "HEAD"),
+        "modified": bool(_git("status", "--porcelain", "--untracked-files=no", "--", "fairhuman", "notebooks", "params")),
+        "platform": f"{platform.system()} {platform.machine()}",
+        "processors": os.cpu_count(),
+        "written": datetime.now(UTC).isoformat(timespec="seconds"),
+    }
+
+
+def plain(value: Any) -> Any:
+    """The value as JSON holds it: arrays as lists, non-finite numbers as None.
+
+    >>> plain({"rate": float("nan"), "counts": (1, 2)})
+    {'rate': None, 'counts': [1, 2]}
+    """
+    if isinstance(value, Mapping):
+        return {str(key): plain(entry) for key, entry in value.items()}
+    if isinstance(value, list | tuple):
+        return [plain(entry) for entry in value]
+    if isinstance(value, bool | str) or value is None:
+        return value
+    if isinstance(value, Path):
+        return str(value)
+    if hasattr(value, "tolist"):  # NumPy and torch, scalars and arrays
+        return plain(value.tolist())
+    if isinstance(value, int):
+        return value
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    raise TypeError(f"a result cannot hold {type(value).__name__}: {value!r}")
+
+
+def _version(package: str) -> str | None:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return None
+
+
+def _git(*words: str) -> str | None:
+    try:
+        done = subprocess.run(
+            ["git", *words], capture_output=True, text=True, timeout=10, check=True, cwd=Path(__file__).parents[1]
+        )
+    except (OSError, subprocess.SubprocessError):
+        return None  # installed as a package, or no git on this machine
+    return done.stdout.strip()
