@@ -1,0 +1,17 @@
+"""Base models: a miniature of Stable Diffusion XL, and how to load one of any size."""
+
+from fairhuman.models._architecture import Architecture, build_autoencoder, build_pipeline
+from fairhuman.models._base import EMBEDDED, load_base
+from fairhuman.models._tiny import TINY, tiny_pipeline
+from fairhuman.models._tokenizer import word_tokenizer
+
+__all__ = [
+    "EMBEDDED",
+    "TINY",
+    "Architecture",
+    "build_autoencoder",
+    "build_pipeline",
+    "load_base",
+    "tiny_pipeline",
+    "word_tokenizer",
+]

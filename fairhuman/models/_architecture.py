@@ -1,0 +1,173 @@
+"""The parts of a small Stable Diffusion XL pipeline, untrained."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import torch
+from diffusers import (
+    AutoencoderKL,
+    StableDiffusionXLPipeline,
+    UNet2DConditionModel,
+    UniPCMultistepScheduler,
+)
+from transformers import CLIPTextConfig, CLIPTextModel, CLIPTextModelWithProjection
+
+from fairhuman.models._tokenizer import word_tokenizer
+
+
+@dataclass(frozen=True)
+class Architecture:
+    """Sizes of a miniature of Stable Diffusion XL; the defaults are those of the shipped base.
+
+    The classes and the way they are wired are SDXL's: two text encoders whose penultimate hidden
+    states are concatenated, the second one's pooled projection and six ``time_ids`` added to the
+    time embedding (``addition_embed_type="text_time"``), a KL autoencoder of factor 8.
+    """
+
+    image_size: int = 256
+    """Width and height of the images in pixels; a multiple of 8 × 2^(UNet levels − 1)."""
+    latent_channels: int = 8
+    """Channels of a latent; SDXL has 4, which a miniature decoder cannot make faces from."""
+    autoencoder_channels: tuple[int, ...] = (16, 32, 64, 128)
+    """Channels per autoencoder level, full resolution first; four levels make the factor 8."""
+    autoencoder_layers: int = 1
+    """Residual blocks per autoencoder level."""
+    unet_channels: tuple[int, ...] = (64, 128, 192)
+    """Channels per UNet level; cross-attention everywhere but at the first level, as in SDXL."""
+    unet_layers: int = 1
+    """Residual blocks per UNet level."""
+    attention_head_dim: int = 32
+    """Channels of an attention head."""
+    text_width: int = 128
+    """Hidden size of each text encoder."""
+    text_layers: int = 3
+    """Layers of each text encoder; the last one feeds only the pooled projection."""
+    max_tokens: int = 40
+    """Longest prompt in tokens, the start and end tokens included."""
+    norm_groups: int = 8
+    """Groups of each group norm; divides every channel count."""
+    time_embed_dim: int = 32
+    """Sinusoidal channels of each of the six ``time_ids``."""
+
+    def __post_init__(self) -> None:
+        step = 8 * 2 ** (len(self.unet_channels) - 1)
+        if self.image_size < step or self.image_size % step:
+            raise ValueError(f"image_size must be a multiple of {step}, got {self.image_size}")
+        if len(self.autoencoder_channels) != 4:
+            raise ValueError(
+                f"autoencoder_channels must name 4 levels (factor 8), got {len(self.autoencoder_channels)}"
+            )
+        for name in ("autoencoder_channels", "unet_channels"):
+            for channels in getattr(self, name):
+                if channels < 1 or channels % self.norm_groups:
+                    raise ValueError(
+                        f"{name} must be multiples of norm_groups = {self.norm_groups}, got {channels}"
+                    )
+        for channels in self.unet_channels[1:]:
+            if channels % self.attention_head_dim:
+                raise ValueError(
+                    f"unet_channels after the first must be multiples of attention_head_dim = "
+                    f"{self.attention_head_dim}, got {channels}"
+                )
+
+
+def build_pipeline(
+    architecture: Architecture, words: Iterable[str], seed: int = 0
+) -> StableDiffusionXLPipeline:
+    """Build an untrained pipeline; the same arguments give the same weights.
+
+    Args:
+        architecture: The sizes of the parts.
+        words: The words that the tokenizers keep whole.
+        seed: Seed of the random weights. The global random state is left as it was.
+
+    Returns:
+        A ``StableDiffusionXLPipeline`` in float32 on the CPU with a UniPC scheduler that predicts
+        v with zero terminal signal-to-noise ratio (Lin et al., 2024), which plain backgrounds
+        need: with SDXL's schedule the mean colour of a small image shines through the noise.
+    """
+    words = list(words)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        vae = build_autoencoder(architecture)
+        tokenizer = word_tokenizer(words, architecture.max_tokens)
+        text = _text_config(architecture, tokenizer)
+        text_encoder = CLIPTextModel(text)
+        text_encoder_2 = CLIPTextModelWithProjection(text)
+        unet = _build_unet(architecture)
+    return StableDiffusionXLPipeline(
+        vae=vae,
+        text_encoder=text_encoder.eval(),
+        text_encoder_2=text_encoder_2.eval(),
+        tokenizer=tokenizer,
+        tokenizer_2=word_tokenizer(words, architecture.max_tokens),
+        unet=unet.eval(),
+        scheduler=UniPCMultistepScheduler(
+            beta_start=0.00085,
+            beta_end=0.012,
+            beta_schedule="scaled_linear",
+            prediction_type="v_prediction",
+            rescale_betas_zero_snr=True,
+            timestep_spacing="trailing",
+        ),
+        force_zeros_for_empty_prompt=True,
+        add_watermarker=False,
+    )
+
+
+def build_autoencoder(architecture: Architecture) -> AutoencoderKL:
+    """The untrained autoencoder alone; weights from the current random state."""
+    levels = len(architecture.autoencoder_channels)
+    return AutoencoderKL(
+        down_block_types=("DownEncoderBlock2D",) * levels,
+        up_block_types=("UpDecoderBlock2D",) * levels,
+        block_out_channels=architecture.autoencoder_channels,
+        layers_per_block=architecture.autoencoder_layers,
+        latent_channels=architecture.latent_channels,
+        norm_num_groups=architecture.norm_groups,
+        sample_size=architecture.image_size,
+        scaling_factor=1.0,
+        force_upcast=False,
+        # Attention would tie the autoencoder to one image size; crops train a convolutional one.
+        mid_block_add_attention=False,
+    ).eval()
+
+
+def _text_config(architecture: Architecture, tokenizer) -> CLIPTextConfig:
+    return CLIPTextConfig(
+        vocab_size=len(tokenizer),
+        hidden_size=architecture.text_width,
+        intermediate_size=4 * architecture.text_width,
+        projection_dim=architecture.text_width,
+        num_hidden_layers=architecture.text_layers,
+        num_attention_heads=max(1, architecture.text_width // 32),
+        max_position_embeddings=architecture.max_tokens,
+        bos_token_id=tokenizer.bos_token_id,
+        eos_token_id=tokenizer.eos_token_id,
+        pad_token_id=tokenizer.pad_token_id,
+    )
+
+
+def _build_unet(architecture: Architecture) -> UNet2DConditionModel:
+    levels = len(architecture.unet_channels)
+    return UNet2DConditionModel(
+        sample_size=architecture.image_size // 8,
+        in_channels=architecture.latent_channels,
+        out_channels=architecture.latent_channels,
+        down_block_types=("DownBlock2D",) + ("CrossAttnDownBlock2D",) * (levels - 1),
+        up_block_types=("CrossAttnUpBlock2D",) * (levels - 1) + ("UpBlock2D",),
+        block_out_channels=architecture.unet_channels,
+        layers_per_block=architecture.unet_layers,
+        norm_num_groups=architecture.norm_groups,
+        cross_attention_dim=2 * architecture.text_width,
+        # diffusers calls the number of heads `attention_head_dim`; SDXL's own config does the same.
+        attention_head_dim=tuple(
+            max(1, c // architecture.attention_head_dim) for c in architecture.unet_channels
+        ),
+        use_linear_projection=True,
+        addition_embed_type="text_time",
+        addition_time_embed_dim=architecture.time_embed_dim,
+        projection_class_embeddings_input_dim=architecture.text_width + 6 * architecture.time_embed_dim,
+    )
