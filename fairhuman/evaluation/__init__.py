@@ -1,0 +1,35 @@
+"""Judging images: detectors, statistics with intervals, held-out losses, tables.
+
+Names are imported on first use, so that a worker process that only runs detectors does not load
+PyTorch, pandas or SciPy.
+"""
+
+from importlib import import_module
+from typing import Any
+
+_HOMES = {
+    "Detection": "detectors",
+    "Face": "detectors",
+    "Hand": "detectors",
+    "detect": "detectors",
+    "Estimate": "statistics",
+    "estimate_mean": "statistics",
+    "estimate_proportion": "statistics",
+    "estimate_ratio": "statistics",
+    "paired_difference": "statistics",
+    "Regions": "detection_rates",
+    "evaluate_detection": "detection_rates",
+    "compare_detection": "detection_rates",
+}
+
+__all__ = sorted(_HOMES)
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    return __all__
