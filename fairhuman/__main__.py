@@ -28,11 +28,22 @@ def run(
     typer.echo(run_notebook(notebook, profile))
 
 
+@app.command("refresh")
+def refresh(
+    notebooks: Annotated[list[str] | None, typer.Argument(help="Names; by default all, in order.")] = None,
+) -> None:
+    """Execute notebooks in place, so that their stored outputs are today's."""
+    from fairhuman.workflow import STEPS, refresh_notebook
+
+    for name in notebooks or STEPS:
+        typer.echo(refresh_notebook(name))
+
+
 def main() -> None:
     """Run a command; bad input ends in one line on stderr and exit status 2, not in a traceback."""
     try:
         app()
-    except (ValueError, OSError) as error:
+    except (ValueError, OSError, RuntimeError) as error:
         typer.secho(f"fairhuman: {error}", fg="red", err=True)
         raise SystemExit(2) from None
 

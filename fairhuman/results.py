@@ -85,7 +85,9 @@ def provenance() -> dict[str, Any]:
     return {
         "versions": {"python": platform.python_version()} | {name: _version(name) for name in PACKAGES},
         "commit": _git("rev-parse", "HEAD"),
-        "modified": bool(_git("status", "--porcelain", "--untracked-files=no", "--", "fairhuman", "notebooks", "params")),
+        "modified": bool(
+            _git("status", "--porcelain", "--untracked-files=no", "--", "fairhuman", "notebooks", "params")
+        ),
         "platform": f"{platform.system()} {platform.machine()}",
         "processors": os.cpu_count(),
         "written": datetime.now(UTC).isoformat(timespec="seconds"),
@@ -125,7 +127,12 @@ def _version(package: str) -> str | None:
 def _git(*words: str) -> str | None:
     try:
         done = subprocess.run(
-            ["git", *words], capture_output=True, text=True, timeout=10, check=True, cwd=Path(__file__).parents[1]
+            ["git", *words],
+            capture_output=True,
+            text=True,
+            timeout=10,
+            check=True,
+            cwd=Path(__file__).parents[1],
         )
     except (OSError, subprocess.SubprocessError):
         return None  # installed as a package, or no git on this machine

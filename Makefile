@@ -1,0 +1,49 @@
+# make reproduce   run every notebook that is stale, in order; PROFILE=quick (minutes), full (hours) or paper (GPU)
+# make test        unit tests, README examples, and every notebook's outputs
+# make lab         JupyterLab on the notebooks
+# make figures     redraw figures/ from results/PROFILE
+# make notebooks   execute the notebooks in place, so that their stored outputs are today's
+# make clean       remove the environment and everything computed but results/ and figures/
+PROFILE ?= quick
+CORES   ?= $(shell getconf _NPROCESSORS_ONLN)
+VENV    ?= .venv
+RUN     := $(VENV)/bin/python
+READY   := $(VENV)/.ready
+
+.PHONY: reproduce test lint lab figures notebooks clean
+
+reproduce: $(READY)
+	@$(VENV)/bin/snakemake --cores $(CORES) --rerun-incomplete --quiet host --config profile=$(PROFILE)
+
+test: $(READY) lint
+	$(RUN) -m pytest tests
+	rm -rf build/test && mkdir -p build/test
+	FAIRHUMAN_WORKSPACE=build/test $(RUN) -m pytest --nbval-lax --nbval-cell-timeout=1800 -p no:cacheprovider notebooks
+
+lint: $(READY)
+	$(RUN) -m ruff check .
+	$(RUN) -m ruff format --check .
+
+lab: $(READY)
+	$(RUN) -m jupyterlab --notebook-dir notebooks
+
+figures: $(READY)
+	$(RUN) -m fairhuman figures --profile $(PROFILE)
+
+notebooks: $(READY)
+	FAIRHUMAN_WORKSPACE=build/notebooks $(RUN) -m fairhuman refresh
+
+clean:
+	rm -rf $(VENV) build runs .snakemake .pytest_cache .ruff_cache .hypothesis
+
+# The environment: made once, made anew when what it is made from changes.
+$(READY): pyproject.toml constraints.txt
+	@python=; for candidate in $(PYTHON) python3.11 python3.12 python3 python; do \
+	    if $$candidate -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] < (3, 13))' 2>/dev/null; \
+	    then python=$$candidate; break; fi; done; \
+	if [ -z "$$python" ]; then echo "Python 3.11 or 3.12 is needed; found $$(python3 --version 2>&1). Install one, or name it: make $(MAKECMDGOALS) PYTHON=/path/to/python3.11" >&2; exit 1; fi; \
+	echo "Making the environment in $(VENV) with $$($$python --version) (about three minutes)"; \
+	$$python -m venv $(VENV)
+	@$(RUN) -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
+	@$(RUN) -c 'import cv2' 2>/dev/null || { echo "OpenCV cannot load: $$($(RUN) -c 'import cv2' 2>&1 | tail -n 1). On Debian and Ubuntu: apt-get install libgl1 libglib2.0-0" >&2; exit 1; }
+	@touch $@

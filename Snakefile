@@ -1,0 +1,40 @@
+# Runs the notebooks in order, only those that are stale: `make reproduce PROFILE=quick`.
+# The graph itself is fairhuman.workflow.STEPS.
+import sys
+
+from fairhuman.profiles import load_profile, workspace
+from fairhuman.workflow import STEPS, check_profile, executed_path, notebook_path, sources
+
+PROFILE = config.get("profile", "quick")
+CHANGES = load_profile(PROFILE)
+check_profile(CHANGES)
+RESULTS = workspace() / "results" / PROFILE
+
+
+rule reproduce:
+    input:
+        [executed_path(name, PROFILE) for name in STEPS],
+
+
+for step_name, step in STEPS.items():
+
+    rule:
+        name:
+            f"n{step_name}"
+        input:
+            notebook=notebook_path(step_name),
+            library=sources(step_name),
+            after=[executed_path(earlier, PROFILE) for earlier in step.after],
+        output:
+            executed=executed_path(step_name, PROFILE),
+            results=[RESULTS / f"{result}.json" for result in step.results],
+        params:
+            notebook=step_name,
+            changes=CHANGES.parameters(step_name),
+        log:
+            executed_path(step_name, PROFILE).with_suffix(".log"),
+        message:
+            f"{step_name} ({PROFILE})"
+        threads: workflow.cores
+        shell:
+            "{sys.executable} -m fairhuman run {params.notebook} --profile {PROFILE} > {log} 2>&1 || (tail -n 20 {log}; exit 1)"

@@ -1,0 +1,265 @@
+"""Notebooks as steps: what each reads and leaves behind, and how one is executed.
+
+Snakemake asks this module for the graph and decides what is stale; papermill executes. See ``Snakefile``.
+"""
+
+import ast
+import hashlib
+import json
+import logging
+import os
+import shutil
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from fairhuman.profiles import Profile, checkout, load_profile, run_directory, unknown, workspace
+
+
+@dataclass(frozen=True)
+class Step:
+    """One notebook of the sequence.
+
+    Attributes:
+        after: Notebooks that must have run before.
+        results: Names of the result files it writes.
+        owns: Run folders that are its alone; removed when its code or parameters have changed, kept for resuming
+            when they have not.
+        uses: Parts of the library, beside the ones that every notebook uses, whose change makes it stale.
+    """
+
+    after: tuple[str, ...] = ()
+    results: tuple[str, ...] = ()
+    owns: tuple[str, ...] = ()
+    uses: tuple[str, ...] = ()
+
+
+STEPS: Mapping[str, Step] = {
+    "00_humans": Step(
+        results=("humans",),
+        owns=("humans",),
+        uses=("humans", "data", "sheet", "evaluation/detectors", "evaluation/statistics"),
+    ),
+    "02_mpd_derivation": Step(results=("mpd_derivation",), uses=("fairness", "figures")),
+    "04_train_lora": Step(
+        after=("00_humans",),
+        results=("train_lora",),
+        owns=("lora-ls", "lora-mpd"),
+        uses=(
+            "data",
+            "regions",
+            "objectives",
+            "fairness",
+            "models",
+            "training",
+            "evaluation/regional",
+            "figures",
+        ),
+    ),
+    "06_evaluation": Step(
+        after=("00_humans", "04_train_lora"),
+        results=("evaluation",),
+        owns=("samples",),
+        uses=("models", "sampling", "evaluation", "figures", "sheet"),
+    ),
+    "10_figures": Step(
+        after=("00_humans", "02_mpd_derivation", "04_train_lora", "06_evaluation"),
+        uses=("figures", "results"),
+    ),
+}
+
+
+def notebook_path(name: str) -> Path:
+    """The notebook's file.
+
+    Raises:
+        ValueError: No such notebook.
+    """
+    folder = _checkout() / "notebooks"
+    path = folder / f"{name}.ipynb"
+    if not path.is_file():
+        raise ValueError(f"notebook: {unknown(name, sorted(p.stem for p in folder.glob('*.ipynb')))}")
+    return path
+
+
+def executed_path(name: str, profile: str) -> Path:
+    """Where the executed copy lands."""
+    return run_directory(profile, "notebooks") / f"{name}.ipynb"
+
+
+def sources(name: str) -> list[Path]:
+    """Library files whose change makes the notebook stale."""
+    package = _checkout() / "fairhuman"
+    files: set[Path] = set()
+    for part in STEPS[name].uses:
+        folder = package / part
+        files.update(folder.rglob("*.py") if folder.is_dir() else [folder.with_suffix(".py")])
+    return sorted(files)
+
+
+def check_profile(profile: Profile) -> None:
+    """Refuse parameters that a notebook does not have, or of another type than its own.
+
+    papermill only warns of an unknown name and would run for hours with a default.
+
+    Raises:
+        ValueError: Names file, notebook and parameter.
+    """
+    for notebook, changes in profile.notebooks.items():
+        defaults = parameter_defaults(notebook)
+        for name, value in changes.items():
+            where = f"{profile.path}: notebooks.{notebook}"
+            if name not in defaults:
+                raise ValueError(f"{where}: {unknown(name, defaults)}")
+            if not _same_type(defaults[name], value):
+                raise ValueError(
+                    f"{where}.{name}: must be {type(defaults[name]).__name__} "
+                    f"like the notebook's own {defaults[name]!r}, found {value!r}"
+                )
+
+
+def parameter_defaults(notebook: str) -> dict[str, Any]:
+    """Names and values in the notebook's ``parameters`` cell.
+
+    Raises:
+        ValueError: The notebook is unknown, or has not exactly one such cell, or the cell holds more than literals.
+    """
+    path = notebook_path(notebook)
+    cells = [
+        cell
+        for cell in json.loads(path.read_text())["cells"]
+        if "parameters" in cell["metadata"].get("tags", [])
+    ]
+    if len(cells) != 1:
+        raise ValueError(f"{path}: must have one cell tagged 'parameters', found {len(cells)}")
+    defaults = {}
+    for statement in ast.parse("".join(cells[0]["source"])).body:
+        try:
+            defaults[statement.targets[0].id] = ast.literal_eval(statement.value)
+        except (AttributeError, ValueError):
+            line = ast.unparse(statement)
+            raise ValueError(
+                f"{path}: the parameters cell may hold `name = literal` only, found {line!r}"
+            ) from None
+    return defaults
+
+
+def run_notebook(name: str, profile: str = "quick") -> Path:
+    """Execute a notebook with a profile's parameters.
+
+    Run folders that the notebook owns are removed first if its code, the library parts it uses or its parameters
+    have changed since they were made; otherwise they are kept, so that a run that was cut off goes on.
+
+    Args:
+        name: Notebook name without ending.
+        profile: Profile name.
+
+    Returns:
+        Path of the executed copy.
+
+    Raises:
+        ValueError: Unknown notebook, profile or parameter.
+        RuntimeError: A cell failed; names the copy in which the error can be read.
+    """
+    path = notebook_path(name)
+    settings = load_profile(profile)
+    check_profile(settings)
+    parameter_defaults(name)
+    parameters = settings.parameters(name)
+
+    executed = executed_path(name, profile)
+    executed.parent.mkdir(parents=True, exist_ok=True)
+    _forget_stale(name, profile, _fingerprint(path, parameters))
+
+    import papermill
+
+    logging.getLogger("papermill").setLevel(logging.ERROR)
+    unfinished = executed.with_suffix(".unfinished.ipynb")
+    os.environ["FAIRHUMAN_WORKSPACE"] = str(workspace())  # the kernel starts in another folder
+    try:
+        papermill.execute_notebook(
+            path,
+            unfinished,
+            parameters,
+            kernel_name="python3",
+            cwd=path.parent,
+            progress_bar=sys.stderr.isatty(),
+        )
+    except papermill.PapermillExecutionError as error:
+        raise RuntimeError(f"{name}: {error.ename}: {error.evalue} (see {unfinished})") from error
+    os.replace(unfinished, executed)
+    return executed
+
+
+def refresh_notebook(name: str) -> Path:
+    """Execute a notebook in place, with its own parameters, so that its stored outputs are today's.
+
+    Nothing else of the file changes: metadata is reduced to the kernel, outputs keep their execution counts.
+
+    Raises:
+        ValueError: No such notebook.
+        RuntimeError: A cell failed; the file is left as it was.
+    """
+    path = notebook_path(name)
+
+    import nbformat
+    from nbclient import NotebookClient
+    from nbclient.exceptions import CellExecutionError
+
+    notebook = nbformat.read(path, as_version=4)
+    os.environ["FAIRHUMAN_WORKSPACE"] = str(workspace())
+    client = NotebookClient(
+        notebook, timeout=None, kernel_name="python3", resources={"metadata": {"path": path.parent}}
+    )
+    try:
+        client.execute()
+    except CellExecutionError as error:
+        raise RuntimeError(f"{name}: {error}") from error
+    kernel = {"name": "python3", "display_name": "Python 3", "language": "python"}
+    notebook.metadata = {"kernelspec": kernel, "language_info": {"name": "python"}}
+    for cell in notebook.cells:
+        cell.metadata = {key: value for key, value in cell.metadata.items() if key == "tags"}
+    partial = path.with_suffix(".ipynb.partial")
+    nbformat.write(notebook, partial)
+    os.replace(partial, path)
+    return path
+
+
+def _forget_stale(name: str, profile: str, fingerprint: str) -> None:
+    record = executed_path(name, profile).with_suffix(".inputs")
+    if record.is_file() and record.read_text() == fingerprint:
+        return
+    for owned in STEPS[name].owns if name in STEPS else ():
+        shutil.rmtree(run_directory(profile, owned), ignore_errors=True)
+    record.write_text(fingerprint)
+
+
+def _fingerprint(notebook: Path, parameters: Mapping[str, Any]) -> str:
+    digest = hashlib.sha256(json.dumps(parameters, sort_keys=True).encode())
+    for cell in json.loads(notebook.read_text())["cells"]:
+        if cell["cell_type"] == "code":
+            digest.update("".join(cell["source"]).encode())
+    for path in sources(notebook.stem) if notebook.stem in STEPS else ():
+        digest.update(path.read_bytes())
+    return digest.hexdigest()
+
+
+def _same_type(default: Any, value: Any) -> bool:
+    if default is None or value is None:
+        return True
+    if isinstance(default, bool) or isinstance(value, bool):
+        return isinstance(default, bool) and isinstance(value, bool)
+    if isinstance(default, float):
+        return isinstance(value, int | float)
+    return isinstance(value, type(default))
+
+
+def _checkout() -> Path:
+    root = checkout()
+    if root is None:
+        raise FileNotFoundError(
+            f"no checkout (a folder with params/ and notebooks/) at or above {Path.cwd()}"
+        )
+    return root

@@ -1,0 +1,46 @@
+import json
+
+import numpy as np
+import pytest
+import torch
+
+from fairhuman.results import read_result, write_result
+
+
+def test_a_result_says_how_it_was_obtained(workspace):
+    path = write_result(
+        "quick",
+        "rates",
+        {"face": np.float32(0.5), "w": torch.ones(2)},
+        parameters={"steps": 3},
+        samples=4,
+        seed=7,
+    )
+    assert path == workspace / "results" / "quick" / "rates.json"
+    result = read_result("quick", "rates")
+    assert result["figures"] == {"face": 0.5, "w": [1.0, 1.0]}
+    assert (result["parameters"], result["samples"], result["seed"]) == ({"steps": 3}, 4, 7)
+    assert result["provenance"]["versions"]["torch"].startswith("2.")
+
+
+def test_nothing_is_left_half_written(workspace):
+    write_result("quick", "rates", {"face": 1}, parameters={}, samples=1, seed=0)
+    with pytest.raises(TypeError, match="object"):
+        write_result("quick", "rates", {"face": object()}, parameters={}, samples=1, seed=0)
+    assert read_result("quick", "rates")["figures"] == {"face": 1}
+    assert [path.name for path in (workspace / "results" / "quick").iterdir()] == ["rates.json"]
+
+
+def test_non_finite_numbers_are_null(workspace):
+    path = write_result("quick", "rates", {"face": float("inf")}, parameters={}, samples=1, seed=0)
+    assert json.loads(path.read_text())["figures"]["face"] is None
+
+
+def test_a_result_without_samples_is_refused(workspace):
+    with pytest.raises(ValueError, match="samples: must be at least 1, found 0"):
+        write_result("quick", "rates", {}, parameters={}, samples=0, seed=0)
+
+
+def test_a_missing_result_is_named(workspace):
+    with pytest.raises(FileNotFoundError, match=r"results/quick/nothing\.json"):
+        read_result("quick", "nothing")

@@ -1,0 +1,76 @@
+"""The workflow on a small checkout of its own: stale or not, resumed or begun anew."""
+
+import nbformat
+import pytest
+
+from fairhuman import workflow
+from fairhuman.workflow import Step, executed_path, run_notebook
+
+
+@pytest.fixture
+def checkout(tmp_path, monkeypatch):
+    for folder in ("params", "notebooks", "fairhuman"):
+        (tmp_path / folder).mkdir()
+    (tmp_path / "params" / "quick.yaml").write_text("notebooks: {}")
+    (tmp_path / "fairhuman" / "part.py").write_text("")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("FAIRHUMAN_WORKSPACE", str(tmp_path))
+    monkeypatch.setattr(workflow, "STEPS", {"00_first": Step(owns=("made",), uses=("part",))})
+    return tmp_path
+
+
+def write_notebook(checkout, code, parameters='profile = "quick"\ncount = 2'):
+    cells = [
+        nbformat.v4.new_code_cell(parameters, metadata={"tags": ["parameters"]}),
+        nbformat.v4.new_code_cell(code),
+    ]
+    kernel = {"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}}
+    nbformat.write(
+        nbformat.v4.new_notebook(cells=cells, metadata=kernel), checkout / "notebooks" / "00_first.ipynb"
+    )
+
+
+def test_a_notebook_runs_with_the_profile_s_values(checkout):
+    write_notebook(checkout, "print(profile, count * 21)")
+    (checkout / "params" / "big.yaml").write_text("notebooks: {00_first: {count: 4}}")
+    executed = nbformat.read(run_notebook("00_first", "big"), as_version=4)
+    assert executed.cells[-1].outputs[0].text == "big 84\n"
+
+
+def test_a_failure_names_the_copy_and_leaves_no_executed_notebook(checkout):
+    write_notebook(checkout, "1 / 0")
+    with pytest.raises(RuntimeError, match="00_first: ZeroDivisionError: .*unfinished.ipynb"):
+        run_notebook("00_first")
+    assert not executed_path("00_first", "quick").exists()
+
+
+def test_what_a_step_made_is_kept_until_its_inputs_change(checkout):
+    made = checkout / "runs" / "quick" / "made"
+    write_notebook(
+        checkout,
+        "import pathlib\n"
+        "folder = pathlib.Path('../runs/quick/made')\n"
+        "folder.mkdir(exist_ok=True)\n"
+        "print(len(list(folder.iterdir())))",
+    )
+    run_notebook("00_first")
+    (made / "checkpoint").write_text("half way")
+
+    def found():
+        return nbformat.read(run_notebook("00_first"), as_version=4).cells[-1].outputs[0].text.strip()
+
+    assert found() == "1"  # same inputs: goes on from what is there
+    (checkout / "fairhuman" / "part.py").write_text("changed = True")
+    assert found() == "0"  # the library changed: begun anew
+
+
+def test_an_unknown_notebook_is_refused(checkout):
+    write_notebook(checkout, "")
+    with pytest.raises(ValueError, match="unknown name '00_frist'; did you mean '00_first'"):
+        run_notebook("00_frist")
+
+
+def test_parameters_must_be_literals(checkout):
+    write_notebook(checkout, "", parameters="profile = str(1)")
+    with pytest.raises(ValueError, match="may hold `name = literal` only, found 'profile = str\\(1\\)'"):
+        run_notebook("00_first")
