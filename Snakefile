@@ -34,7 +34,12 @@ for step_name, step in STEPS.items():
         log:
             executed_path(step_name, PROFILE).with_suffix(".log"),
         message:
-            f"{step_name} ({PROFILE})"
+            f"{step_name} ({PROFILE}); to follow it: tail -f {executed_path(step_name, PROFILE).with_suffix('.log')}"
         threads: workflow.cores
         shell:
-            "{sys.executable} -m fairhuman run {params.notebook} --profile {PROFILE} > {log} 2>&1 || (tail -n 20 {log}; exit 1)"
+            "{sys.executable} -m fairhuman run {params.notebook} --profile {PROFILE} > {log} 2>&1"
+            " || (tail -n 20 {log}; exit 1)"
+
+
+onsuccess:
+    print(f"Results: {RESULTS}\nFigures: {workspace() / 'figures'}\nNotebooks: {executed_path('', PROFILE).parent}")

@@ -1,6 +1,7 @@
 """The command line: ``python -m fairhuman COMMAND``.
 
-Each command is a thin shell over one library function; modules are imported inside, so that ``--help`` is quick.
+Each command is a thin shell over one library function; modules are imported inside, so that ``--help`` is
+quick.
 """
 
 from pathlib import Path
