@@ -1,0 +1,125 @@
+"""The joint transform: one random draw moves image, masks, keypoints, depth and pose alike."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal, get_args
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from fairhuman.data._sample import HumanSample, crop_sample, flip_sample, resize_sample
+
+__all__ = ["Crop", "Draw", "JointTransform", "TrainingSample"]
+
+Crop = Literal["center", "random"]
+
+
+@dataclass(frozen=True)
+class Draw:
+    """What chance decided: mirrored or not, and the corner of the crop in the resized image."""
+
+    flip: bool
+    top: int
+    left: int
+
+
+@dataclass(frozen=True)
+class TrainingSample:
+    """A transformed image as tensors.
+
+    Attributes:
+        pixels: Shape (3, S, S), values in [-1, 1].
+        masks: Region → shape (1, S, S), values in [0, 1].
+        time_ids: SDXL's micro-conditioning, shape (6,): original height and width, top and left
+            of the crop, target height and width.
+        pose: Shape (3, S, S), values in [0, 1], or ``None``.
+        depth: Metres, shape (1, S, S), 0 where there is no surface, or ``None``.
+        annotation: Boxes and keypoints on the transformed grid.
+    """
+
+    pixels: Tensor
+    masks: Mapping[str, Tensor]
+    text: str
+    time_ids: Tensor
+    pose: Tensor | None
+    depth: Tensor | None
+    annotation: HumanSample
+    draw: Draw
+
+
+@dataclass(frozen=True)
+class JointTransform:
+    """Resize the shorter side to ``size``, mirror, crop to a square.
+
+    The order and the meaning of the crop's corner are those of diffusers' SDXL training scripts.
+
+    Attributes:
+        size: Side of the result in pixels.
+        crop: ``center``, or ``random`` along the longer side.
+        flip: Probability of mirroring, in [0, 1].
+
+    Raises:
+        ValueError: A value out of range.
+    """
+
+    size: int
+    crop: Crop = "center"
+    flip: float = 0.0
+
+    def __post_init__(self) -> None:
+        if self.size < 1:
+            raise ValueError(f"size: must be ≥ 1 pixel, got {self.size}")
+        if self.crop not in get_args(Crop):
+            raise ValueError(f"crop: must be 'center' or 'random', got {self.crop!r}")
+        if not 0 <= self.flip <= 1:
+            raise ValueError(f"flip: a probability in [0, 1], got {self.flip}")
+
+    def resized(self, size: tuple[int, int]) -> tuple[int, int]:
+        """Height and width after resizing an image of ``size`` (height, width)."""
+        shorter = min(size)
+        return tuple(max(self.size, round(side * self.size / shorter)) for side in size)
+
+    def draw(self, size: tuple[int, int], generator: torch.Generator | None = None) -> Draw:
+        """Decide for an image of ``size`` (height, width). The number of values drawn does not
+        depend on the outcome, so a generator stays in step over a data set."""
+        height, width = self.resized(size)
+        chance, row, column = torch.rand(3, generator=generator, dtype=torch.float64).tolist()
+        if self.crop == "center":
+            top, left = (height - self.size) // 2, (width - self.size) // 2
+        else:
+            top = int(row * (height - self.size + 1))
+            left = int(column * (width - self.size + 1))
+        return Draw(flip=chance < self.flip, top=top, left=left)
+
+    def apply(self, sample: HumanSample, draw: Draw) -> TrainingSample:
+        """Carry out a decision."""
+        original = sample.size
+        moved = resize_sample(sample, *self.resized(original))
+        if draw.flip:
+            moved = flip_sample(moved)
+        moved = crop_sample(moved, draw.top, draw.left, self.size, self.size)
+        return TrainingSample(
+            pixels=_channels(moved.image) / 127.5 - 1,
+            masks={name: _channels(mask) / 255 for name, mask in moved.masks.items()},
+            text=moved.text,
+            time_ids=torch.tensor(
+                [*original, draw.top, draw.left, self.size, self.size], dtype=torch.float32
+            ),
+            pose=None if moved.pose is None else _channels(moved.pose) / 255,
+            depth=None if moved.depth is None else _channels(moved.depth) / 1000,
+            annotation=moved,
+            draw=draw,
+        )
+
+    def __call__(self, sample: HumanSample, generator: torch.Generator | None = None) -> TrainingSample:
+        """Draw once, then apply to everything."""
+        return self.apply(sample, self.draw(sample.size, generator))
+
+
+def _channels(grid: np.ndarray) -> Tensor:
+    if grid.ndim == 2:
+        grid = grid[:, :, None]
+    return torch.from_numpy(np.ascontiguousarray(grid.transpose(2, 0, 1)).astype(np.float32))

@@ -1,0 +1,126 @@
+"""The objectives of Eq. 2: one loss for the whole image and one for each region."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Literal, get_args
+
+import torch
+from torch import Tensor
+
+if TYPE_CHECKING:
+    from diffusers import SchedulerMixin
+
+__all__ = ["GLOBAL", "Reduction", "present", "regional_errors", "regional_losses", "training_target"]
+
+GLOBAL = "global"
+Reduction = Literal["image", "mask", "sum"]
+
+
+def regional_losses(
+    prediction: Tensor,
+    target: Tensor,
+    masks: Mapping[str, Tensor],
+    reduction: Reduction = "image",
+    local_scale: float = 1.0,
+) -> dict[str, Tensor]:
+    """The objectives of Eq. 2, ``‖ε − ε̂‖²`` and ``‖m ⊙ (ε − ε̂)‖²`` for each mask ``m``.
+
+    The paper writes norms and leaves their scale open. Three readings:
+
+    - ``image``: the mean over *all* latent elements, in Eq. 1 and in Eq. 2 alike, as in the
+      authors' code. A small face gives a small loss.
+    - ``mask``: the mean over the region, weighted by ``m²``, then over the images that have it.
+    - ``sum``: the squared norm as printed, summed over elements, averaged over images.
+
+    Args:
+        prediction: The network's output, shape (batch, channels, h, w).
+        target: What it should be, same shape (see :func:`training_target`).
+        masks: Name → mask on the latent grid, shape (batch, 1, h, w), values in [0, 1].
+        local_scale: Factor on every loss but the global one. The authors' LoRA script multiplies
+            the masked residual by 5 before squaring, which is ``local_scale=25``.
+
+    Returns:
+        Name → scalar, ``"global"`` first, then the regions in the order of ``masks``. A region
+        absent from the whole batch has loss 0 and zero gradient (see :func:`present`).
+
+    Raises:
+        ValueError: Shapes that do not fit, an unknown reduction, a scale that is not positive.
+
+    >>> masks = {"face": torch.tensor([[[[1.0, 0.0]]]])}
+    >>> losses = regional_losses(torch.tensor([[[[2.0, 1.0]]]]), torch.zeros(1, 1, 1, 2), masks)
+    >>> {name: value.item() for name, value in losses.items()}
+    {'global': 2.5, 'face': 2.0}
+    """
+    if not local_scale > 0:
+        raise ValueError(f"local_scale: must be > 0, got {local_scale}")
+    errors = regional_errors(prediction, target, masks, reduction)
+    losses = {GLOBAL: errors.pop(GLOBAL).mean()}
+    for name, error in errors.items():
+        if reduction == "mask":
+            count = present(masks[name]).sum().clamp(min=1)
+            losses[name] = local_scale * error.sum() / count
+        else:
+            losses[name] = local_scale * error.mean()
+    return losses
+
+
+def regional_errors(
+    prediction: Tensor,
+    target: Tensor,
+    masks: Mapping[str, Tensor],
+    reduction: Reduction = "image",
+) -> dict[str, Tensor]:
+    """The objectives of Eq. 2 for each image by itself: name → shape (batch,).
+
+    Arguments as in :func:`regional_losses`; an image without a region has error 0 there.
+    """
+    if reduction not in get_args(Reduction):
+        raise ValueError(f"reduction: must be 'image', 'mask' or 'sum', got {reduction!r}")
+    if prediction.ndim != 4 or prediction.shape != target.shape:
+        raise ValueError(
+            "prediction and target: must have one shape (batch, channels, h, w), "
+            f"got {tuple(prediction.shape)} and {tuple(target.shape)}"
+        )
+    if GLOBAL in masks:
+        raise ValueError(f"masks: {GLOBAL!r} names the objective of the whole image, not a region")
+    # Squares are summed in float32 even when the network runs in half precision.
+    squares = (prediction.float() - target.float()).square()
+    errors = {GLOBAL: _reduce(squares, squares.new_ones(len(squares), 1, 1, 1), reduction)}
+    for name, mask in masks.items():
+        expected = (len(prediction), 1, *prediction.shape[2:])
+        if tuple(mask.shape) != expected:
+            raise ValueError(f"masks[{name!r}]: shape must be {expected}, got {tuple(mask.shape)}")
+        errors[name] = _reduce(squares, mask.float().square(), reduction)
+    return errors
+
+
+def _reduce(squares: Tensor, weights: Tensor, reduction: Reduction) -> Tensor:
+    weighted = squares * weights
+    if reduction == "image":
+        return weighted.mean(dim=(1, 2, 3))
+    total = weighted.sum(dim=(1, 2, 3))
+    if reduction == "sum":
+        return total
+    area = weights.expand_as(squares).sum(dim=(1, 2, 3))
+    return total / torch.where(area > 0, area, 1.0)
+
+
+def present(mask: Tensor) -> Tensor:
+    """Which images have the region at all: shape (batch, 1, h, w) → booleans of shape (batch,)."""
+    return mask.flatten(1).amax(dim=1) > 0
+
+
+def training_target(scheduler: SchedulerMixin, latents: Tensor, noise: Tensor, timesteps: Tensor) -> Tensor:
+    """What the network is to predict: the noise (ε-prediction, Eq. 1) or the velocity
+    ``√ᾱ ε − √(1−ᾱ) z₀`` (v-prediction), as the scheduler's configuration says.
+
+    Raises:
+        ValueError: Another prediction type.
+    """
+    kind = scheduler.config.prediction_type
+    if kind == "epsilon":
+        return noise
+    if kind == "v_prediction":
+        return scheduler.get_velocity(latents, noise, timesteps)
+    raise ValueError(f"scheduler: prediction_type must be 'epsilon' or 'v_prediction', got {kind!r}")

@@ -1,0 +1,123 @@
+"""The objectives of Eq. 2 against their definitions."""
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from fairhuman.objectives import present, regional_errors, regional_losses, training_target
+
+
+def problem(seed=0, batch=3, side=4):
+    generator = torch.Generator().manual_seed(seed)
+    prediction, target = torch.randn(2, batch, 4, side, side, generator=generator)
+    masks = {name: torch.rand(batch, 1, side, side, generator=generator) for name in ("face", "hand")}
+    return prediction, target, masks
+
+
+@settings(deadline=None)
+@given(st.integers(0, 999))
+def test_reductions_are_what_they_say(seed):
+    prediction, target, masks = problem(seed)
+    error = masks["hand"] * (prediction - target)
+    norms = error.flatten(1).norm(dim=1) ** 2
+    image = regional_losses(prediction, target, masks)
+    torch.testing.assert_close(image["global"], torch.nn.functional.mse_loss(prediction, target))
+    torch.testing.assert_close(image["hand"], error.square().mean())
+    torch.testing.assert_close(regional_losses(prediction, target, masks, "sum")["hand"], norms.mean())
+    per_area = norms / (4 * masks["hand"].square().flatten(1).sum(1))
+    torch.testing.assert_close(regional_losses(prediction, target, masks, "mask")["hand"], per_area.mean())
+    assert list(image) == ["global", "face", "hand"]
+
+
+@pytest.mark.parametrize("reduction", ["image", "mask", "sum"])
+def test_a_full_mask_gives_the_global_objective(reduction):
+    prediction, target, _ = problem()
+    losses = regional_losses(prediction, target, {"face": torch.ones(3, 1, 4, 4)}, reduction)
+    torch.testing.assert_close(losses["face"], losses["global"])
+
+
+@pytest.mark.parametrize("reduction", ["image", "mask", "sum"])
+def test_an_absent_region_has_loss_and_gradient_zero(reduction):
+    prediction, target, masks = problem()
+    prediction.requires_grad_()
+    masks["hand"] = torch.zeros_like(masks["hand"])
+    loss = regional_losses(prediction, target, masks, reduction)["hand"]
+    (gradient,) = torch.autograd.grad(loss, prediction)
+    assert loss == 0
+    assert gradient.eq(0).all()
+    assert present(masks["hand"]).tolist() == [False] * 3
+
+
+def test_mask_reduction_averages_over_the_images_that_have_the_region():
+    prediction, target, masks = problem()
+    masks["hand"][1] = 0
+    losses = regional_losses(prediction, target, masks, "mask")
+    alone = regional_losses(prediction[[0, 2]], target[[0, 2]], {"hand": masks["hand"][[0, 2]]}, "mask")
+    torch.testing.assert_close(losses["hand"], alone["hand"])
+
+
+def test_gradients_stay_inside_hard_masks():
+    prediction, target, masks = problem()
+    prediction.requires_grad_()
+    mask = masks["face"].round()
+    (gradient,) = torch.autograd.grad(regional_losses(prediction, target, {"face": mask})["face"], prediction)
+    assert gradient.mul(1 - mask).eq(0).all()
+
+
+def test_scale_of_the_authors_script():
+    prediction, target, masks = problem()
+    scaled = regional_losses(prediction, target, masks, local_scale=25)
+    released = (5 * masks["face"] * (prediction - target)).square().mean()  # ×5 inside the square
+    torch.testing.assert_close(scaled["face"], released)
+    torch.testing.assert_close(scaled["global"], regional_losses(prediction, target, masks)["global"])
+
+
+def test_errors_of_single_images_average_to_the_losses():
+    prediction, target, masks = problem()
+    errors = regional_errors(prediction, target, masks)
+    losses = regional_losses(prediction, target, masks)
+    for name, loss in losses.items():
+        assert errors[name].shape == (3,)
+        torch.testing.assert_close(errors[name].mean(), loss)
+
+
+def test_half_precision_is_summed_in_float32():
+    prediction, target, masks = problem()
+    losses = regional_losses(prediction.bfloat16(), target, masks)
+    assert all(loss.dtype == torch.float32 for loss in losses.values())
+
+
+def test_targets_are_the_schedulers():
+    from diffusers import DDPMScheduler
+
+    generator = torch.Generator().manual_seed(0)
+    latents, noise = torch.randn(2, 2, 4, 4, 4, generator=generator)
+    timesteps = torch.tensor([10, 900])
+    scheduler = DDPMScheduler(prediction_type="epsilon")
+    assert training_target(scheduler, latents, noise, timesteps) is noise
+    scheduler = DDPMScheduler(prediction_type="v_prediction")
+    share = scheduler.alphas_cumprod[timesteps].view(2, 1, 1, 1)
+    torch.testing.assert_close(
+        training_target(scheduler, latents, noise, timesteps),
+        share.sqrt() * noise - (1 - share).sqrt() * latents,
+    )
+    with pytest.raises(ValueError, match="'sample'"):
+        training_target(DDPMScheduler(prediction_type="sample"), latents, noise, timesteps)
+
+
+@pytest.mark.parametrize(
+    ("change", "word"),
+    [
+        ({"reduction": "median"}, "'median'"),
+        ({"local_scale": 0.0}, "local_scale"),
+        ({"target": torch.zeros(3, 4, 4, 5)}, "one shape"),
+        ({"masks": {"face": torch.zeros(3, 4, 4, 4)}}, r"masks\['face'\]"),
+        ({"masks": {"global": torch.zeros(3, 1, 4, 4)}}, "'global'"),
+    ],
+)
+def test_bad_input(change, word):
+    prediction, target, masks = problem()
+    arguments = {"prediction": prediction, "target": target, "masks": masks} | change
+    with pytest.raises(ValueError, match=word):
+        regional_losses(**arguments)
