@@ -1,0 +1,31 @@
+"""Fair directions for several objectives: exact α-fair weights, strategies and the backward pass.
+
+The paper's minimum potential delay (MPD) direction is the case α = 2. Deciding the weights
+(:func:`alpha_fair_weights`, a :class:`Strategy`) is apart from applying them (:func:`fair_backward`).
+"""
+
+from fairhuman.fairness._alpha_fair import (
+    AlphaFairSolution,
+    alpha_fair_weights,
+    closed_form_weights,
+    solve_alpha_fair,
+)
+from fairhuman.fairness._backward import FairAccumulator, FairStep, fair_backward
+from fairhuman.fairness._gramian import check_gramian, gramian_of
+from fairhuman.fairness._registry import STRATEGIES, get_strategy
+from fairhuman.fairness._strategy import Strategy
+
+__all__ = [
+    "STRATEGIES",
+    "AlphaFairSolution",
+    "FairAccumulator",
+    "FairStep",
+    "Strategy",
+    "alpha_fair_weights",
+    "check_gramian",
+    "closed_form_weights",
+    "fair_backward",
+    "get_strategy",
+    "gramian_of",
+    "solve_alpha_fair",
+]

@@ -1,0 +1,262 @@
+"""The fair backward pass: from a loss for each objective to one direction in ``.grad``."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from fairhuman.fairness._gramian import gramian_of
+from fairhuman.fairness._reduction import Reduction
+from fairhuman.fairness._strategy import Strategy
+
+
+@dataclass(frozen=True)
+class FairStep:
+    """What one fair backward pass found.
+
+    Attributes:
+        names: objectives, in the order of the rows of ``gramian``.
+        losses: value of each objective, summed over micro-batches and averaged over processes.
+        weights: weight of each objective in the direction; 0 for one without a gradient.
+        gramian: inner products of the unscaled gradients, shape (m, m), float64, on the CPU; None if the
+            strategy did not need them.
+        finite: False if a loss or gradient was not finite; the step is then refused: no ``.grad`` has
+            been touched and the strategy has not been asked.
+        stationary: True if the weights are all 0 although some gradient is not, as no direction improves
+            every objective.
+        absent: objectives without a region in this batch.
+    """
+
+    names: tuple[str, ...]
+    losses: dict[str, float]
+    weights: dict[str, float]
+    gramian: Tensor | None
+    finite: bool
+    stationary: bool = False
+    absent: tuple[str, ...] = ()
+
+
+def fair_backward(
+    losses: Mapping[str, Tensor],
+    parameters: Iterable[Tensor],
+    strategy: Strategy,
+    *,
+    absent: Collection[str] = (),
+    scale: float = 1.0,
+    keep_scale: bool = False,
+    group: Any = "auto",
+) -> FairStep:
+    """Add the strategy's direction d = Σ wᵢ ∇lᵢ to the ``.grad`` of the parameters (Eq. 7).
+
+    A strategy that needs inner products costs one backward pass an objective and holds the per-objective
+    gradients; another one costs a single backward pass of Σ wᵢ lᵢ. For gradient accumulation use
+    :class:`FairAccumulator`, of which this is the case of one micro-batch.
+
+    Args:
+        losses: scalar loss of each objective, by name, on one graph.
+        parameters: what is trained; a list or a generator. Frozen and unused ones are left alone.
+        strategy: from :func:`get_strategy`.
+        absent: names of objectives without a region in this batch: weight 0, no backward pass.
+        scale: factor put on the losses for the backward passes, against underflow in half precision. The
+            Gram matrix and the weights are those of the unscaled gradients.
+        keep_scale: leave the direction multiplied by ``scale``, for ``GradScaler.step`` to unscale.
+        group: process group over which gradients are averaged before the Gram matrix is formed; "auto"
+            is the default group where ``torch.distributed`` is initialised; None averages nothing. As
+            gradients do not pass through ``DistributedDataParallel``'s hooks, call the bare module.
+
+    Returns:
+        What was found. Check ``finite`` before stepping the optimiser.
+
+    Raises:
+        ValueError: if a loss is not a scalar, ``parameters`` holds nothing that can be trained (as an
+            exhausted generator does), a name in ``absent`` is unknown or ``scale`` is not positive.
+    """
+    accumulator = FairAccumulator(parameters, strategy, scale=scale, keep_scale=keep_scale, group=group)
+    accumulator.add(losses, absent=absent)
+    return accumulator.step()
+
+
+class FairAccumulator:
+    """Fair backward pass over several micro-batches: gradients of each objective are summed, then weighed.
+
+    Averaging directions of micro-batches is not the direction of their union, because the weights depend
+    on the gradients. Strategies that need no Gram matrix take their weights from each micro-batch.
+
+    Args:
+        parameters, strategy, scale, keep_scale, group: see :func:`fair_backward`.
+
+    Example:
+        >>> import torch
+        >>> from fairhuman.fairness import FairAccumulator, get_strategy
+        >>> x = torch.ones(2, requires_grad=True)
+        >>> accumulator = FairAccumulator([x], get_strategy("mpd"))
+        >>> for sample in torch.eye(2), 3 * torch.eye(2):
+        ...     a, b = (sample @ x) ** 2
+        ...     accumulator.add({"a": a, "b": b}, weight=0.5)
+        >>> step = accumulator.step()
+        >>> sorted(step.losses.items())
+        [('a', 5.0), ('b', 5.0)]
+    """
+
+    def __init__(
+        self,
+        parameters: Iterable[Tensor],
+        strategy: Strategy,
+        *,
+        scale: float = 1.0,
+        keep_scale: bool = False,
+        group: Any = "auto",
+    ) -> None:
+        self.parameters = [p for p in parameters if p.requires_grad]
+        if not self.parameters:
+            raise ValueError(
+                "`parameters` must hold at least one tensor that requires a gradient. Found none; an "
+                "exhausted generator yields none."
+            )
+        if not 0 < scale < float("inf"):
+            raise ValueError(f"`scale` must be positive and finite. Found {scale!r}.")
+        self.strategy = strategy
+        self.scale = float(scale)
+        self.keep_scale = keep_scale
+        self._reduction = Reduction(group)
+        self._reset()
+
+    def _reset(self) -> None:
+        self._names: tuple[str, ...] | None = None
+        self._exact = False
+        self._gradients: list[list[Tensor | None]] = []
+        self._losses: Tensor | None = None
+        self._present: Tensor | None = None
+        self._weights: Tensor | None = None
+
+    def add(self, losses: Mapping[str, Tensor], *, absent: Collection[str] = (), weight: float = 1.0) -> None:
+        """Backward pass of one micro-batch.
+
+        Args:
+            losses: as for :func:`fair_backward`; the same names in every micro-batch of a step.
+            absent: names of objectives without a region in this micro-batch.
+            weight: factor on this micro-batch's losses: its share of the union, such as 1/4.
+        """
+        names = _check_losses(losses, absent)
+        if self._names is None:
+            self._begin(names)
+        elif names != self._names:
+            raise ValueError(f"`losses` must have the names {self._names} again. Found {names}.")
+        active = [name not in absent and losses[name].requires_grad for name in names]
+        values = torch.stack([losses[name].detach().double().cpu() for name in names]) * weight
+        present = torch.tensor(active)
+        values = torch.where(present, values, 0.0)
+        self._losses = self._losses + values
+        self._present = self._present | present
+        factor = self.scale * weight
+        if self._exact:
+            live = [losses[name] * factor for name, here in zip(names, active, strict=True) if here]
+            rows = [row for row, here in zip(self._gradients, active, strict=True) if here]
+            for count, (loss, row) in enumerate(zip(live, rows, strict=True), start=1):
+                self._differentiate(loss, row, keep=count < len(live))
+        else:
+            self._add_weighted(losses, values, present, factor)
+
+    def _begin(self, names: tuple[str, ...]) -> None:
+        self._names = names
+        self._exact = self.strategy.needs_gramian
+        rows = len(names) if self._exact else 1
+        self._gradients = [[None] * len(self.parameters) for _ in range(rows)]
+        self._losses = torch.zeros(len(names), dtype=torch.float64)
+        self._present = torch.zeros(len(names), dtype=torch.bool)
+
+    def _add_weighted(
+        self, losses: Mapping[str, Tensor], values: Tensor, present: Tensor, factor: float
+    ) -> None:
+        values, present = self._reduction.losses(values, present)
+        if not bool(values.isfinite().all()):
+            return  # the losses summed so far tell: the step will be refused
+        weights = self.strategy.weights(values, None, present)
+        self._weights = weights
+        terms = [
+            losses[name] * (w * factor)
+            for name, w in zip(self._names, weights.tolist(), strict=True)
+            if w != 0 and losses[name].requires_grad
+        ]
+        if terms:
+            self._differentiate(torch.stack(terms).sum(), self._gradients[0], keep=False)
+
+    def _differentiate(self, loss: Tensor, row: list[Tensor | None], *, keep: bool) -> None:
+        gradients = torch.autograd.grad(loss, self.parameters, retain_graph=keep, allow_unused=True)
+        for i, gradient in enumerate(gradients):
+            if gradient is not None:
+                # Never in place: autograd may return one tensor for two parameters, or an expanded one.
+                row[i] = gradient if row[i] is None else row[i] + gradient
+
+    def step(self) -> FairStep:
+        """Weigh the summed gradients, add the direction to ``.grad`` and begin anew.
+
+        Raises:
+            ValueError: if no micro-batch has been added.
+        """
+        if self._names is None:
+            raise ValueError("`step` needs at least one micro-batch. Found none: call `add` first.")
+        try:
+            return self._step()
+        finally:
+            self._reset()
+
+    def _step(self) -> FairStep:
+        names, rows = self._names, self._gradients
+        self._reduction.gradients(rows, self.parameters)
+        losses, present = self._reduction.losses(self._losses, self._present)
+        # The diagonal of the Gram matrix is finite exactly if every gradient is.
+        gramian = (gramian_of(rows) / self.scale**2).cpu()
+        finite = bool(gramian.isfinite().all()) and bool(losses.isfinite().all())
+        weights, stationary = torch.zeros(len(names), dtype=torch.float64), False
+        if finite and self._exact:
+            weights = self.strategy.weights(losses, gramian, present)
+            stationary = not bool(weights.any()) and bool(gramian.any())
+            self._accumulate([w / self._divisor for w in weights.tolist()])
+        elif finite:
+            weights = weights if self._weights is None else self._weights
+            self._accumulate([1 / self._divisor])
+        return FairStep(
+            names=names,
+            losses=dict(zip(names, losses.tolist(), strict=True)),
+            weights=dict(zip(names, weights.tolist(), strict=True)),
+            gramian=gramian if self._exact else None,
+            finite=finite,
+            stationary=stationary,
+            absent=tuple(name for name, here in zip(names, present.tolist(), strict=True) if not here),
+        )
+
+    @property
+    def _divisor(self) -> float:
+        return 1.0 if self.keep_scale else self.scale
+
+    @torch.no_grad()
+    def _accumulate(self, weights: list[float]) -> None:
+        for i, parameter in enumerate(self.parameters):
+            total: Tensor | None = None
+            for row, w in zip(self._gradients, weights, strict=True):
+                gradient, row[i] = row[i], None  # freed as soon as it has been used
+                if gradient is None:
+                    continue
+                total = gradient * w if total is None else total.add_(gradient, alpha=w)
+            if total is not None:
+                parameter.grad = total if parameter.grad is None else parameter.grad.add_(total)
+
+
+def _check_losses(losses: Mapping[str, Tensor], absent: Collection[str]) -> tuple[str, ...]:
+    if not losses:
+        raise ValueError("`losses` must hold at least one objective. Found none.")
+    if isinstance(absent, str):
+        raise ValueError(f"`absent` must be a collection of names. Found the string {absent!r}.")
+    unknown = sorted(set(absent) - set(losses))
+    if unknown:
+        raise ValueError(f"`absent` must name objectives of `losses` {list(losses)}. Found {unknown}.")
+    for name, loss in losses.items():
+        if not isinstance(loss, Tensor) or loss.numel() != 1:
+            found = f"shape {tuple(loss.shape)}" if isinstance(loss, Tensor) else type(loss).__name__
+            raise ValueError(f"`losses[{name!r}]` must be a scalar tensor. Found {found}.")
+    return tuple(losses)

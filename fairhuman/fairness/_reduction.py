@@ -1,0 +1,70 @@
+"""Averaging over processes, before anything is decided from the gradients."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+import torch.distributed as dist
+from torch import Tensor
+
+_BUCKET = 1 << 22
+"""Entries sent at a time."""
+
+
+class Reduction:
+    """Means of losses and gradients over a process group; does nothing with one process.
+
+    Args:
+        group: a process group, "auto" for the default one if ``torch.distributed`` is initialised, or
+            None for no communication.
+    """
+
+    def __init__(self, group: Any = "auto") -> None:
+        initialised = dist.is_available() and dist.is_initialized()
+        self._group = (dist.group.WORLD if initialised else None) if isinstance(group, str) else group
+        if isinstance(group, str) and group != "auto":
+            raise ValueError(f'`group` must be a process group, "auto" or None. Found {group!r}.')
+        self._size = dist.get_world_size(self._group) if self._group is not None else 1
+
+    def losses(self, values: Tensor, present: Tensor) -> tuple[Tensor, Tensor]:
+        """Mean losses over the processes, and which objectives are present in at least one."""
+        if self._size == 1:
+            return values, present
+        both = torch.stack([values, present.to(values.dtype)]).to(self._device)
+        dist.all_reduce(both, group=self._group)
+        both = both.cpu()
+        return both[0] / self._size, both[1] > 0
+
+    def gradients(self, rows: Sequence[list[Tensor | None]], parameters: Sequence[Tensor]) -> None:
+        """Replace each gradient by its mean over the processes, in place.
+
+        Every process sends every entry, zeros for an objective or parameter that played no part in it,
+        since all must take part in each exchange.
+        """
+        if self._size == 1:
+            return
+        for row in rows:
+            for i, parameter in enumerate(parameters):
+                if row[i] is None:
+                    row[i] = torch.zeros_like(parameter)
+            start = 0
+            while start < len(row):
+                end, entries = start + 1, row[start].numel()
+                while end < len(row) and row[end].dtype == row[start].dtype:
+                    if entries + row[end].numel() > _BUCKET:
+                        break
+                    entries, end = entries + row[end].numel(), end + 1
+                bucket = torch.cat([gradient.reshape(-1) for gradient in row[start:end]])
+                dist.all_reduce(bucket, group=self._group)
+                bucket /= self._size
+                pieces = bucket.split([gradient.numel() for gradient in row[start:end]])
+                for gradient, piece in zip(row[start:end], pieces, strict=True):
+                    gradient.copy_(piece.view_as(gradient))
+                start = end
+
+    @property
+    def _device(self) -> torch.device:
+        backend = dist.get_backend(self._group)
+        return torch.device("cuda") if backend == "nccl" else torch.device("cpu")

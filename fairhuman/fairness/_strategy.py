@@ -1,0 +1,94 @@
+"""What every strategy is: losses and, if it asks for them, inner products in; weights out."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from typing import Any
+
+from torch import Tensor
+
+
+class Strategy(ABC):
+    """Decides how much each objective counts in one step.
+
+    Deciding is apart from applying: :func:`fair_backward` asks the strategy what it needs, computes it
+    and applies the weights. Everything a strategy sees is on the CPU, in float64.
+    """
+
+    name: str = ""
+
+    @property
+    def needs_gramian(self) -> bool:
+        """Whether the coming step needs the Gram matrix, which costs one backward pass an objective.
+
+        A strategy that does not need it is applied with one backward pass of Σ wᵢ lᵢ.
+        """
+        return False
+
+    @abstractmethod
+    def weights(self, losses: Tensor, gramian: Tensor | None, present: Tensor) -> Tensor:
+        """Weights for one step.
+
+        Args:
+            losses: shape (m,), 0 for absent objectives.
+            gramian: shape (m, m), given if :attr:`needs_gramian`; rows of absent objectives are 0.
+            present: shape (m,), bool; False for objectives without a region in this batch.
+
+        Returns:
+            shape (m,), float64; 0 for absent objectives.
+        """
+
+    def state_dict(self) -> dict[str, Any]:
+        """All that later steps depend on, as tensors and plain values; empty for a stateless strategy."""
+        return {}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Take up a state saved by :meth:`state_dict`.
+
+        Raises:
+            ValueError: if the state is not one of this strategy.
+        """
+        if state:
+            raise ValueError(f"Strategy `{self.name}` keeps no state. Found the keys {sorted(state)}.")
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self.name!r})"
+
+
+class FromGramian(Strategy):
+    """A stateless strategy whose weights are a function of the Gram matrix alone.
+
+    Args:
+        name: the name it goes by.
+        function: maps a Gram matrix, shape (m, m), float64, to weights, shape (m,). It is given the rows
+            and columns of objectives with a gradient only.
+        factor: weights are multiplied by the number of objectives if "count".
+    """
+
+    def __init__(self, name: str, function: Any, *, times_count: bool = False) -> None:
+        self.name = name
+        self._function = function
+        self._times_count = times_count
+
+    @property
+    def needs_gramian(self) -> bool:
+        return True
+
+    def weights(self, losses: Tensor, gramian: Tensor | None, present: Tensor) -> Tensor:
+        if gramian is None:
+            raise ValueError(f"Strategy `{self.name}` needs the Gram matrix; `gramian` is None.")
+        weights = gramian.new_zeros(gramian.shape[0])
+        index = (gramian.diagonal() > 0).nonzero().squeeze(-1)
+        if index.numel():
+            found = self._function(gramian[index][:, index]).to(weights)
+            weights[index] = found * len(losses) if self._times_count else found
+        return weights
+
+
+class LinearScalarisation(Strategy):
+    """``ls``: the plain sum of the losses, every weight 1 (the paper's "without fairness")."""
+
+    name = "ls"
+
+    def weights(self, losses: Tensor, gramian: Tensor | None, present: Tensor) -> Tensor:
+        return present.to(losses.dtype)
