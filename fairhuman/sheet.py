@@ -1,0 +1,129 @@
+"""Contact sheets: many small pictures on one page, each with its words beneath."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Sequence
+from typing import Final
+
+import numpy as np
+from matplotlib import font_manager
+from numpy.typing import NDArray
+from PIL import Image, ImageDraw, ImageFont
+
+_PAPER: Final = (255, 255, 255)
+_INK: Final = (38, 38, 38)
+_FAINT: Final = (110, 110, 110)
+
+
+def contact_sheet(
+    images: Sequence[Image.Image | NDArray[np.uint8]],
+    captions: Sequence[str],
+    columns: int = 8,
+    *,
+    tile: int = 256,
+    lines: int = 3,
+    title: str = "",
+    limit: int = 1_500_000,
+) -> Image.Image:
+    """Lays pictures out in rows, with a caption under each.
+
+    Args:
+        images: PIL images or (H, W, 3) or (H, W) uint8 arrays, of any sizes; each is fitted into a square
+            tile, whole, without changing its proportions.
+        captions: As many; broken into lines of the tile's width, cut short with an ellipsis if they need more
+            than `lines`.
+        columns: Pictures in a row, at least 1.
+        tile: Side of a tile in pixels.
+        lines: Lines of text under each picture; 0 leaves captions out.
+        title: A line above the sheet, if any.
+        limit: Most bytes that the sheet may take as a PNG file. A sheet that would take more is reduced to a
+            palette of 256 colours, and if that is not enough, in size.
+
+    Returns:
+        The sheet, RGB or with a palette; `fairhuman.figures.save` writes it.
+
+    Raises:
+        ValueError: No images, or not as many captions, or a number out of range.
+
+    Example:
+        >>> tiles = [np.full((32, 32, 3), 200, dtype=np.uint8)] * 3
+        >>> contact_sheet(tiles, ["A man", "A woman", "A hand"], columns=2, tile=64, lines=1).width
+        140
+    """
+    if not images:
+        raise ValueError("images: at least one is needed, found none")
+    if len(captions) != len(images):
+        raise ValueError(f"captions: must be as many as images ({len(images)}), found {len(captions)}")
+    least = {"columns": (columns, 1), "tile": (tile, 16), "lines": (lines, 0), "limit": (limit, 10_000)}
+    for name, (value, bound) in least.items():
+        if value < bound:
+            raise ValueError(f"{name}: must be at least {bound}, found {value}")
+    columns = min(columns, len(images))
+    gap = max(4, round(tile / 20))
+    height = max(9, round(tile / 15))
+    font = _font(height)
+    step = round(1.3 * height)
+    text_height = lines * step + (gap if lines else 0)
+    top = gap + (2 * step + gap if title else 0)
+    rows = -(-len(images) // columns)
+    sheet = Image.new("RGB", (gap + columns * (tile + gap), top + rows * (tile + text_height + gap)), _PAPER)
+    draw = ImageDraw.Draw(sheet)
+    if title:
+        draw.text((gap, gap), title, fill=_INK, font=_font(round(1.5 * height), bold=True))
+    for number, (image, words) in enumerate(zip(images, captions, strict=True)):
+        row, column = divmod(number, columns)
+        x, y = gap + column * (tile + gap), top + row * (tile + text_height + gap)
+        fitted = _fit(image, tile)
+        sheet.paste(fitted, (x + (tile - fitted.width) // 2, y + (tile - fitted.height) // 2))
+        for line, text in enumerate(_broken(words, font, tile, lines)):
+            draw.text((x, y + tile + gap // 2 + line * step), text, fill=_FAINT, font=font)
+    return _within(sheet, limit)
+
+
+def _within(sheet: Image.Image, limit: int) -> Image.Image:
+    shown = sheet
+    while _png_bytes(shown) > limit:
+        # First fewer colours, which costs little to the eye, then fewer pixels.
+        if shown is not sheet:
+            sheet = sheet.resize(
+                (round(0.9 * sheet.width), round(0.9 * sheet.height)), Image.Resampling.LANCZOS
+            )
+        shown = sheet.quantize(256, method=Image.Quantize.MEDIANCUT, dither=Image.Dither.FLOYDSTEINBERG)
+    return shown
+
+
+def _fit(image: Image.Image | NDArray[np.uint8], tile: int) -> Image.Image:
+    picture = (image if isinstance(image, Image.Image) else Image.fromarray(np.asarray(image))).convert("RGB")
+    scale = tile / max(picture.size)
+    size = tuple(max(1, round(side * scale)) for side in picture.size)
+    return picture if size == picture.size else picture.resize(size, Image.Resampling.LANCZOS)
+
+
+def _broken(text: str, font: ImageFont.FreeTypeFont, width: int, lines: int) -> list[str]:
+    broken: list[str] = []
+    for word in text.split():
+        longer = f"{broken[-1]} {word}" if broken else word
+        if broken and font.getlength(longer) <= width:
+            broken[-1] = longer
+        else:
+            broken.append(word)
+    if len(broken) > lines > 0:
+        last = broken[lines - 1]
+        while last and font.getlength(last + " …") > width:
+            last = last.rpartition(" ")[0]
+        broken[lines - 1] = last + " …"
+    return broken[:lines]
+
+
+def _font(height: int, bold: bool = False) -> ImageFont.FreeTypeFont:
+    # The font that Matplotlib ships, so that a sheet looks the same everywhere.
+    weight = "bold" if bold else "normal"
+    found = font_manager.findfont(font_manager.FontProperties(family="DejaVu Sans", weight=weight))
+    return ImageFont.truetype(found, height)
+
+
+def _png_bytes(image: Image.Image) -> int:
+    buffer = io.BytesIO()
+    image.save(buffer, format="PNG", optimize=True)
+    return buffer.tell()
