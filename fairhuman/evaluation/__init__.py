@@ -17,9 +17,11 @@ _HOMES = {
     "estimate_proportion": "statistics",
     "estimate_ratio": "statistics",
     "paired_difference": "statistics",
-    "Regions": "detection_rates",
     "evaluate_detection": "detection_rates",
     "compare_detection": "detection_rates",
+    "expected_regions": "truth",
+    "paired_ratio_difference": "statistics",
+    "tabulate_detections": "detection_rates",
 }
 
 __all__ = sorted(_HOMES)

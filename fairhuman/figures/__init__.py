@@ -8,7 +8,18 @@ from ._files import save, stored
 from ._registry import DRAWINGS, Drawing, drawn_from
 from ._style import COLOURS, COLUMN, PAGE, colour, style
 
-__all__ = ["COLOURS", "COLUMN", "DRAWINGS", "PAGE", "Drawing", "colour", "drawn_from", "save", "stored", "style"]
+__all__ = [
+    "COLOURS",
+    "COLUMN",
+    "DRAWINGS",
+    "PAGE",
+    "Drawing",
+    "colour",
+    "drawn_from",
+    "save",
+    "stored",
+    "style",
+]
 
 # The derivation's figures.
 

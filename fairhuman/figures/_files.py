@@ -1,7 +1,6 @@
 """Figures as files: a picture, a vector drawing, and the data they were drawn from."""
 
 import json
-import os
 import re
 from collections.abc import Mapping
 from pathlib import Path
@@ -49,7 +48,7 @@ def save(figure: Figure | Image.Image, name: str, data: Data, folder: Path | Non
     folder.mkdir(parents=True, exist_ok=True)
     written = [_write(folder / beside, lambda path: path.write_text(text, encoding="utf-8"))]
     if isinstance(figure, Image.Image):
-        return [*written, _write(folder / f"{name}.png", lambda path: figure.save(path, "png", optimize=True))]
+        return [*written, _write(folder / f"{name}.png", lambda path: figure.save(path, "png"))]
     for form, metadata in _NO_METADATA.items():
         draw = _drawer(figure, form, metadata)
         written.append(_write(folder / f"{name}.{form}", draw))
@@ -84,5 +83,4 @@ def _drawer(figure: Figure, form: str, metadata: dict[str, None]):
 def _write(path: Path, write) -> Path:
     partial = path.with_name(path.name + ".partial")
     write(partial)
-    os.replace(partial, path)
-    return path
+    return partial.replace(path)

@@ -17,7 +17,7 @@ class Drawing:
 
     Attributes:
         name: File name in ``figures/`` without ending.
-        result: Name of the result whose figures are drawn; None if the figure is drawn from the data beside it.
+        result: Name of the result whose figures are drawn; None: drawn from the data beside it.
         draw: Takes these and returns the figure and the data to store beside it.
     """
 

@@ -6,7 +6,7 @@ from types import MappingProxyType
 import matplotlib as mpl
 from cycler import cycler
 
-# Okabe and Ito's palette: https://jfly.uni-koeln.de/color/. Its yellow is left out, since it vanishes on paper.
+# Okabe and Ito's palette (https://jfly.uni-koeln.de/color/) without its yellow, which vanishes on paper.
 _BLACK, _ORANGE, _SKY, _GREEN, _BLUE, _VERMILLION, _PURPLE = (
     "#000000", "#E69F00", "#56B4E9", "#009E73", "#0072B2", "#D55E00", "#CC79A7",
 )  # fmt: skip

@@ -1,0 +1,284 @@
+"""Numbers with the interval that the sample allows.
+
+Intervals are frequentist and two-sided. Which kind an estimate has is told by ``Estimate.interval``:
+
+- ``"wilson"``: Wilson's score interval, for proportions;
+- ``"bca"``: bias-corrected and accelerated bootstrap (Efron 1987), for means and their differences;
+- ``"percentile"``: percentile bootstrap, for ratios, whose resamples may be undefined;
+- ``"bounded"``: for a sample whose values are all equal, from which the bootstrap would conclude that nothing
+  else exists. A value never seen in n draws may still make up a share of z² / (n + z²), Wilson's bound, and
+  lie anywhere within the quantity's bounds. For proportions of 0 and 1 this is Wilson's interval itself.
+- ``"none"``: the sample allows no interval; ``low`` and ``high`` are NaN.
+
+Bootstrap intervals of fewer than some twenty units are too narrow: at 95 % they hold the truth about nine
+times in ten. Take them as a lower bound of the uncertainty.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike
+from scipy import stats
+
+__all__ = [
+    "Estimate",
+    "estimate_mean",
+    "estimate_proportion",
+    "estimate_ratio",
+    "paired_difference",
+    "paired_ratio_difference",
+]
+
+_RESAMPLES = 9999
+_AT_ONCE = 2_000_000  # numbers resampled at a time, which bounds memory
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """A number, its interval and what it rests on.
+
+    Attributes:
+        value: The estimate; NaN if the sample is empty.
+        low, high: Ends of the interval; NaN where there is none.
+        n: Number of independent units (images, not detections).
+        interval: Kind of interval, see above.
+        level: Its confidence level in (0, 1).
+    """
+
+    value: float
+    low: float
+    high: float
+    n: int
+    interval: str
+    level: float = 0.95
+
+    def excludes(self, value: float) -> bool:
+        """Whether the interval lies wholly on one side of ``value``; False where there is no interval.
+
+        >>> Estimate(0.2, 0.1, 0.3, 40, "bca").excludes(0)
+        True
+        """
+        return self.low > value or self.high < value
+
+    def stored(self) -> dict[str, float | int | str]:
+        """As :func:`fairhuman.results.write_result` takes it."""
+        return {
+            "value": self.value,
+            "low": self.low,
+            "high": self.high,
+            "n": self.n,
+            "interval": self.interval,
+            "level": self.level,
+        }
+
+
+def estimate_proportion(successes: ArrayLike, *, level: float = 0.95) -> Estimate:
+    """Share of trials that succeeded, with Wilson's interval.
+
+    Args:
+        successes: One truth value a trial, shape (n,).
+        level: Confidence level in (0, 1).
+
+    Raises:
+        ValueError: Other than zeros and ones, or a level out of range.
+
+    >>> e = estimate_proportion([True] * 24)
+    >>> f"{e.value:.2f} [{e.low:.2f}, {e.high:.2f}]"
+    '1.00 [0.86, 1.00]'
+    """
+    sample = _sample("successes", successes, level)
+    if not np.isin(sample, (0.0, 1.0)).all():
+        raise ValueError("successes: must be truth values")
+    if sample.size == 0:
+        return _nothing(level)
+    interval = stats.binomtest(int(sample.sum()), sample.size).proportion_ci(level, method="wilson")
+    return Estimate(float(sample.mean()), interval.low, interval.high, sample.size, "wilson", level)
+
+
+def estimate_mean(
+    values: ArrayLike, *, bounds: tuple[float, float] | None = None, level: float = 0.95, seed: int = 0
+) -> Estimate:
+    """Mean with a BCa bootstrap interval; for equal values the bounded one, if ``bounds`` are known.
+
+    Args:
+        values: One finite number a unit, shape (n,).
+        bounds: Least and greatest value the quantity can take, such as (0, 1) for a score.
+        level: Confidence level in (0, 1).
+        seed: Of the resampling; the same seed gives the same interval.
+
+    Raises:
+        ValueError: Values that are not finite, or outside the bounds, or a level out of range.
+    """
+    sample = _sample("values", values, level)
+    if bounds is not None and sample.size and not bounds[0] <= sample.min() <= sample.max() <= bounds[1]:
+        raise ValueError(f"values: must be in {list(bounds)}, found {sample.min():g} to {sample.max():g}")
+    if sample.size == 0:
+        return _nothing(level)
+    value = float(sample.mean())
+    if sample.size == 1 or np.ptp(sample) <= 1e-12 * max(1.0, abs(value)):
+        return _bounded(value, sample.size, bounds, level)
+    return _bootstrap((sample,), np.mean, value, sample.size, "bca", level, seed)
+
+
+def estimate_ratio(totals: ArrayLike, counts: ArrayLike, *, level: float = 0.95, seed: int = 0) -> Estimate:
+    """Mean over items that come in clusters: Σ totals / Σ counts, such as the score of detections in images.
+
+    Clusters are resampled whole, since the faces of one image are not independent. Clusters without items say
+    nothing about the mean and are left out; ``n`` counts the others.
+
+    Args:
+        totals: Sum over the items of each cluster, shape (n,).
+        counts: Number of items of each cluster, shape (n,).
+        level: Confidence level in (0, 1).
+        seed: Of the resampling.
+
+    Raises:
+        ValueError: Shapes that differ, values that are not finite, or negative counts.
+    """
+    totals, counts = _clusters(totals, counts, level)
+    totals, counts = totals[counts > 0], counts[counts > 0]
+    if counts.size == 0:
+        return _nothing(level)
+    value = float(totals.sum() / counts.sum())
+    if counts.size == 1:
+        return _bounded(value, counts.size, None, level)
+    return _bootstrap((totals, counts), _ratio, value, counts.size, "percentile", level, seed)
+
+
+def paired_difference(
+    first: ArrayLike,
+    second: ArrayLike,
+    *,
+    bounds: tuple[float, float] | None = None,
+    level: float = 0.95,
+    seed: int = 0,
+) -> Estimate:
+    """Mean of ``second − first`` over units measured twice, such as the same prompt and seed in two systems.
+
+    Args:
+        first, second: One finite number a unit, in the same order, shape (n,).
+        bounds: Least and greatest value of each measurement.
+        level: Confidence level in (0, 1).
+        seed: Of the resampling.
+
+    Raises:
+        ValueError: Different lengths, or what :func:`estimate_mean` refuses.
+
+    >>> paired_difference([0.1, 0.5, 0.3, 0.2], [0.3, 0.8, 0.5, 0.3]).excludes(0)
+    True
+    """
+    first, second = _sample("first", first, level), _sample("second", second, level)
+    if first.size != second.size:
+        raise ValueError(f"first, second: must be of one length, found {first.size} and {second.size}")
+    spread = None if bounds is None else (bounds[0] - bounds[1], bounds[1] - bounds[0])
+    return estimate_mean(second - first, bounds=spread, level=level, seed=seed)
+
+
+def paired_ratio_difference(
+    first: tuple[ArrayLike, ArrayLike],
+    second: tuple[ArrayLike, ArrayLike],
+    *,
+    level: float = 0.95,
+    seed: int = 0,
+) -> Estimate:
+    """Difference of two :func:`estimate_ratio`, second − first, over the same clusters.
+
+    ``n`` is the smaller number of clusters that have items. Resamples in which a system has no item are left
+    out; with fewer than five clusters with items in either system these would be many, and no interval is
+    given.
+
+    Args:
+        first, second: Totals and counts of each system, all of shape (n,).
+        level: Confidence level in (0, 1).
+        seed: Of the resampling.
+
+    Raises:
+        ValueError: Shapes that differ, values that are not finite, or negative counts.
+    """
+    data = (*_clusters(*first, level), *_clusters(*second, level))
+    if data[0].size != data[2].size:
+        raise ValueError(f"first, second: must be of one length, found {data[0].size} and {data[2].size}")
+    data = tuple(column[(data[1] > 0) | (data[3] > 0)] for column in data)
+    n = int(min((data[1] > 0).sum(), (data[3] > 0).sum()))
+    if n == 0:
+        return _nothing(level)
+    value = float(_ratio(*data[2:], axis=-1) - _ratio(*data[:2], axis=-1))
+    if n < 5:
+        return _bounded(value, n, None, level)
+    return _bootstrap(data, _ratio_difference, value, n, "percentile", level, seed)
+
+
+def _ratio(totals: np.ndarray, counts: np.ndarray, axis: int) -> np.ndarray:
+    with np.errstate(invalid="ignore"):
+        return totals.sum(axis=axis) / counts.sum(axis=axis)
+
+
+def _ratio_difference(*data: np.ndarray, axis: int) -> np.ndarray:
+    return _ratio(*data[2:], axis=axis) - _ratio(*data[:2], axis=axis)
+
+
+def _bootstrap(
+    data: tuple[np.ndarray, ...],
+    statistic: Callable,
+    value: float,
+    n: int,
+    method: str,
+    level: float,
+    seed: int,
+) -> Estimate:
+    result = stats.bootstrap(
+        data,
+        statistic,
+        paired=len(data) > 1,
+        vectorized=True,
+        axis=-1,
+        n_resamples=_RESAMPLES,
+        batch=max(1, _AT_ONCE // data[0].size),
+        confidence_level=level,
+        method=method,
+        rng=np.random.default_rng(seed),
+    )
+    low, high = result.confidence_interval
+    if math.isnan(low):  # some resamples were undefined, or BCa's acceleration was
+        tail = (1 - level) / 2
+        low, high = np.nanquantile(result.bootstrap_distribution, [tail, 1 - tail])
+        method = "percentile"
+    if high - low <= 1e-12 * max(1.0, abs(value)):  # clusters that are all alike
+        return _bounded(value, n, None, level)
+    return Estimate(value, float(low), float(high), n, method, level)
+
+
+def _bounded(value: float, n: int, bounds: tuple[float, float] | None, level: float) -> Estimate:
+    if bounds is None:
+        return Estimate(value, math.nan, math.nan, n, "none", level)
+    unseen = stats.binomtest(0, n).proportion_ci(level, method="wilson").high
+    low, high = value - unseen * (value - bounds[0]), value + unseen * (bounds[1] - value)
+    return Estimate(value, float(low), float(high), n, "bounded", level)
+
+
+def _nothing(level: float) -> Estimate:
+    return Estimate(math.nan, math.nan, math.nan, 0, "none", level)
+
+
+def _sample(name: str, values: ArrayLike, level: float) -> np.ndarray:
+    if not 0 < level < 1:
+        raise ValueError(f"level: must be in (0, 1), found {level!r}")
+    sample = np.asarray(values, dtype=np.float64)
+    if sample.ndim != 1:
+        raise ValueError(f"{name}: must have one dimension, found shape {sample.shape}")
+    if not np.isfinite(sample).all():
+        raise ValueError(f"{name}: must be finite, found {sample[~np.isfinite(sample)][0]} among them")
+    return sample
+
+
+def _clusters(totals: ArrayLike, counts: ArrayLike, level: float) -> tuple[np.ndarray, np.ndarray]:
+    totals, counts = _sample("totals", totals, level), _sample("counts", counts, level)
+    if totals.shape != counts.shape:
+        raise ValueError(f"totals, counts: must be of one length, found {totals.size} and {counts.size}")
+    if counts.size and counts.min() < 0:
+        raise ValueError(f"counts: must not be negative, found {counts.min():g}")
+    return totals, counts
