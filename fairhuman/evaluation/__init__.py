@@ -19,6 +19,8 @@ _HOMES = {
     "paired_difference": "statistics",
     "evaluate_detection": "detection_rates",
     "compare_detection": "detection_rates",
+    "compare_losses": "comparison",
+    "compare_systems": "comparison",
     "expected_regions": "truth",
     "paired_ratio_difference": "statistics",
     "tabulate_detections": "detection_rates",

@@ -4,9 +4,13 @@ A drawing function takes a result's figures and returns a Matplotlib figure with
 ``@drawn_from(result, name)`` makes it known to :func:`redraw`.
 """
 
+# Each module that holds drawings registers them when it is imported.
+from ._evaluation import detection_figure, draw_estimates, losses_figure
 from ._files import save, stored
+from ._redraw import redraw
 from ._registry import DRAWINGS, Drawing, drawn_from
 from ._style import COLOURS, COLUMN, PAGE, colour, style
+from ._tables import latex_table, markdown_table, supported_best
 
 __all__ = [
     "COLOURS",
@@ -15,14 +19,15 @@ __all__ = [
     "PAGE",
     "Drawing",
     "colour",
+    "detection_figure",
+    "draw_estimates",
     "drawn_from",
+    "latex_table",
+    "losses_figure",
+    "markdown_table",
+    "redraw",
     "save",
     "stored",
     "style",
+    "supported_best",
 ]
-
-# The derivation's figures.
-
-# Training's figures.
-
-# The evaluation's figures and tables.

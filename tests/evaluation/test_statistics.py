@@ -63,11 +63,13 @@ def test_equal_values_within_bounds_get_wilsons_interval(value):
         (lambda: estimate_mean([]), 0),
         (lambda: estimate_mean([0.7]), 1),
         (lambda: estimate_mean([0.7] * 9), 9),
+        (lambda: estimate_mean([0.1, 0.5, 0.6, 0.9]), 4),
         (lambda: estimate_proportion([]), 0),
         (lambda: estimate_ratio([0.0, 0.0], [0, 0]), 0),
         (lambda: estimate_ratio([0.9, 1.8], [1, 2]), 2),
-        (lambda: paired_ratio_difference(([0.9] * 4, [1] * 4), ([0.5] * 4, [1] * 4)), 4),
-        (lambda: paired_ratio_difference(([0.9] * 9, [1] * 9), ([0.9] * 9, [1] * 9)), 9),
+        (lambda: estimate_ratio([0.5, 0.6] * 4, [1, 1] * 4), 8),
+        (lambda: paired_ratio_difference(([0.9, 0.7] * 4, [1] * 8), ([0.5] * 8, [1] * 8)), 8),
+        (lambda: paired_ratio_difference(([0.9] * 19, [1] * 19), ([0.9] * 19, [1] * 19)), 19),
     ],
 )
 def test_samples_too_poor_for_an_interval_get_none_and_support_nothing(estimate, n):
@@ -118,7 +120,7 @@ def test_ratio_difference_agrees_with_the_ratios_and_with_pairing():
 
 
 @settings(max_examples=15, deadline=None)
-@given(st.lists(st.floats(0, 1), min_size=2, max_size=30), st.integers(0, 3))
+@given(st.lists(st.floats(0, 1), min_size=5, max_size=30), st.integers(0, 3))
 def test_any_sample_in_bounds_gives_an_ordered_repeatable_interval(values, seed):
     estimate = estimate_mean(values, bounds=(0, 1), seed=seed)
     assert estimate == estimate_mean(values, bounds=(0, 1), seed=seed)

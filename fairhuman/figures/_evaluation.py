@@ -1,0 +1,123 @@
+"""The evaluation's figures: what detectors find in each system's images, and held-out losses by region."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import PercentFormatter
+
+from ._registry import drawn_from
+from ._style import PAGE, colour
+
+#: What a name in the results is called in print.
+LABELS: Mapping[str, str] = {
+    "base": "base",
+    "lora-ls": "LoRA, sum",
+    "lora-mpd": "LoRA, MPD",
+    "renders": "renders",
+    "face": "face",
+    "face_short": "face (short range)",
+    "hand": "hand",
+    "global": "global",
+    "rate": "Detection rate",
+    "confidence": "Confidence (paper's)",
+    "confidence_with_misses": "Confidence, misses as 0",
+}
+
+
+def label(name: str) -> str:
+    """What ``name`` is called in print; itself if nothing else is known."""
+    return LABELS.get(name, name)
+
+
+@drawn_from("evaluation", "evaluation_detection")
+def detection_figure(figures: Mapping[str, Any]) -> tuple[Figure, pd.DataFrame]:
+    """One panel a metric: each system's value for each detector, with its interval.
+
+    Args:
+        figures: Of the result ``evaluation``: ``systems`` in order, ``detection`` as rows.
+
+    Returns:
+        The figure, and its rows.
+    """
+    data = pd.DataFrame(figures["detection"])
+    data = data[data.area == "all"].drop(columns="area").reset_index(drop=True)
+    metrics, detectors = list(dict.fromkeys(data.metric)), list(dict.fromkeys(data.detector))
+    figure, panels = plt.subplots(1, len(metrics), figsize=(PAGE, 2.5), sharey=True, squeeze=False)
+    for panel, metric in zip(panels[0], metrics, strict=True):
+        draw_estimates(panel, data[data.metric == metric], "detector", detectors, figures["systems"])
+        panel.set(title=label(metric), xlim=(-0.02, 1.02))
+    _legend(figure, panels[0][0])
+    return figure, data
+
+
+@drawn_from("evaluation", "evaluation_losses")
+def losses_figure(figures: Mapping[str, Any]) -> tuple[Figure, pd.DataFrame]:
+    """Held-out loss of each region, and each system's paired difference from the first, as a share of its
+    loss.
+
+    Args:
+        figures: Of the result ``evaluation``: ``losses`` and ``loss_differences`` as rows.
+
+    Returns:
+        The figure, and its rows, told apart by the column ``quantity``: "loss", or "change", a share of the
+        first system's mean loss in the region, which is taken as exact.
+    """
+    losses, changes = pd.DataFrame(figures["losses"]), pd.DataFrame(figures["loss_differences"])
+    first = losses.system.iloc[0]
+    changes = changes[changes.reference == first].reset_index(drop=True)
+    base = losses[losses.system == first].set_index("region").value
+    for column in ("value", "low", "high"):
+        changes[column] = changes[column].astype(float) / changes.region.map(base)
+    regions, systems = list(dict.fromkeys(losses.region)), list(dict.fromkeys(losses.system))
+    figure, (left, right) = plt.subplots(1, 2, figsize=(PAGE, 2.3), sharey=True)
+    draw_estimates(left, losses, "region", regions, systems)
+    left.set(title="Held-out loss", xlabel="mean squared error", xlim=(0, None))
+    right.axvline(0, color=colour(first), linewidth=0.8, zorder=1)
+    draw_estimates(right, changes, "region", regions, systems)
+    right.set(title=f"Change from {label(first)}", xlabel="paired difference; left of the line is better")
+    right.xaxis.set_major_formatter(PercentFormatter(1, decimals=None))
+    _legend(figure, left)
+    data = [losses.assign(quantity="loss"), changes.assign(quantity="change")]
+    return figure, pd.concat(data, ignore_index=True)
+
+
+def draw_estimates(
+    ax: Axes, data: pd.DataFrame, column: str, rows: Sequence[str], systems: Sequence[str]
+) -> None:
+    """Points with intervals: one row for each of ``rows``, within it one line for each system.
+
+    Args:
+        ax: Where to draw.
+        data: Columns ``system``, ``column``, ``value``, ``low``, ``high``; an interval may be missing.
+        column: Column whose values are the rows.
+        rows: Its values from top to bottom.
+        systems: Systems from top to bottom within a row; those without data keep their place.
+    """
+    offsets = np.linspace(-0.27, 0.27, len(systems)) if len(systems) > 1 else [0.0]
+    for offset, system in zip(offsets, systems, strict=True):
+        own = data[data.system == system].set_index(column).reindex(rows).astype({"value": float})
+        places = np.arange(len(rows)) + offset
+        arms = np.vstack([own.value - own.low.astype(float), own.high.astype(float) - own.value])
+        # An interval may not contain its value by a rounding error; Matplotlib refuses negative arms.
+        ax.errorbar(
+            own.value,
+            places,
+            xerr=np.nan_to_num(arms.clip(min=0)),
+            fmt="o",
+            color=colour(system),
+            label=label(system),
+            elinewidth=1.1,
+        )
+    ax.set_yticks(range(len(rows)), [label(row) for row in rows])
+    ax.set_ylim(len(rows) - 0.5, -0.5)
+    ax.grid(visible=False, axis="y")
+
+
+def _legend(figure: Figure, ax: Axes) -> None:
+    handles, labels = ax.get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside lower center", ncols=len(labels))
