@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import math
+from contextlib import suppress
 from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
-from fairhuman.fairness._gramian import check_gramian, check_shape
-from fairhuman.fairness._newton import EPSILON, FLOATS, TENSORS, newton
+from fairhuman.fairness._gramian import (
+    check_gramian,
+    check_shape,
+    is_surely_gramian,
+    rounding_tolerance,
+)
+from fairhuman.fairness._newton import EPSILON, newton_batch, newton_single
 
 
 class AlphaFairSolution(NamedTuple):
@@ -32,10 +38,18 @@ def solve_alpha_fair(gramian: Tensor, alpha: float = 2.0, *, check: bool | None 
     """:func:`alpha_fair_weights` together with where the problem has no solution."""
     alpha = check_alpha(alpha)
     check_shape(gramian)
-    if check or (check is None and gramian.device.type == "cpu"):
+    on_cpu = gramian.device.type == "cpu"
+    check = on_cpu if check is None else check
+    if on_cpu and gramian.ndim == 2:
+        rows = gramian.tolist()
+        sure = is_surely_gramian(rows, rounding_tolerance(gramian.dtype))
+        if check and not sure:
+            check_gramian(gramian)
+        if check or sure:
+            with suppress(ArithmeticError):  # floats raise where tensors go on with infinities
+                return _solve_one(rows, gramian.dtype, alpha)
+    elif check:
         check_gramian(gramian)
-    if gramian.ndim == 2 and gramian.device.type == "cpu":
-        return _solve_one(gramian, alpha)
     return _solve_batch(gramian, alpha)
 
 
@@ -125,13 +139,12 @@ def check_alpha(alpha: float) -> float:
     return float(alpha)
 
 
-def _stationary_below(size: int) -> float:
+def _threshold(size: int) -> float:
     # Squared norm of a convex combination of unit gradients that rounding of K alone can produce.
     return 2 * size * EPSILON
 
 
-def _solve_one(gramian: Tensor, alpha: float) -> AlphaFairSolution:
-    K = gramian.tolist()
+def _solve_one(K: list[list[float]], dtype: torch.dtype, alpha: float) -> AlphaFairSolution:
     present = [i for i, row in enumerate(K) if row[i] > 0]
     weights = [0.0] * len(K)
     stationary, iterations = False, 0
@@ -148,12 +161,12 @@ def _solve_one(gramian: Tensor, alpha: float) -> AlphaFairSolution:
             for i, n in zip(present, norms, strict=True)
         ]
         b = [d ** ((1 - alpha) / alpha) for d in D]
-        u, stationary, iterations = newton(C, b, alpha, _stationary_below(len(b)), FLOATS)
+        u, stationary, iterations = newton_single(C, b, alpha, _threshold(len(b)))
         if not stationary:
             restored = unit ** (-2 * alpha / (alpha + 1))
             for i, d, value in zip(present, D, u, strict=True):
                 weights[i] = restored * value / d
-    return AlphaFairSolution(torch.tensor(weights, dtype=gramian.dtype), torch.tensor(stationary), iterations)
+    return AlphaFairSolution(torch.tensor(weights, dtype=dtype), torch.tensor(stationary), iterations)
 
 
 def _solve_batch(gramian: Tensor, alpha: float) -> AlphaFairSolution:
@@ -178,8 +191,9 @@ def _solve_batch(gramian: Tensor, alpha: float) -> AlphaFairSolution:
             C[i][j] = C[j][i] = entries[i, j] * rows[i] * rows[j]
     b = list(D.pow((1 - alpha) / alpha).movedim(-1, 0).contiguous())
     here = list(present.movedim(-1, 0))
-    u, stationary, iterations = newton(C, b, alpha, _stationary_below(m), TENSORS, here)
+    u, stationary, iterations = newton_batch(C, b, alpha, _threshold(m), here)
     stationary = stationary & present.any(-1)
     weights = torch.stack(u, -1) / D * unit.pow(-2 * alpha / (alpha + 1))
     weights = torch.where(absent | stationary.unsqueeze(-1), 0.0, weights)
+    weights = weights + 0 * K.sum((-2, -1)).unsqueeze(-1)  # NaN where the input is not finite
     return AlphaFairSolution(weights.to(gramian.dtype), stationary, iterations)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import torch
 from torch import Tensor
 
-from fairhuman.fairness._newton import TENSORS, cholesky_factor
+from fairhuman.fairness._lanes import TENSORS, factorise
 
 _CHUNK = 1 << 18
 """Gradient entries copied at a time when a Gram matrix is summed up (2 MB per objective)."""
@@ -60,9 +61,9 @@ def check_gramian(gramian: Tensor) -> None:
     m = K.shape[-1]
     C = K / torch.where(scale > 0, scale, 1.0)
     C = C + torch.diag_embed((diagonal == 0).to(C.dtype) + m * tolerance)
-    _, pivots = cholesky_factor([[C[..., i, j] for j in range(m)] for i in range(m)], TENSORS)
+    _, pivots = factorise([[C[..., i, j] for j in range(m)] for i in range(m)], TENSORS)
     # The factorisation clamps a negative pivot to ε: far below the m·tolerance just added.
-    suspect = torch.stack(pivots, -1).amin(-1) <= 2 * torch.finfo(torch.float64).eps
+    suspect = torch.stack(pivots, -1).amin(-1) <= 4 * torch.finfo(torch.float64).eps
     if bool(suspect.any()):
         index = _first(suspect) if suspect.ndim else ()
         smallest = torch.linalg.eigvalsh(K[index])[0].item()
@@ -71,6 +72,34 @@ def check_gramian(gramian: Tensor) -> None:
             f"`gramian` must be positive semi-definite. Found the eigenvalue {smallest:.6g}{where} beside "
             f"a largest diagonal entry of {diagonal[index].amax().item():.6g}."
         )
+
+
+def is_surely_gramian(rows: Sequence[Sequence[float]], tolerance: float) -> bool:
+    """Whether one small matrix, as nested lists, certainly passes :func:`check_gramian`.
+
+    The same tests in Python floats, without the cost of dispatching tensor operations; strict where a
+    norm is 0, so that only the complete check may refuse.
+    """
+    m = len(rows)
+    norms = [math.sqrt(row[i]) if 0 < row[i] < math.inf else 0.0 for i, row in enumerate(rows)]
+    if not all(norms):
+        return False
+    L: list[list[float]] = [[0.0] * m for _ in range(m)]
+    pivots: list[float] = []
+    for i in range(m):
+        for j in range(i + 1):
+            entry = rows[i][j] / (norms[i] * norms[j])
+            if not abs(entry - rows[j][i] / (norms[i] * norms[j])) <= tolerance:
+                return False
+            for k in range(j):
+                entry -= L[i][k] * L[j][k] * pivots[k]
+            if i == j:
+                if not entry + m * tolerance > 0:
+                    return False
+                pivots.append(entry + m * tolerance)
+            else:
+                L[i][j] = entry / pivots[j]
+    return True
 
 
 def check_shape(gramian: Tensor) -> None:

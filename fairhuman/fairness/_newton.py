@@ -1,4 +1,4 @@
-"""Damped Newton for the α-fair weights, written once for Python floats and for batches of tensors.
+"""Damped Newton for the α-fair weights.
 
 With D = diag(K)^(1/2) and C = D⁻¹KD⁻¹, substituting u = Dw turns K w = w^(−1/α) into
 C u = b ∘ u^(−1/α) with b = D^((1−α)/α): the optimality condition of the strictly convex
@@ -9,190 +9,196 @@ The iteration works on relative steps p = Δu / u. Along a Newton step the curva
 (1 − t r)^(−1−1/α), r being the largest relative decrease max(−p, 0), so the objective falls for every
 t up to (1 − (1 + r/α)^(−α)) / r. That step length is taken: it needs no line search, keeps u positive
 and tends to 1, which makes the end of the iteration quadratic. At α = 1 it is the classical 1 / (1 + r)
-of self-concordant barriers. After each step u is rescaled by the exact minimiser along its own ray.
-
-Entries of matrices and vectors are *lanes*: floats for one matrix (no tensor overhead), tensors of any
-one shape for a batch. The factorisation is unrolled over them, which for a handful of objectives is
-faster than a batched LAPACK call.
+of self-concordant barriers. Before each step u is rescaled by the exact minimiser along its own ray.
 """
 
 from __future__ import annotations
 
-import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import lru_cache, partial
 from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
 
-Lane = Any  # float, or a float64 tensor
+from fairhuman.fairness._lanes import TENSORS, Lane, Lanes, dot, factorise, largest, solve, trace
 
 EPSILON = torch.finfo(torch.float64).eps
-TOLERANCE = 16 * EPSILON
-"""Relative residual at which the iteration stops, unless rounding keeps it from getting there."""
+TOLERANCE = 4 * EPSILON
+"""Relative residual at which the iteration stops."""
+NEAR = 1e-8
+"""Relative residual below which it also stops when a step no longer halves it: rounding's doing."""
 MAX_ITERATIONS = 80
+STEEP = 20.0
+"""α above which weights may span so many orders of magnitude that the smallest are about to underflow."""
+SMALLEST = 1e-250
+"""Size of a weight, relative to the others, below which it then counts as 0."""
 
 
-class Lanes(NamedTuple):
-    """The few functions that floats and tensors do not share as operators."""
+class Step(NamedTuple):
+    """One iterate and the next.
 
-    power: Any
-    step: Any
-    maximum: Any
-    where: Any
-    every: Any
+    Attributes:
+        u: the iterate after rescaling, m lanes.
+        residual: largest |uᵢ (Cu)ᵢ − qᵢ| with q = b u^(1−1/α), relative to qᵢ + uᵢ Σu / 8. Rounding alone
+            leaves a few ε uᵢ Σu in a row, as no |Cᵢⱼ| exceeds 1.
+        stationary: whether u shows that a positive combination of the unit gradients vanishes.
+        next_u: the iterate after a damped Newton step, m lanes.
+    """
 
-
-FLOATS = Lanes(
-    power=lambda x, exponent: x**exponent,
-    step=lambda r, alpha: -math.expm1(-alpha * math.log1p(r / alpha)) / r,
-    maximum=max,
-    where=lambda condition, yes, no: yes if condition else no,
-    every=bool,
-)
+    u: list[Lane]
+    residual: Lane
+    stationary: Lane
+    next_u: list[Lane]
 
 
-def _tensor_power(x: Tensor, exponent: float) -> Tensor:
-    return x.sqrt() if exponent == 0.5 else x.rsqrt() if exponent == -0.5 else x.pow(exponent)
-
-
-def _on_cpu_all(condition: Tensor) -> bool:
-    # Asking a GPU would stall it: there the full number of iterations is run instead.
-    return condition.device.type == "cpu" and bool(condition.all())
-
-
-TENSORS = Lanes(
-    power=_tensor_power,
-    step=lambda r, alpha: -torch.expm1(-alpha * torch.log1p(r / alpha)) / r,
-    maximum=lambda x, y: torch.maximum(x, y) if isinstance(y, Tensor) else x.clamp_min(y),
-    where=torch.where,
-    every=_on_cpu_all,
-)
-
-
-def cholesky_factor(matrix: Sequence[Sequence[Lane]], lanes: Lanes) -> tuple[list[list[Lane]], list[Lane]]:
-    """LDLᵀ of a symmetric matrix (lower triangle read): unit lower factor and pivots, unclamped."""
-    size = len(matrix)
-    factor: list[list[Lane]] = [[None] * size for _ in range(size)]
-    pivots: list[Lane] = []
-    for j in range(size):
-        scaled = [factor[j][k] * pivots[k] for k in range(j)]
-        pivot = matrix[j][j]
-        for k in range(j):
-            pivot = pivot - factor[j][k] * scaled[k]
-        # A pivot lost to rounding must not turn the step around.
-        pivots.append(lanes.maximum(pivot, 0.0) + EPSILON * matrix[j][j])
-        for i in range(j + 1, size):
-            entry = matrix[i][j]
-            for k in range(j):
-                entry = entry - factor[i][k] * scaled[k]
-            factor[i][j] = entry / pivots[j]
-    return factor, pivots
-
-
-def _solve(factor: list[list[Lane]], pivots: list[Lane], right: list[Lane]) -> list[Lane]:
-    size = len(pivots)
-    x = list(right)
-    for i in range(size):
-        for k in range(i):
-            x[i] = x[i] - factor[i][k] * x[k]
-    x = [value / pivot for value, pivot in zip(x, pivots, strict=True)]
-    for i in reversed(range(size)):
-        for k in range(i + 1, size):
-            x[i] = x[i] - factor[k][i] * x[k]
-    return x
-
-
-def newton(
+def newton_step(
     C: Sequence[Sequence[Lane]],
     b: Sequence[Lane],
-    alpha: float,
-    stationary_below: float,
+    u: Sequence[Lane],
+    alpha: Lane,
+    threshold: Lane,
     lanes: Lanes,
+    *,
+    steep: bool,
     present: Sequence[Lane] | None = None,
-) -> tuple[list[Lane], Lane, int]:
-    """Solve C u = b ∘ u^(−1/α) for u > 0.
+) -> Step:
+    """Rescale u along its ray and take one damped Newton step.
 
     Args:
-        C: m×m lanes of correlation matrices (unit diagonal; only symmetry is assumed of the rest).
+        C: m×m lanes of correlation matrices.
         b: m positive lanes.
+        u: m positive lanes.
         alpha: fairness exponent, > 0.
-        stationary_below: a positive combination of the unit gradients whose squared norm is at most this
-            times the squared sum of its coefficients counts as vanishing: the problem has no solution.
-        lanes: :data:`FLOATS` or :data:`TENSORS`.
-        present: m boolean lanes. Where False, that objective is a stand-in orthogonal to the others, with
-            b = 1, which must not take part in sums over objectives. By default all are present.
-
-    Returns:
-        u, whether the problem was found to have no solution, and the number of iterations made.
+        threshold: a combination of the unit gradients whose squared norm is at most this times the
+            squared sum of its coefficients counts as vanishing.
+        lanes: the kind of number.
+        steep: whether α is above :data:`STEEP`.
+        present: m boolean lanes; where False, that objective is a stand-in orthogonal to all others, with
+            b = 1, which must take no part in sums over objectives. By default all are present.
     """
     size = len(b)
-    indices = range(size)
-    ratio = 1.0 - 1.0 / alpha
-    ray = alpha / (alpha + 1.0)
-    u = [lanes.power(bi, ray) for bi in b]
+    ratio, ray = 1.0 - 1.0 / alpha, alpha / (alpha + 1.0)
+    counted = _keep if present is None else _only(present, lanes)
 
-    def counted(values: list[Lane]) -> list[Lane]:
-        if present is None:
-            return values
-        return [lanes.where(here, value, 0.0) for here, value in zip(present, values, strict=True)]
+    y = [dot(row, u) for row in C]
+    q = [bi * lanes.power(ui, ratio) for bi, ui in zip(b, u, strict=True)]
+    total = sum(counted(u)[1:], counted(u)[0])
+    square = dot(counted(u), y)
+    stationary = square <= threshold * (total * total)
+    square = lanes.maximum(square, EPSILON * EPSILON * (total * total))
+    scale = lanes.power(sum(counted(q)[1:], counted(q)[0]) / square, ray)
+    grown = lanes.power(scale, ratio)
+    if present is None:
+        u, y, q = [scale * x for x in u], [scale * x for x in y], [grown * x for x in q]
+    else:
+        scales = [lanes.where(here, scale, 1.0) for here in present]
+        u = [s * x for s, x in zip(scales, u, strict=True)]
+        y = [s * x for s, x in zip(scales, y, strict=True)]
+        q = [lanes.where(here, grown * x, x) for here, x in zip(present, q, strict=True)]
+    total = scale * total
 
-    best, best_excess, best_stationary = u, None, None
-    iterations = 0
-    while iterations < MAX_ITERATIONS:
+    slope = [ui * yi - qi for ui, yi, qi in zip(u, y, q, strict=True)]
+    excess = [abs(s) / (qi + ui * total / 8) for s, qi, ui in zip(slope, q, u, strict=True)]
+    H = [[u[i] * u[j] * C[i][j] for j in range(i + 1)] for i in range(size)]
+    for i in range(size):
+        H[i][i] = H[i][i] + q[i] / alpha
+    p = solve(*factorise(H, lanes), [-s for s in slope])
+    if steep:
+        gone = [ui <= SMALLEST for ui in u]
+        p = [lanes.where(g & (pi < 0), 0.0, pi) for g, pi in zip(gone, p, strict=True)]
+        excess = [lanes.where(g, 0.0, e) for g, e in zip(gone, excess, strict=True)]
+    residual = largest(excess, lanes)
+
+    r = lanes.maximum(largest([-pi for pi in p], lanes), EPSILON)
+    step = lanes.damping(r, alpha)
+    least = lanes.power(1.0 + r / alpha, -alpha)
+    # 1 + step·p, written so that a factor far below ε does not cancel to nothing: for large α the weight
+    # of an objective that fares well anyway is many orders of magnitude below the others.
+    factors = [lanes.where(pi > 0, 1.0 + step * pi, (r + pi) / r - least * (pi / r)) for pi in p]
+    next_u = [ui * f for ui, f in zip(u, factors, strict=True)]
+    if steep:
+        next_u = [lanes.maximum(ui, SMALLEST) for ui in next_u]
+    return Step(u, residual, stationary, next_u)
+
+
+def newton_batch(
+    C: Sequence[Sequence[Tensor]],
+    b: Sequence[Tensor],
+    alpha: float,
+    threshold: float,
+    present: Sequence[Tensor],
+) -> tuple[list[Tensor], Tensor, int]:
+    """Solve C u = b ∘ u^(−1/α) for a batch; arguments as for :func:`newton_step`.
+
+    Returns:
+        u; whether each problem was found to have no solution; the number of iterations, which on an
+        accelerator is always :data:`MAX_ITERATIONS`, as asking whether to stop would stall it.
+    """
+    advance = partial(newton_step, lanes=TENSORS, steep=alpha > STEEP, present=present)
+    u = [TENSORS.power(bi, alpha / (alpha + 1)) for bi in b]
+    best, residual, stationary, u = advance(C, b, u, alpha, threshold)
+    done = (residual <= TOLERANCE) | stationary
+    iterations = 1
+    while iterations < MAX_ITERATIONS and not (done.device.type == "cpu" and bool(done.all())):
         iterations += 1
-        y = [_dot(C[i], u) for i in indices]
-        q = [b[i] * lanes.power(u[i], ratio) for i in indices]
-        total = _sum(counted(u))
-        square = _dot(counted(u), y)
-        stationary = square <= stationary_below * total * total
-        square = lanes.maximum(square, EPSILON * EPSILON * total * total)
-        scale = lanes.power(_sum(counted(q)) / square, ray)
-        scales = [scale] * size if present is None else [lanes.where(here, scale, 1.0) for here in present]
-        u = [s * ui for s, ui in zip(scales, u, strict=True)]
-        y = [s * yi for s, yi in zip(scales, y, strict=True)]
-        q = [b[i] * lanes.power(u[i], ratio) for i in indices]
-        total = scale * total
+        new = advance(C, b, u, alpha, threshold)
+        u = new.next_u
+        stalled = (residual <= NEAR) & (new.residual > residual / 2)
+        better = ((new.residual < residual) | new.stationary) & ~done
+        best = [torch.where(better, x, kept) for x, kept in zip(new.u, best, strict=True)]
+        residual = torch.where(better, new.residual, residual)
+        stationary = stationary | (new.stationary & ~done)
+        done = done | stalled | stationary | (residual <= TOLERANCE)
+    return best, stationary, iterations
 
-        slope = [u[i] * y[i] - q[i] for i in indices]
-        # What rounding alone leaves in a row is a few ε Σu uᵢ, as no |Cᵢⱼ| exceeds 1.
-        excess = _max([abs(slope[i]) / (q[i] + u[i] * total / 8) for i in indices], lanes)
-        if best_excess is None:
-            best, best_excess, best_stationary = u, excess, stationary
-        else:
-            better = (excess < best_excess) | stationary
-            best = [lanes.where(better, new, old) for new, old in zip(u, best, strict=True)]
-            best_excess = lanes.where(better, excess, best_excess)
-            best_stationary = best_stationary | stationary
-        if lanes.every((best_excess <= TOLERANCE) | best_stationary):
+
+def newton_single(
+    C: Sequence[Sequence[float]], b: Sequence[float], alpha: float, threshold: float
+) -> tuple[list[float], bool, int]:
+    """:func:`newton_batch` for one problem, in Python floats, which for few objectives is much faster.
+
+    Raises:
+        ArithmeticError: on overflow, where tensors would go on with infinities.
+    """
+    size = len(b)
+    advance = _straight_line(size, alpha > STEEP)
+    entries = [C[i][j] for i in range(size) for j in range(i)]
+    u: Sequence[float] = [bi ** (alpha / (alpha + 1)) for bi in b]
+    best, best_residual = u, float("inf")
+    for iteration in range(1, MAX_ITERATIONS + 1):
+        result = advance(alpha, threshold, *entries, *b, *u)
+        current, (residual, stationary), u = result[:size], result[size : size + 2], result[size + 2 :]
+        if stationary:
+            return list(current), True, iteration
+        stalled = best_residual <= NEAR and residual > best_residual / 2
+        if residual < best_residual:
+            best, best_residual = current, residual
+        if stalled or best_residual <= TOLERANCE:
             break
-
-        H = [[u[i] * u[j] * C[i][j] for j in range(i + 1)] for i in indices]
-        for i in indices:
-            H[i][i] = H[i][i] + q[i] / alpha
-        p = _solve(*cholesky_factor(H, lanes), [-s for s in slope])
-        r = lanes.maximum(_max([-pi for pi in p], lanes), EPSILON)
-        step = lanes.step(r, alpha)
-        u = [ui * (1.0 + step * pi) for ui, pi in zip(u, p, strict=True)]
-    return best, best_stationary, iterations
+    return list(best), False, iteration
 
 
-def _sum(values: Sequence[Lane]) -> Lane:
-    total = values[0]
-    for value in values[1:]:
-        total = total + value
-    return total
+@lru_cache
+def _straight_line(size: int, steep: bool) -> Callable[..., Any]:
+    """:func:`newton_step` for ``size`` objectives as one Python function without loops."""
+    pairs = [(i, j) for i in range(size) for j in range(i)]
+    names = [f"c{i}_{j}" for i, j in pairs] + [f"b{i}" for i in range(size)] + [f"u{i}" for i in range(size)]
+
+    def flat(lanes: Lanes, alpha: Lane, threshold: Lane, *values: Lane) -> list[Lane]:
+        C: list[list[Lane]] = [[1.0] * size for _ in range(size)]
+        for (i, j), entry in zip(pairs, values, strict=False):
+            C[i][j] = C[j][i] = entry
+        b, u = values[-2 * size : -size], values[-size:]
+        new = newton_step(C, b, u, alpha, threshold, lanes, steep=steep)
+        return [*new.u, new.residual, new.stationary, *new.next_u]
+
+    return trace(flat, ["alpha", "threshold", *names])
 
 
-def _dot(left: Sequence[Lane], right: Sequence[Lane]) -> Lane:
-    total = left[0] * right[0]
-    for x, y in zip(left[1:], right[1:], strict=True):
-        total = total + x * y
-    return total
+def _keep(values: Sequence[Lane]) -> Sequence[Lane]:
+    return values
 
 
-def _max(values: Sequence[Lane], lanes: Lanes) -> Lane:
-    largest = values[0]
-    for value in values[1:]:
-        largest = lanes.maximum(largest, value)
-    return largest
+def _only(present: Sequence[Lane], lanes: Lanes) -> Callable[[Sequence[Lane]], list[Lane]]:
+    return lambda values: [lanes.where(p, v, 0.0) for p, v in zip(present, values, strict=True)]
