@@ -40,6 +40,21 @@ def refresh(
         typer.echo(refresh_notebook(name))
 
 
+@app.command("humans")
+def humans(
+    out: Annotated[Path, typer.Argument(help="Folder of the data set: new, or begun with the same values.")],
+    count: Annotated[int, typer.Option(help="Number of images.")] = 100,
+    seed: Annotated[int, typer.Option(help="The same seed gives the same files.")] = 0,
+    size: Annotated[int, typer.Option(help="Side of an image in pixels.")] = 256,
+    workers: Annotated[int, typer.Option(help="Number of processes.")] = 1,
+    preset: Annotated[str, typer.Option(help="studio: plain; world: the whole variety.")] = "studio",
+) -> None:
+    """Render a data set of people with masks, pose, depth and captions; a run cut off continues."""
+    from fairhuman.humans import generate
+
+    typer.echo(generate(out, count, seed=seed, size=size, preset=preset, workers=workers))
+
+
 def main() -> None:
     """Run a command; bad input ends in one line on stderr and exit status 2, not in a traceback."""
     try:

@@ -1,0 +1,141 @@
+"""Data sets of rendered people: many images, any number of processes, the same files."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from fairhuman.humans._caption import caption
+
+from fairhuman.humans._folder import (
+    STAGING,
+    Album,
+    check_folder,
+    finish,
+    is_complete,
+    prepare_folder,
+    staged_records,
+    write_json,
+)
+from fairhuman.humans._record import write_record
+from fairhuman.humans._types import HumanImage
+from fairhuman.humans._workers import spread
+from fairhuman.profiles import unknown
+
+logger = logging.getLogger(__name__)
+
+Renderer = Callable[[np.random.Generator, str, int], HumanImage]
+
+
+def generate(
+    out: str | Path,
+    count: int,
+    seed: int = 0,
+    size: int = 256,
+    preset: str = "studio",
+    workers: int = 1,
+    *,
+    progress: bool = True,
+    renderer: Renderer | None = None,
+) -> Path:
+    """Renders a data set of people with exact annotations.
+
+    Image i is drawn with ``numpy.random.default_rng([seed, i])``, so a data set is the same, byte for byte,
+    whatever the number of workers and however often it was cut off. A call on a folder that holds the
+    beginning of the same data set continues it; a larger ``count`` extends a complete one.
+
+    The folder has Hugging Face's ImageFolder form (``datasets.load_dataset("imagefolder", data_dir=out)``):
+    ``metadata.jsonl`` with a JSON object a line, written last, beside these PNG files for each image:
+
+    - ``images/``: 8-bit sRGB;
+    - ``masks/face``, ``masks/hand``, ``masks/foot``, ``masks/eyes``: 0 or 255, both sides in one mask;
+    - ``pose/``: body and hands as `fairhuman.data.pose.draw_pose` draws them;
+    - ``depth/``: 16-bit millimetres along the camera's axis, 0 where there is nobody.
+
+    A metadata line holds these paths (``file_name``, ``face_mask_file_name``, ...), ``text`` (the caption),
+    boxes ``[x0, y0, x1, y1]`` in pixels with exclusive upper ends or null (``face_box``, ``left_hand_box``,
+    ``right_hand_box``, ``left_foot_box``, ``right_foot_box``; left and right are the person's), ``keypoints``
+    17x3 in COCO order and ``left_hand_keypoints``, ``right_hand_keypoints`` 21x3 in MediaPipe order (x, y in
+    pixels; 0 outside the image, 1 occluded, 2 visible), ``width``, ``height``, ``source``, ``preset``,
+    ``seed``, ``index``, ``face_yaw`` in degrees from the camera, ``attributes`` as strings, and ``camera``
+    (``fx``, ``fy``, ``cx``, ``cy`` in pixels; x right, y down, z forward).
+
+    Args:
+        out: Folder of the data set; new, empty, or holding the same data set.
+        count: Number of images, at least 1.
+        seed: At least 0.
+        size: Side of the square images in pixels, at least 32.
+        preset: ``studio`` (plain, for small models) or ``world`` (the whole variety).
+        workers: Number of processes. With 1 everything happens in this one.
+        progress: Show a bar with the rate on standard error.
+        renderer: What draws an image from (rng, preset, size); by default `fairhuman.humans.render_human`.
+            With several workers it must be importable.
+
+    Returns:
+        The folder.
+
+    Raises:
+        ValueError: A value out of range, a folder that holds something else, another data set, or more
+            images than ``count``; nothing is written.
+        RuntimeError: An image that could not be rendered; the message names it.
+    """
+    out = Path(out)
+    _check_values(count, seed, size, preset, workers)
+    album = Album(int(seed), preset, int(size))
+    finished = check_folder(out, album, count)
+    records = finished | staged_records(out)
+    todo = [index for index in range(count) if not (index in records and is_complete(out, index))]
+    if todo or len(finished) < count or (out / STAGING).exists():
+        prepare_folder(out, album)
+        shown = _bar(count, count - len(todo), progress)
+        drawing = spread(_draw, todo, workers, out, album, renderer)
+        with shown, contextlib.closing(drawing):
+            for index, record in drawing:
+                records[index] = record
+                shown.update()
+        finish(out, [records[index] for index in range(count)])
+    logger.info("%s: %d images, %d of them new", out, count, len(todo))
+    return out
+
+
+def _draw(index: int, out: Path, album: Album, renderer: Renderer | None) -> dict[str, Any]:
+    """Draws, captions and writes one image; its record, the last file, says that the others are whole."""
+    if renderer is None:
+        from fairhuman.humans import render_human as renderer
+    rng = np.random.default_rng([album.seed, index])
+    try:
+        human = renderer(rng, album.preset, album.size)
+        text = caption(human, rng)
+    except Exception as error:
+        raise RuntimeError(f"image {index} of seed {album.seed}, preset {album.preset}: {error}") from error
+    record = write_record(out, out / STAGING, human, text, album.seed, index)
+    write_json(out / STAGING / f"{index:06d}.json", record, out / STAGING)
+    return record
+
+
+def _check_values(count: int, seed: int, size: int, preset: str, workers: int) -> None:
+    from fairhuman.humans import PRESETS
+
+    for name, value, least in (
+        ("count", count, 1),
+        ("seed", seed, 0),
+        ("size", size, 32),
+        ("workers", workers, 1),
+    ):
+        if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < least:
+            raise ValueError(f"{name}: must be a whole number of at least {least}, found {value!r}")
+    if preset not in PRESETS:
+        raise ValueError(f"preset: {unknown(preset, PRESETS)}")
+
+
+def _bar(count: int, done: int, progress: bool) -> Any:
+    from tqdm import tqdm
+
+    # In a log file a line now and then, on a terminal a bar that moves.
+    interval = 0.1 if sys.stderr.isatty() else 30
+    return tqdm(total=count, initial=done, unit=" images", disable=not progress, mininterval=interval)

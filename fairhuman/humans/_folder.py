@@ -1,0 +1,120 @@
+"""The folder of a data set of rendered people: whose it is, what is done, how it is completed."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from fairhuman.humans._record import file_names
+
+METADATA: Final = "metadata.jsonl"
+STAGING: Final = ".partial"
+"""Sub-folder with the records of images done and files not yet whole; gone when the data set is complete."""
+_OWNER: Final = "album.json"
+
+
+@dataclass(frozen=True)
+class Album:
+    """What two data sets that differ only in length have in common."""
+
+    seed: int
+    preset: str
+    size: int
+
+
+def check_folder(out: Path, album: Album, count: int) -> dict[int, dict[str, Any]]:
+    """The records of the complete data set in `out`, if there is one; refuses a folder that is not ours."""
+    if not out.exists():
+        return {}
+    if not out.is_dir():
+        raise ValueError(f"out: {out} is a file, not a folder")
+    metadata, staged = out / METADATA, out / STAGING / _OWNER
+    if not metadata.exists() and not staged.exists():
+        other = next((path for path in sorted(out.iterdir()) if path.name != STAGING), None)
+        if other is not None:
+            raise ValueError(f"out: {out} holds something else ({other.name}); choose an empty folder")
+    if staged.exists():
+        _refuse_other(staged, json.loads(staged.read_text(encoding="utf-8")), album)
+    records = _read_metadata(metadata, album) if metadata.exists() else {}
+    if len(records) > count:
+        raise ValueError(f"count: {out} already holds {len(records)} of these images, found {count}")
+    return records
+
+
+def _read_metadata(path: Path, album: Album) -> dict[int, dict[str, Any]]:
+    records: dict[int, dict[str, Any]] = {}
+    with path.open(encoding="utf-8") as lines:
+        for number, line in enumerate(lines):
+            try:
+                record = json.loads(line)
+                found = {"seed": record["seed"], "preset": record["preset"], "size": record["width"]}
+                rendered = record["source"] == "render" and record["index"] == number
+            except (ValueError, KeyError, TypeError):
+                rendered = False
+            if not rendered:
+                raise ValueError(
+                    f"out: {path}, line {number + 1}, is not of a rendered data set; choose another folder"
+                )
+            _refuse_other(path, found, album)
+            records[number] = record
+    return records
+
+
+def _refuse_other(path: Path, found: dict[str, Any], album: Album) -> None:
+    for name, wanted in asdict(album).items():
+        if found.get(name) != wanted:
+            raise ValueError(
+                f"{name}: must be {found.get(name)!r}, which {path} was drawn with, found {wanted!r}; "
+                "choose another folder"
+            )
+
+
+def staged_records(out: Path) -> dict[int, dict[str, Any]]:
+    """Records of images drawn by a run that was cut off."""
+    if not (out / STAGING / _OWNER).exists():
+        return {}
+    paths = (path for path in (out / STAGING).glob("*.json") if path.stem.isdigit())
+    return {int(path.stem): json.loads(path.read_text(encoding="utf-8")) for path in paths}
+
+
+def is_complete(out: Path, index: int) -> bool:
+    """Whether all files of an image are there."""
+    return all((out / name).is_file() for name in file_names(index).values())
+
+
+def prepare_folder(out: Path, album: Album) -> None:
+    """Makes the folder and its sub-folders, and marks it as this data set's."""
+    (out / STAGING).mkdir(parents=True, exist_ok=True)
+    # First of all, so that a folder with anything of ours in it is known as ours.
+    write_json(out / STAGING / _OWNER, asdict(album), out / STAGING)
+    for name in file_names(0).values():
+        (out / name).parent.mkdir(parents=True, exist_ok=True)
+
+
+def finish(out: Path, records: list[dict[str, Any]]) -> None:
+    """Writes the metadata of a data set whose images are all there, and clears away what only led there."""
+    # A run that was cut off may have aimed further than this one.
+    for name in file_names(0).values():
+        for path in (out / name).parent.glob("*.png"):
+            if path.stem.isdigit() and int(path.stem) >= len(records):
+                path.unlink()
+    partial = out / STAGING / METADATA
+    with partial.open("w", encoding="utf-8", newline="\n") as lines:
+        lines.writelines(_json(record) + "\n" for record in records)
+    partial.replace(out / METADATA)
+    shutil.rmtree(out / STAGING)
+
+
+def _json(record: dict[str, Any]) -> str:
+    return json.dumps(record, ensure_ascii=False, allow_nan=False)
+
+
+def write_json(path: Path, content: dict[str, Any], staging: Path) -> None:
+    """Writes a JSON file whole or not at all, by way of `staging`."""
+    partial = staging / f"{os.getpid()}.json.partial"
+    partial.write_text(_json(content), encoding="utf-8", newline="\n")
+    partial.replace(path)
