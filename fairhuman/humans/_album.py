@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from fairhuman.humans._caption import caption
 
+from fairhuman.humans._caption import caption
 from fairhuman.humans._folder import (
     STAGING,
     Album,
