@@ -1,0 +1,321 @@
+"""Sampling: prompts to images, each with a generator of its own."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from PIL import Image
+
+from fairhuman.profiles import unknown
+
+if TYPE_CHECKING:
+    from diffusers import StableDiffusionXLPipeline
+
+__all__ = ["ImageSample", "read_prompts", "sample", "sample_file", "sample_generator"]
+
+logger = logging.getLogger(__name__)
+
+SCHEDULERS = ("unipc", "keep")
+_LISTING, _SETTINGS = "metadata.jsonl", "sampling.json"
+
+
+@dataclass(frozen=True)
+class ImageSample:
+    """A generated image and where it comes from.
+
+    Attributes:
+        text: The prompt.
+        prompt_index: Its place in the list.
+        seed: The seed.
+        image: The image, or ``None`` if it is only on disk.
+        path: Its file, or ``None`` if it is only in memory.
+    """
+
+    text: str
+    prompt_index: int
+    seed: int
+    image: Image.Image | None = None
+    path: Path | None = None
+
+    def load(self) -> Image.Image:
+        """The image, from memory or disk."""
+        if self.image is not None:
+            return self.image
+        with Image.open(self.path) as image:
+            return image.convert("RGB")
+
+
+def sample(
+    pipeline: StableDiffusionXLPipeline,
+    prompts: Sequence[str],
+    out: str | os.PathLike[str] | None = None,
+    *,
+    seeds: Sequence[int] = (0,),
+    steps: int = 30,
+    guidance: float = 7.5,
+    batch: int = 8,
+    size: int | None = None,
+    adapter_scale: float = 1.0,
+    negative_prompt: str | None = None,
+    scheduler: str = "unipc",
+    origin: Mapping[str, Any] | None = None,
+    progress: bool = True,
+) -> list[ImageSample]:
+    """Generate an image for every prompt and seed.
+
+    The starting noise is a function of the seed and the prompt's index alone, drawn on the CPU: neither
+    the order of the work, the batch size, the device nor an interruption changes it. (In the authors'
+    script one generator runs through all prompts, so that each image depends on those before it.)
+
+    Args:
+        pipeline: A base, with or without a LoRA, fused or not. Its scheduler is put back afterwards.
+        prompts: What to draw; none may be empty.
+        out: Folder for the images, in Hugging Face ImageFolder form: ``images/`` and ``metadata.jsonl``.
+            A run that was cut off is taken up; a folder that holds anything else is refused.
+        seeds: Seeds, ≥ 0 and distinct.
+        steps: Denoising steps, ≥ 1.
+        guidance: Scale of classifier-free guidance; 1 and below switches it off.
+        batch: Images at a time, ≥ 1.
+        size: Side of the images in pixels, by default the base's; a multiple of the autoencoder's factor
+            and the UNet's.
+        adapter_scale: β of Eq. 12, the LoRA's strength; a fused LoRA or none has no use for it.
+        negative_prompt: What not to draw; by default the base's empty conditioning.
+        scheduler: ``unipc``, as in the paper's evaluation, or ``keep`` for the pipeline's own.
+        origin: Which system this is, for the folder's records: such as names of base and LoRA. A folder
+            begun by another one is refused.
+        progress: Show a progress bar on a terminal.
+
+    Returns:
+        The samples, seed by seed in the order of the prompts; with images in memory unless ``out`` is given.
+
+    Raises:
+        ValueError: A value out of range; ``out`` holds other images or something else.
+    """
+    prompts, seeds = list(prompts), list(seeds)
+    size = pipeline.unet.config.sample_size * pipeline.vae_scale_factor if size is None else size
+    factor = pipeline.vae_scale_factor * 2 ** (len(pipeline.unet.config.block_out_channels) - 1)
+    _check(prompts, seeds, steps, guidance, batch, size, factor, adapter_scale, scheduler)
+    options = {
+        "prompts": prompts, "seeds": seeds, "steps": steps, "guidance": guidance, "size": size,
+        "adapter_scale": adapter_scale, "negative_prompt": negative_prompt, "scheduler": scheduler,
+        **(origin or {}),
+    }  # fmt: skip
+    folder = None if out is None else _Folder(Path(out), options)
+    wanted = [ImageSample(text, i, seed) for seed in seeds for i, text in enumerate(prompts)]
+    todo = [item for item in wanted if folder is None or not folder.has(item)]
+    found: dict[tuple[int, int], ImageSample] = {}
+    arguments = {
+        "num_inference_steps": steps, "guidance_scale": guidance, "height": size, "width": size,
+    }  # fmt: skip
+    if _has_adapter(pipeline):
+        arguments["cross_attention_kwargs"] = {"scale": adapter_scale}
+    with _quiet(pipeline), _scheduled(pipeline, scheduler):
+        for part in _batches(todo, batch, progress):
+            images = pipeline(
+                prompt=[item.text for item in part],
+                negative_prompt=None if negative_prompt is None else [negative_prompt] * len(part),
+                generator=[sample_generator(item.seed, item.prompt_index) for item in part],
+                **arguments,
+            ).images
+            for item, image in zip(part, images, strict=True):
+                if folder is not None:
+                    folder.add(item, image)
+                else:
+                    found[item.seed, item.prompt_index] = ImageSample(**(vars(item) | {"image": image}))
+    if folder is not None:
+        folder.finish(wanted)
+        return [ImageSample(**(vars(item) | {"path": folder.path(item)})) for item in wanted]
+    return [found[item.seed, item.prompt_index] for item in wanted]
+
+
+def sample_file(
+    prompts: Sequence[str],
+    out: str | os.PathLike[str],
+    *,
+    base: str | None = None,
+    lora: str | os.PathLike[str] | None = None,
+    **options: Any,
+) -> Path:
+    """:func:`sample` to a folder, with a base and a LoRA loaded from disk; on a GPU if there is one.
+
+    Args:
+        prompts, out: As for :func:`sample`.
+        base: Folder or repository of the base; by default the embedded one.
+        lora: A run's folder or a LoRA file; by default none.
+        options: Further arguments of :func:`sample`.
+
+    Returns:
+        The folder of the images.
+    """
+    from fairhuman.models import load_base
+    from fairhuman.training import load_lora
+
+    pipeline = load_base(base, device="cuda" if torch.cuda.is_available() else "cpu")
+    if lora is not None:
+        load_lora(pipeline, lora)
+    origin = {"base": base, "lora": None if lora is None else str(lora)}
+    sample(pipeline, prompts, out, origin=origin, **options)
+    return Path(out)
+
+
+def sample_generator(seed: int, prompt_index: int) -> torch.Generator:
+    """The CPU generator of one image."""
+    state = np.random.SeedSequence([seed, prompt_index]).generate_state(1, np.uint64)
+    return torch.Generator().manual_seed(int(state[0]))
+
+
+def read_prompts(path: str | os.PathLike[str]) -> list[str]:
+    """Prompts of a file: one a line, or the ``text`` of each line of a ``.jsonl`` file, such as a data
+    set's ``metadata.jsonl``. Empty lines are passed over.
+
+    Raises:
+        FileNotFoundError: No such file.
+        ValueError: Not text, no prompt in it, or a line without ``text``; the message names the line.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise FileNotFoundError(f"prompts: no such file: {path}")
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines()
+    except UnicodeDecodeError as error:
+        raise ValueError(f"prompts: {path} is not UTF-8 text: {error}") from error
+    prompts = []
+    for number, line in enumerate(lines, start=1):
+        if not line.strip():
+            continue
+        prompts.append(_text(line, f"{path}, line {number}") if path.suffix == ".jsonl" else line.strip())
+    if not prompts:
+        raise ValueError(f"prompts: {path} holds none")
+    return prompts
+
+
+def _text(line: str, place: str) -> str:
+    try:
+        text = json.loads(line)["text"]
+    except (json.JSONDecodeError, KeyError, TypeError) as error:
+        raise ValueError(f"{place}: must be a JSON object with 'text'") from error
+    if not isinstance(text, str) or not text.strip():
+        raise ValueError(f"{place}: 'text' must be a non-empty string, got {text!r}")
+    return text.strip()
+
+
+def _check(prompts, seeds, steps, guidance, batch, size, factor, adapter_scale, scheduler) -> None:
+    if not prompts:
+        raise ValueError("prompts: there must be at least one")
+    for index, text in enumerate(prompts):
+        if not isinstance(text, str) or not text.strip():
+            raise ValueError(f"prompts[{index}]: must be a non-empty string, got {text!r}")
+    if not seeds or len(set(seeds)) != len(seeds) or not all(
+        isinstance(seed, int) and seed >= 0 for seed in seeds
+    ):  # fmt: skip
+        raise ValueError(f"seeds: must be distinct integers ≥ 0, at least one, got {seeds}")
+    for name, value in (("steps", steps), ("batch", batch)):
+        if value < 1:
+            raise ValueError(f"{name}: must be ≥ 1, got {value}")
+    if not np.isfinite(guidance) or not np.isfinite(adapter_scale):
+        raise ValueError(f"guidance and adapter_scale: must be finite, got {guidance} and {adapter_scale}")
+    if size < factor or size % factor:
+        raise ValueError(f"size: must be a positive multiple of {factor} for this base, got {size}")
+    if scheduler not in SCHEDULERS:
+        raise ValueError(f"scheduler: {unknown(scheduler, SCHEDULERS)}")
+
+
+def _has_adapter(pipeline: StableDiffusionXLPipeline) -> bool:
+    # A fused LoRA leaves its layers in place; scaling them would undo nothing and only warn.
+    return bool(pipeline.get_active_adapters()) and not getattr(pipeline, "num_fused_loras", 0)
+
+
+@contextmanager
+def _scheduled(pipeline: StableDiffusionXLPipeline, name: str) -> Iterator[None]:
+    from diffusers import UniPCMultistepScheduler
+
+    own = pipeline.scheduler
+    if name == "unipc":
+        pipeline.scheduler = UniPCMultistepScheduler.from_config(own.config)
+    try:
+        yield
+    finally:
+        pipeline.scheduler = own
+
+
+@contextmanager
+def _quiet(pipeline: StableDiffusionXLPipeline) -> Iterator[None]:
+    own = getattr(pipeline, "_progress_bar_config", {})
+    pipeline.set_progress_bar_config(disable=True)  # one bar over all images says more than one a batch
+    try:
+        yield
+    finally:
+        pipeline.set_progress_bar_config(**own)
+
+
+def _batches(items: list[ImageSample], size: int, progress: bool) -> Iterator[list[ImageSample]]:
+    from tqdm.auto import tqdm
+
+    with tqdm(total=len(items), desc="sample", unit="image", disable=None if progress else True) as bar:
+        for start in range(0, len(items), size):
+            part = items[start : start + size]
+            yield part
+            bar.update(len(part))
+
+
+class _Folder:
+    """Images on disk: each file appears whole, the listing last."""
+
+    def __init__(self, root: Path, options: dict[str, Any]) -> None:
+        self.root, self.options = root, options
+        if root.exists() and not root.is_dir():
+            raise ValueError(f"out: {root} is a file, not a folder")
+        if root.exists() and any(root.iterdir()):
+            self._check_same()
+        (root / "images").mkdir(parents=True, exist_ok=True)
+        _write(root / _SETTINGS, json.dumps(options, indent=1))
+
+    def _check_same(self) -> None:
+        if not (self.root / _SETTINGS).is_file():
+            raise ValueError(f"out: {self.root} holds something else than samples; name an empty folder")
+        there = json.loads((self.root / _SETTINGS).read_text())
+        here = json.loads(json.dumps(self.options))
+        for name in here:
+            if there.get(name) != here[name]:
+                raise ValueError(f"out: {self.root} holds other samples: {name} differs")
+
+    def name(self, item: ImageSample) -> str:
+        return f"images/{item.prompt_index:06d}-{item.seed}.png"
+
+    def path(self, item: ImageSample) -> Path:
+        return self.root / self.name(item)
+
+    def has(self, item: ImageSample) -> bool:
+        return self.path(item).is_file()
+
+    def add(self, item: ImageSample, image: Image.Image) -> None:
+        partial = self.path(item).with_suffix(".partial")
+        image.save(partial, format="PNG")
+        partial.replace(self.path(item))
+
+    def finish(self, items: list[ImageSample]) -> None:
+        shared = {
+            key: value for key, value in self.options.items() if key not in ("prompts", "seeds", "size")
+        }
+        size = self.options["size"]
+        lines = []
+        for item in items:
+            entry = asdict(item) | {"file_name": self.name(item), "width": size, "height": size}
+            del entry["image"], entry["path"]
+            lines.append(json.dumps(entry | {"source": "sample"} | shared))
+        _write(self.root / _LISTING, "\n".join(lines) + "\n")
+
+
+def _write(path: Path, text: str) -> None:
+    partial = path.with_suffix(path.suffix + ".partial")
+    partial.write_text(text, encoding="utf-8")
+    partial.replace(path)

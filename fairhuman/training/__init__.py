@@ -1,0 +1,27 @@
+"""Training: adapters with fair regional objectives, and the embedded base itself."""
+
+from fairhuman.training._batches import Batch, Example, Examples, collate, noise_scheduler
+from fairhuman.training._encoding import LatentDistribution, TextEmbedding, encode_image, encode_prompt
+from fairhuman.training._heldout import HeldOut, heldout_errors
+from fairhuman.training._loop import train
+from fairhuman.training._lora import load_lora
+from fairhuman.training._run import Run
+from fairhuman.training._settings import TrainSettings
+
+__all__ = [
+    "Batch",
+    "Example",
+    "Examples",
+    "HeldOut",
+    "LatentDistribution",
+    "Run",
+    "TextEmbedding",
+    "TrainSettings",
+    "collate",
+    "encode_image",
+    "encode_prompt",
+    "heldout_errors",
+    "load_lora",
+    "noise_scheduler",
+    "train",
+]

@@ -1,0 +1,181 @@
+"""Batches for the UNet: encoded, noised, with the regions' masks on the latent grid."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor
+
+from fairhuman.data import Draw, HumanFolder, JointTransform
+from fairhuman.objectives import training_target
+from fairhuman.regions import MaskMode, latent_mask
+from fairhuman.training._encoding import LatentDistribution, TextEmbedding, encode_image, encode_prompt
+
+if TYPE_CHECKING:
+    from diffusers import DDPMScheduler, StableDiffusionXLPipeline, UNet2DConditionModel
+
+__all__ = ["Batch", "Example", "Examples", "collate", "noise_scheduler"]
+
+
+@dataclass(frozen=True)
+class Encoded:
+    """One transformed image as the networks see it; all tensors on the CPU."""
+
+    latent: LatentDistribution
+    masks: Mapping[str, Tensor]
+    text: TextEmbedding
+    time_ids: Tensor
+
+
+@dataclass(frozen=True)
+class Example:
+    """An encoded image at one timestep, with its noise."""
+
+    encoded: Encoded
+    latents: Tensor
+    noise: Tensor
+    timestep: int
+
+
+@dataclass(frozen=True)
+class Batch:
+    """What one evaluation of the UNet needs, and what its answer is compared with.
+
+    Attributes:
+        noisy, target: Shape (batch, channels, h, w).
+        masks: Region → shape (batch, 1, h, w), values in [0, 1].
+        timesteps: Shape (batch,), integers.
+        tokens, pooled, time_ids: Conditioning; shapes (batch, tokens, width), (batch, width), (batch, 6).
+    """
+
+    noisy: Tensor
+    target: Tensor
+    masks: Mapping[str, Tensor]
+    timesteps: Tensor
+    tokens: Tensor
+    pooled: Tensor
+    time_ids: Tensor
+
+    def predict(self, unet: UNet2DConditionModel) -> Tensor:
+        """The UNet's answer, shape (batch, channels, h, w)."""
+        conditions = {"text_embeds": self.pooled, "time_ids": self.time_ids}
+        return unet(self.noisy, self.timesteps, self.tokens, added_cond_kwargs=conditions, return_dict=False)[
+            0
+        ]
+
+
+class Examples:
+    """A data set seen through a pipeline's encoders.
+
+    Args:
+        pipeline: Gives the autoencoder, the text encoders and the noise schedule.
+        data: Its images are transformed, then encoded when first asked for.
+        transform: Resize, flip and crop.
+        mask_mode: How masks reach the latent grid.
+        cache: Keep what was encoded in memory (with a random crop, each image has many forms).
+    """
+
+    def __init__(
+        self,
+        pipeline: StableDiffusionXLPipeline,
+        data: HumanFolder,
+        transform: JointTransform,
+        mask_mode: MaskMode = "soft",
+        cache: bool = True,
+    ) -> None:
+        self.pipeline = pipeline
+        self.data = data
+        self.transform = transform
+        self.mask_mode = mask_mode
+        self.scheduler = noise_scheduler(pipeline)
+        self._images: dict[tuple[int, Draw], Encoded] | None = {} if cache else None
+        self._texts: dict[str, TextEmbedding] | None = {} if cache else None
+        self._sizes: dict[int, tuple[int, int]] = {}
+
+    def __len__(self) -> int:
+        return len(self.data)
+
+    def draw(
+        self, index: int, generator: torch.Generator, timesteps: tuple[int, int] | None = None
+    ) -> Example:
+        """One image at a random timestep with random noise.
+
+        Args:
+            index: Which image.
+            generator: A CPU generator; decides flip, crop, latent, timestep and noise, in this order.
+            timesteps: Range (from, below) of the timestep; by default the whole schedule.
+        """
+        encoded = self._encode(index, generator)
+        shape = encoded.latent.mean.shape
+        latents = encoded.latent.sample(torch.randn(shape, generator=generator))
+        low, high = timesteps or (0, self.scheduler.config.num_train_timesteps)
+        timestep = int(torch.randint(low, high, (), generator=generator))
+        return Example(encoded, latents, torch.randn(shape, generator=generator), timestep)
+
+    def _encode(self, index: int, generator: torch.Generator) -> Encoded:
+        sample = None
+        if index not in self._sizes:
+            sample = self.data[index]
+            self._sizes[index] = sample.size
+        draw = self.transform.draw(self._sizes[index], generator)
+        key = (index, draw)
+        if self._images is not None and key in self._images:
+            return self._images[key]
+        transformed = self.transform.apply(sample or self.data[index], draw)
+        latent = encode_image(self.pipeline.vae, transformed.pixels)
+        grid = tuple(latent.mean.shape[-2:])
+        encoded = Encoded(
+            latent=latent,
+            masks={
+                name: latent_mask(mask[None], grid, self.mask_mode)[0]
+                for name, mask in transformed.masks.items()
+            },
+            text=self._text(transformed.text),
+            time_ids=transformed.time_ids,
+        )
+        if self._images is not None:
+            self._images[key] = encoded
+        return encoded
+
+    def _text(self, text: str) -> TextEmbedding:
+        if self._texts is None:
+            return encode_prompt(self.pipeline, text)
+        if text not in self._texts:
+            self._texts[text] = encode_prompt(self.pipeline, text)
+        return self._texts[text]
+
+
+def collate(
+    examples: Sequence[Example],
+    scheduler: DDPMScheduler,
+    device: torch.device | str = "cpu",
+    dtype: torch.dtype = torch.float32,
+) -> Batch:
+    """Noise the examples and stack them on ``device``. Noising is done in float32; what the UNet reads is
+    then brought to its ``dtype``, the target stays in float32."""
+
+    def stack(tensors) -> Tensor:
+        return torch.stack(list(tensors)).to(device)
+
+    latents, noise = stack(e.latents for e in examples), stack(e.noise for e in examples)
+    timesteps = torch.tensor([e.timestep for e in examples], device=device)
+    encoded = [e.encoded for e in examples]
+    return Batch(
+        noisy=scheduler.add_noise(latents, noise, timesteps).to(dtype),
+        target=training_target(scheduler, latents, noise, timesteps),
+        masks={name: stack(e.masks[name] for e in encoded) for name in encoded[0].masks},
+        timesteps=timesteps,
+        tokens=stack(e.text.tokens for e in encoded).to(dtype),
+        pooled=stack(e.text.pooled for e in encoded).to(dtype),
+        time_ids=stack(e.time_ids for e in encoded),  # sizes in bfloat16 would be rounded
+    )
+
+
+def noise_scheduler(pipeline: StableDiffusionXLPipeline) -> DDPMScheduler:
+    """The discrete noise schedule the base was trained with, from its sampling scheduler's settings."""
+    from diffusers import DDPMScheduler
+
+    return DDPMScheduler.from_config(pipeline.scheduler.config)

@@ -1,0 +1,59 @@
+"""From images and captions to what the UNet sees: latents and text embeddings."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+import torch
+from torch import Tensor
+
+if TYPE_CHECKING:
+    from diffusers import AutoencoderKL, StableDiffusionXLPipeline
+
+__all__ = ["LatentDistribution", "TextEmbedding", "encode_image", "encode_prompt"]
+
+
+class LatentDistribution(NamedTuple):
+    """The encoder's Gaussian over a latent, in the scale the UNet works in; each shape (c, h, w)."""
+
+    mean: Tensor
+    deviation: Tensor
+
+    def sample(self, noise: Tensor) -> Tensor:
+        """A latent, given standard normal noise of the same shape."""
+        return self.mean + self.deviation * noise
+
+
+class TextEmbedding(NamedTuple):
+    """SDXL's two views of a prompt.
+
+    Attributes:
+        tokens: Shape (tokens, width): both encoders' penultimate states side by side.
+        pooled: Shape (width,): the second encoder's pooled projection.
+    """
+
+    tokens: Tensor
+    pooled: Tensor
+
+
+@torch.no_grad()
+def encode_image(vae: AutoencoderKL, pixels: Tensor) -> LatentDistribution:
+    """Encode one image, shape (3, H, W) in [-1, 1]. One at a time, so that an image's latent does not
+    depend on its batch."""
+    image = pixels[None].to(vae.device, vae.dtype)
+    distribution = vae.encode(image).latent_dist
+    scale, shift = vae.config.scaling_factor, torch.zeros((), device=vae.device)
+    mean, std = (getattr(vae.config, f"latents_{name}", None) for name in ("mean", "std"))
+    if mean is not None and std is not None:  # the inverse of what the pipeline does before decoding
+        shift = torch.tensor(mean, device=vae.device).view(-1, 1, 1)
+        scale = scale / torch.tensor(std, device=vae.device).view(-1, 1, 1)
+    return LatentDistribution(
+        ((distribution.mean[0] - shift) * scale).float().cpu(), (distribution.std[0] * scale).float().cpu()
+    )
+
+
+@torch.no_grad()
+def encode_prompt(pipeline: StableDiffusionXLPipeline, text: str) -> TextEmbedding:
+    """Encode one caption, as the pipeline itself does when it samples."""
+    tokens, _, pooled, _ = pipeline.encode_prompt(text, do_classifier_free_guidance=False)
+    return TextEmbedding(tokens[0].cpu(), pooled[0].cpu())

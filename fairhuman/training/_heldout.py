@@ -1,0 +1,96 @@
+"""The objectives on images that are not trained on, at fixed timesteps and noises."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+
+from fairhuman.objectives import GLOBAL, Reduction, present, regional_errors
+from fairhuman.training._batches import Examples, collate
+from fairhuman.training._random import HELDOUT, generator
+
+if TYPE_CHECKING:
+    from diffusers import UNet2DConditionModel
+
+__all__ = ["HeldOut", "heldout_errors"]
+
+
+@dataclass(frozen=True)
+class HeldOut:
+    """Errors of one system on a held-out set.
+
+    Attributes:
+        errors: ``"global"`` and each region → shape (images, draws); NaN where an image lacks the region.
+        timesteps: Shape (images, draws).
+    """
+
+    errors: dict[str, np.ndarray]
+    timesteps: np.ndarray
+
+    def per_image(self, name: str) -> np.ndarray:
+        """Mean over the draws, shape (images,); NaN for an image without the region."""
+        return self.errors[name].mean(axis=1)
+
+    def mean(self, name: str) -> float:
+        """Mean over the images that have the region; NaN if none has."""
+        values = self.per_image(name)
+        values = values[np.isfinite(values)]
+        return float(values.mean()) if len(values) else float("nan")
+
+
+@torch.no_grad()
+def heldout_errors(
+    unet: UNet2DConditionModel,
+    examples: Examples,
+    *,
+    images: int | None = None,
+    draws: int = 4,
+    seed: int = 0,
+    reduction: Reduction = "mask",
+    batch_size: int = 16,
+) -> HeldOut:
+    """Regional errors at timesteps and noises that depend on ``seed``, image and draw alone.
+
+    So two systems are compared on the very same noised latents. The j-th draw of an image takes its
+    timestep from the j-th of ``draws`` equal parts of the schedule, which halves the variance or better.
+
+    Args:
+        unet: The network, with whatever adapter is active on it.
+        examples: The held-out set; its transform must not be random.
+        images: How many images, the first ones; all by default.
+        draws: Noised versions of each image, ≥ 1.
+        seed: Decides timesteps and noises.
+        reduction: ``mask``, the default, is the mean error inside the region, whatever its size.
+        batch_size: Images evaluated at a time.
+
+    Raises:
+        ValueError: A count is below 1, or the examples' transform is random.
+    """
+    for name, value in (("draws", draws), ("batch_size", batch_size), ("images", images or 1)):
+        if value < 1:
+            raise ValueError(f"{name}: must be ≥ 1, got {value}")
+    if examples.transform.crop == "random" or examples.transform.flip not in (0, 1):
+        raise ValueError(f"examples: the held-out transform must not be random, got {examples.transform}")
+    count = len(examples) if images is None else min(images, len(examples))
+    bounds = np.linspace(0, examples.scheduler.config.num_train_timesteps, draws + 1).round().astype(int)
+    pairs = [(image, draw) for image in range(count) for draw in range(draws)]
+    errors = {name: np.full((count, draws), np.nan) for name in (GLOBAL, *examples.data.regions)}
+    timesteps = np.zeros((count, draws), dtype=int)
+    for start in range(0, len(pairs), batch_size):
+        part = pairs[start : start + batch_size]
+        drawn = [
+            examples.draw(image, generator(seed, HELDOUT, image, draw), (bounds[draw], bounds[draw + 1]))
+            for image, draw in part
+        ]
+        batch = collate(drawn, examples.scheduler, unet.device, unet.dtype)
+        found = regional_errors(batch.predict(unet), batch.target, batch.masks, reduction)
+        here = {name: present(mask).cpu() for name, mask in batch.masks.items()}
+        for row, (image, draw) in enumerate(part):
+            timesteps[image, draw] = drawn[row].timestep
+            for name, values in found.items():
+                if name == GLOBAL or here[name][row]:
+                    errors[name][image, draw] = values[row].item()
+    return HeldOut(errors, timesteps)

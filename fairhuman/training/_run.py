@@ -1,0 +1,131 @@
+"""A run's folder: whose it is, its settings, its log, its result."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from fairhuman.training._lora import LORA_FILE
+from fairhuman.training._settings import TrainSettings
+
+__all__ = ["Log", "Run", "check_output", "write_settings"]
+
+SETTINGS_FILE, LOG_FILE, HELDOUT_FILE = "settings.yaml", "log.jsonl", "heldout.jsonl"
+_MAY_DIFFER = {"output", "keep_checkpoints"}  # neither changes what is trained
+
+
+@dataclass(frozen=True)
+class Run:
+    """A finished or running training run.
+
+    Attributes:
+        directory: The run's folder.
+        settings: What it was asked to do.
+
+    Example:
+        ``Run.open("runs/quick/mpd").log[0]["weights"]`` are the weights of the first step.
+    """
+
+    directory: Path
+    settings: TrainSettings
+
+    @classmethod
+    def open(cls, directory: str | os.PathLike[str]) -> Run:
+        """The run in a folder.
+
+        Raises:
+            FileNotFoundError: The folder holds no run.
+        """
+        path = Path(directory)
+        if not (path / SETTINGS_FILE).is_file():
+            raise FileNotFoundError(f"run: {path} holds no {SETTINGS_FILE}")
+        return cls(path, TrainSettings.from_yaml(path / SETTINGS_FILE))
+
+    @property
+    def weights(self) -> Path:
+        """The LoRA, for ``pipe.load_lora_weights``; exists once the run is complete."""
+        return self.directory / LORA_FILE
+
+    @property
+    def complete(self) -> bool:
+        """Whether the last step has been made and the adapter written."""
+        return self.weights.is_file()
+
+    @property
+    def log(self) -> list[dict[str, Any]]:
+        """One entry a step: ``step``, ``losses``, ``weights``, ``gramian`` (or None), ``timesteps``,
+        ``present`` (images with each region), ``finite``, ``seconds``."""
+        return read_lines(self.directory / LOG_FILE)
+
+    @property
+    def heldout(self) -> list[dict[str, Any]]:
+        """One entry a measurement: ``step`` and ``errors``, region → one mean error an image."""
+        return read_lines(self.directory / HELDOUT_FILE)
+
+
+class Log:
+    """Appends JSON lines, each on disk as soon as it is written.
+
+    Args:
+        path: The file.
+        before: Lines of this step and later ones, and a line cut short, are dropped first: they belong
+            to steps that a resumed run makes again.
+    """
+
+    def __init__(self, path: Path, before: int) -> None:
+        kept = [line for line in read_lines(path) if line["step"] < before]
+        partial = path.with_suffix(".partial")
+        partial.write_text("".join(json.dumps(line) + "\n" for line in kept))
+        partial.replace(path)
+        self._file = path.open("a")
+
+    def write(self, line: Mapping[str, Any]) -> None:
+        """Append one line."""
+        self._file.write(json.dumps(line) + "\n")
+        self._file.flush()
+
+    def close(self) -> None:
+        """Close the file."""
+        self._file.close()
+
+
+def read_lines(path: Path) -> list[dict[str, Any]]:
+    """The whole lines of a JSON-lines file; none if there is no file."""
+    if not path.is_file():
+        return []
+    lines = path.read_text().split("\n")
+    return [json.loads(line) for line in lines[:-1]]  # what follows the last newline was cut short
+
+
+def check_output(settings: TrainSettings) -> Path:
+    """The output folder, refused when it holds anything but this run. Nothing is written.
+
+    Raises:
+        ValueError: Another run, or something else, is there; a file stands in the way.
+    """
+    path = Path(settings.output)
+    if path.exists() and not path.is_dir():
+        raise ValueError(f"output: {path} is a file, not a folder")
+    if not path.exists() or not any(path.iterdir()):
+        return path
+    if not (path / SETTINGS_FILE).is_file():
+        raise ValueError(f"output: {path} holds something else than a run; name an empty folder")
+    there, here = asdict(Run.open(path).settings), asdict(settings)
+    for name in here:
+        if name not in _MAY_DIFFER and there[name] != here[name]:
+            raise ValueError(
+                f"output: {path} holds another run: {name} is {there[name]!r} there, {here[name]!r} here"
+            )
+    return path
+
+
+def write_settings(path: Path, settings: TrainSettings) -> None:
+    """Make the run's folder, with its settings in it."""
+    path.mkdir(parents=True, exist_ok=True)
+    partial = path / f".{SETTINGS_FILE}.partial"
+    partial.write_text(settings.to_yaml())
+    partial.replace(path / SETTINGS_FILE)
