@@ -5,7 +5,7 @@ quick.
 """
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -55,11 +55,73 @@ def humans(
     typer.echo(generate(out, count, seed=seed, size=size, preset=preset, workers=workers))
 
 
+@train_app.command("lora")
+def train_lora(
+    settings: Annotated[Path | None, typer.Argument(help="YAML file of the run's settings.")] = None,
+    data: Annotated[str | None, typer.Option(help="Folder of the training set.")] = None,
+    output: Annotated[str | None, typer.Option(help="Folder of the run: new, or cut off.")] = None,
+    base: Annotated[str | None, typer.Option(help="Base pipeline; by default the embedded one.")] = None,
+    strategy: Annotated[str | None, typer.Option(help="mpd, ls, …: how objectives share the step.")] = None,
+    steps: Annotated[int | None, typer.Option(help="Optimiser steps.")] = None,
+    change: Annotated[list[str] | None, typer.Option("--set", help="Any setting, as NAME=VALUE.")] = None,
+) -> None:
+    """Train a LoRA with regional objectives; a run that was cut off continues."""
+    from fairhuman.training import TrainSettings, train
+
+    changes = _assignments(change or [])
+    given = {"data": data, "output": output, "base": base, "strategy": strategy, "steps": steps}
+    changes |= {name: value for name, value in given.items() if value is not None}
+    if settings is None:
+        chosen = TrainSettings.from_mapping(changes)
+    else:
+        chosen = TrainSettings.from_yaml(settings, **changes)
+    typer.echo(train(chosen).weights)
+
+
+@app.command("sample")
+def sample(
+    prompts: Annotated[Path, typer.Argument(help="A prompt a line, or the text of each line of a .jsonl.")],
+    out: Annotated[Path, typer.Argument(help="Folder of the images: new, or begun with the same values.")],
+    base: Annotated[str | None, typer.Option(help="Base pipeline; by default the embedded one.")] = None,
+    lora: Annotated[Path | None, typer.Option(help="Folder of a training run, or a LoRA file.")] = None,
+    scale: Annotated[float, typer.Option(help="Strength β of the LoRA (Eq. 12).")] = 1.0,
+    steps: Annotated[int, typer.Option(help="Denoising steps.")] = 30,
+    guidance: Annotated[float, typer.Option(help="Scale of classifier-free guidance.")] = 7.5,
+    seed: Annotated[list[int] | None, typer.Option(help="Once a seed; 0 by default.")] = None,
+    batch: Annotated[int, typer.Option(help="Images at a time.")] = 8,
+    size: Annotated[int | None, typer.Option(help="Side in pixels; the base's own by default.")] = None,
+    negative: Annotated[str | None, typer.Option(help="What not to draw.")] = None,
+    limit: Annotated[int | None, typer.Option(help="Use the first so many prompts only.", min=1)] = None,
+) -> None:
+    """Generate images for a file of prompts, with a base or a LoRA on it; a run cut off continues."""
+    from fairhuman.sampling import read_prompts, sample_file
+
+    texts = read_prompts(prompts)[:limit]
+    typer.echo(
+        sample_file(
+            texts, out, base=base, lora=lora, seeds=seed or [0], steps=steps, guidance=guidance, batch=batch,
+            size=size, adapter_scale=scale, negative_prompt=negative,
+        )  # fmt: skip
+    )
+
+
+def _assignments(words: list[str]) -> dict[str, Any]:
+    import yaml
+
+    changes = {}
+    for word in words:
+        name, sign, value = word.partition("=")
+        if not sign or not name:
+            raise ValueError(f"--set: must be NAME=VALUE, got {word!r}")
+        changes[name] = yaml.safe_load(value)
+    return changes
+
+
 def main() -> None:
     """Run a command; bad input ends in one line on stderr and exit status 2, not in a traceback."""
     try:
         app()
-    except (ValueError, OSError, RuntimeError) as error:
+    except (ValueError, TypeError, ArithmeticError, OSError, RuntimeError) as error:
         typer.secho(f"fairhuman: {error}", fg="red", err=True)
         raise SystemExit(2) from None
 
