@@ -1,0 +1,166 @@
+"""Is an annotation right? Masks, boxes and keypoints held against one another and against MediaPipe.
+
+The detectors know nothing of how a data set was made, so where they find a face or a hand says
+whether its masks and boxes are where people have theirs. The keypoints and masks of renders come
+from the same body by different ways, joints by projection and masks by rays.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from PIL import Image
+from scipy.ndimage import binary_dilation
+
+from fairhuman.data import HumanFolder, HumanRecord
+from fairhuman.evaluation.detectors import Box, Detection
+from fairhuman.evaluation.statistics import Estimate, estimate_proportion
+from fairhuman.evaluation.truth import expected_regions
+
+_FACE_POINTS: Final = (0, 1, 2)  # nose and eyes of the COCO keypoints
+_VISIBLE: Final = 2
+
+CHECKS: Final = {
+    "face_found": "share of the faces to be expected that the full-range detector finds in their place",
+    "hand_found": "share of the images with a hand to be expected in which one is found in its place",
+    "face_boxes_agree": "share of these found faces whose box overlaps the mask's by IoU >= 0.5",
+    "face_points_inside": "share of the visible noses and eyes that lie in the face mask",
+    "hand_points_inside": "share of the visible hand joints, wrist excepted, that lie in the hand mask",
+    "body_points_inside": "share of the visible body keypoints that lie on the person",
+}
+"""What `summarise_annotations` reports, and what it means."""
+
+
+def judge_annotations(folder: HumanFolder, detections: Sequence[Detection]) -> pd.DataFrame:
+    """Holds each image's annotation against itself and against what the detectors found in it.
+
+    A face counts as found where the middle of a detection lies in the box of the face's mask, a hand
+    where the middle of its landmarks lies in the box of a hand. Keypoints may miss a mask by one pixel.
+
+    Args:
+        folder: Read with the regions ``face`` and ``hand`` and the condition ``depth``.
+        detections: Of its images, by `fairhuman.evaluation.detect`.
+
+    Returns:
+        One row an image: the columns of `fairhuman.evaluation.expected_regions`; ``face_yaw`` in degrees;
+        ``face_found``, ``hand_found``; ``face_iou`` of the mask's box and the detection's (NaN where none is
+        found) and ``face_width_ratio``, ``face_height_ratio``, ``face_shift`` of the detection's box against
+        the mask's, the shift downwards in heights of the mask's box; for ``face``, ``hand`` and ``body`` the
+        number of visible points, ``{}_points``, and of those inside, ``{}_points_inside``.
+
+    Raises:
+        ValueError: Not as many detections as images, or a folder read without what is needed.
+    """
+    if len(detections) != len(folder):
+        raise ValueError(f"detections: must be as many as images ({len(folder)}), found {len(detections)}")
+    if not {"face", "hand"} <= set(folder.regions) or "depth" not in folder.conditions:
+        raise ValueError("folder: must be read with regions=('face', 'hand'), conditions=('depth',)")
+    rows = [
+        _judge_face(record, found) | _judge_hands(record, found) | _judge_points(record)
+        for record, found in zip(folder.records, detections, strict=True)
+    ]
+    return pd.concat([expected_regions(folder.records), pd.DataFrame(rows)], axis=1)
+
+
+def summarise_annotations(judged: pd.DataFrame) -> dict[str, Estimate]:
+    """The shares of `CHECKS` with 95 % Wilson intervals.
+
+    The intervals of points take them as independent, which points of one image are not: they are too narrow.
+
+    Args:
+        judged: Of `judge_annotations`.
+    """
+    faces, hands = judged[judged.face_expected], judged[judged.hand_expected]
+    located = faces[faces.face_found]
+    counts = {
+        "face_found": (faces.face_found.sum(), len(faces)),
+        "hand_found": (hands.hand_found.sum(), len(hands)),
+        "face_boxes_agree": ((located.face_iou >= 0.5).sum(), len(located)),
+    }
+    for name in ("face", "hand", "body"):
+        counts[f"{name}_points_inside"] = judged[f"{name}_points_inside"].sum(), judged[f"{name}_points"].sum()
+    return {name: estimate_proportion(int(hits), int(total)) for name, (hits, total) in counts.items()}
+
+
+def box_overlap(first: Box, second: Box) -> float:
+    """Intersection over union of two boxes (x0, y0, x1, y1).
+
+    >>> box_overlap((0, 0, 2, 2), (1, 0, 3, 2))
+    0.3333333333333333
+    """
+    width = min(first[2], second[2]) - max(first[0], second[0])
+    height = min(first[3], second[3]) - max(first[1], second[1])
+    shared = max(width, 0.0) * max(height, 0.0)
+    return shared / (_area(first) + _area(second) - shared)
+
+
+def _judge_face(record: HumanRecord, found: Detection) -> dict[str, float | bool]:
+    yaw = float("nan") if record.face_yaw is None else record.face_yaw
+    truth = record.boxes.get("face")
+    near = [face.box for face in found.faces if truth and _holds(truth, _middle(face.box))]
+    row: dict[str, float | bool] = {"face_yaw": yaw, "face_found": bool(near)}
+    if not near:
+        return row
+    box = max(near, key=lambda candidate: box_overlap(truth, candidate))
+    # A detector's box may leave the picture, which a mask cannot.
+    box = (max(box[0], 0), max(box[1], 0), min(box[2], found.width), min(box[3], found.height))
+    width, height = truth[2] - truth[0], truth[3] - truth[1]
+    return row | {
+        "face_iou": box_overlap(truth, box),
+        "face_width_ratio": (box[2] - box[0]) / width,
+        "face_height_ratio": (box[3] - box[1]) / height,
+        "face_shift": (_middle(box)[1] - _middle(truth)[1]) / height,
+    }
+
+
+def _judge_hands(record: HumanRecord, found: Detection) -> dict[str, bool]:
+    boxes = [box for box in (record.boxes.get("left_hand"), record.boxes.get("right_hand")) if box]
+    return {
+        "hand_found": any(_holds(box, hand.landmarks[:, :2].mean(axis=0)) for box in boxes for hand in found.hands)
+    }
+
+
+def _judge_points(record: HumanRecord) -> dict[str, int]:
+    person = _loaded(record.conditions["depth"]) > 0
+    face, hand = (_mask(record, region, person.shape) for region in ("face", "hand"))
+    body = record.keypoints["body"]
+    hands = np.concatenate([record.keypoints[side][1:] for side in ("left_hand", "right_hand")])
+    row: dict[str, int] = {}
+    for name, points, mask in (("face", body[list(_FACE_POINTS)], face), ("hand", hands, hand), ("body", body, person)):
+        visible = points[points[:, 2] == _VISIBLE]
+        row[f"{name}_points"] = len(visible)
+        row[f"{name}_points_inside"] = int(_inside(visible, binary_dilation(mask, np.ones((3, 3)))).sum())
+    return row
+
+
+def _inside(points: NDArray[np.float64], mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    height, width = mask.shape
+    columns = np.clip(points[:, 0].astype(int), 0, width - 1)
+    rows = np.clip(points[:, 1].astype(int), 0, height - 1)
+    return mask[rows, columns]
+
+
+def _mask(record: HumanRecord, region: str, shape: tuple[int, ...]) -> NDArray[np.bool_]:
+    path = record.masks[region]
+    return np.zeros(shape, dtype=bool) if path is None else _loaded(path) > 127
+
+
+def _loaded(path: object) -> NDArray[np.generic]:
+    with Image.open(path) as image:
+        return np.asarray(image)
+
+
+def _holds(box: Box, point: Sequence[float] | NDArray[np.float64]) -> bool:
+    return bool(box[0] <= point[0] <= box[2] and box[1] <= point[1] <= box[3])
+
+
+def _middle(box: Box) -> tuple[float, float]:
+    return (box[0] + box[2]) / 2, (box[1] + box[3]) / 2
+
+
+def _area(box: Box) -> float:
+    return max(box[2] - box[0], 0.0) * max(box[3] - box[1], 0.0)

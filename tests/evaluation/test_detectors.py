@@ -1,0 +1,133 @@
+"""The wrapper adds nothing to what MediaPipe finds, and loses nothing."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import matplotlib
+import numpy as np
+import pytest
+from PIL import Image
+
+from fairhuman.evaluation import detect, detectors
+
+# A photograph of a face that comes with Matplotlib: Grace Hopper, by the United States Navy.
+PHOTOGRAPH = Path(matplotlib.get_data_path()) / "sample_data" / "grace_hopper.jpg"
+
+
+@pytest.fixture(scope="module")
+def found():
+    return detect([PHOTOGRAPH])[0]
+
+
+def test_faces_equal_mediapipes_own(found):
+    from mediapipe.python.solutions.face_detection import FaceDetection
+
+    pixels = np.array(Image.open(PHOTOGRAPH).convert("RGB"))
+    for range_, faces in ((1, found.faces), (0, found.short_range_faces)):
+        with FaceDetection(min_detection_confidence=0.5, model_selection=range_) as model:
+            (theirs,) = model.process(pixels).detections
+        (ours,) = faces
+        box = theirs.location_data.relative_bounding_box
+        assert ours.score == pytest.approx(theirs.score[0], abs=1e-6)
+        assert ours.box[0] == pytest.approx(box.xmin * 512, abs=1e-3)
+        assert ours.box[3] == pytest.approx((box.ymin + box.height) * 600, abs=1e-3)
+        nose = theirs.location_data.relative_keypoints[2]
+        assert ours.keypoints[2] == pytest.approx([nose.x * 512, nose.y * 600], abs=1e-3)
+
+
+def test_the_box_holds_the_face(found):
+    x0, y0, x1, y1 = found.faces[0].box
+    right_eye, left_eye, nose, mouth = found.faces[0].keypoints[:4]
+    assert 0 < x0 < right_eye[0] < nose[0] < left_eye[0] < x1 < 512
+    assert 0 < y0 < right_eye[1] < nose[1] < mouth[1] < y1 < 600
+
+
+def test_the_form_of_the_image_does_not_matter(found, tmp_path):
+    photograph = Image.open(PHOTOGRAPH).convert("RGB")
+    photograph.save(tmp_path / "photo.png")
+    turned = tmp_path / "turned.png"
+    exif = Image.Exif()
+    exif[0x0112] = 6  # "turn by 90° to show", as cameras write it
+    photograph.transpose(Image.Transpose.ROTATE_90).save(turned, exif=exif)
+    forms = [photograph, np.array(photograph), str(tmp_path / "photo.png"), turned]
+    assert detect(forms) == [found] * 4
+
+
+def test_grey_and_sixteen_bit_images_are_read(tmp_path):
+    grey = Image.open(PHOTOGRAPH).convert("L")
+    deep = tmp_path / "deep.png"
+    Image.fromarray(np.asarray(grey).astype(np.uint16) * 257).save(deep)
+    one, other = detect([grey, deep])
+    assert one == other
+    assert len(one.faces) == 1
+
+
+@pytest.mark.parametrize("colour", [(0, 0, 0), (255, 255, 255), (224, 172, 105)])
+def test_a_blank_image_holds_nobody(colour):
+    blank = np.full((96, 128, 3), colour, dtype=np.uint8)
+    (detection,) = detect([blank])
+    assert (detection.width, detection.height) == (128, 96)
+    assert detection.faces == detection.short_range_faces == detection.hands == ()
+
+
+def test_a_mirrored_photograph_has_a_mirrored_face(found):
+    (mirrored,) = detect([np.array(Image.open(PHOTOGRAPH).convert("RGB"))[:, ::-1]])
+    left, right = mirrored.faces[0].keypoints[[1, 0], 0]
+    assert 512 - left == pytest.approx(found.faces[0].keypoints[0, 0], abs=12)
+    assert 512 - right == pytest.approx(found.faces[0].keypoints[1, 0], abs=12)
+
+
+def test_what_came_before_does_not_matter(found):
+    blank = np.zeros((64, 64, 3), dtype=np.uint8)
+    assert detect([blank, PHOTOGRAPH, blank, PHOTOGRAPH])[1::2] == [found, found]
+
+
+@pytest.fixture
+def eager(monkeypatch):
+    """Several processes even for few images."""
+    monkeypatch.setattr(detectors, "_IMAGES_WORTH_A_PROCESS", 2)
+
+
+def test_workers_change_nothing_but_the_time(eager):
+    small = np.array(Image.open(PHOTOGRAPH).convert("RGB").resize((128, 150)))
+    images = [small, np.zeros_like(small)] * 10
+    alone, together = detect(images), detect(images, workers=2)
+    assert alone == together
+    assert sum(len(d.faces) for d in alone) == 10
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_a_damaged_file_among_good_ones_is_named(tmp_path, eager, workers):
+    damaged = tmp_path / "damaged.png"
+    damaged.write_bytes(b"\x89PNG\r\n\x1a\nnothing more")
+    good = [np.zeros((16, 16, 3), dtype=np.uint8)] * 4
+    with pytest.raises(ValueError, match=r"damaged\.png cannot be read as an image"):
+        detect([*good, damaged], workers=workers)
+
+
+@pytest.mark.parametrize(
+    ("images", "options", "error", "message"),
+    [
+        (["/nowhere/a.png"], {}, FileNotFoundError, "no image at /nowhere/a.png"),
+        ("a.png", {}, ValueError, "must be a sequence of images, found the single path 'a.png'"),
+        ([np.zeros((4, 4), np.uint8)], {}, ValueError, r"images\[0\].* found uint8 of shape \(4, 4\)"),
+        ([np.zeros((4, 4, 3))], {}, ValueError, "found float64"),
+        ([None], {}, ValueError, "found NoneType"),
+        ([], {"workers": 0}, ValueError, "workers must be an integer of at least 1, found 0"),
+        ([], {"threshold": 1.5}, ValueError, r"threshold must be in \[0, 1\], found 1.5"),
+    ],
+)
+def test_bad_input_is_named(images, options, error, message):
+    with pytest.raises(error, match=message):
+        detect(images, **options)
+
+
+def test_no_images_no_detections():
+    assert detect([]) == []
+
+
+def test_nothing_is_written_to_stderr():
+    code = f"from fairhuman.evaluation import detect; detect([{str(PHOTOGRAPH)!r}])"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stderr == ""
