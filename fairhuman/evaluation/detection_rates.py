@@ -184,7 +184,7 @@ def _groups(table: pd.DataFrame, by_area: bool):
 
 def _estimates(images: pd.DataFrame, level: float, seed: int) -> dict[str, Estimate]:
     return {
-        "rate": estimate_proportion(images.found > 0, level=level),
+        "rate": estimate_proportion(int((images.found > 0).sum()), len(images), level=level),
         "confidence": estimate_ratio(images.total, images.found, level=level, seed=seed),
         "confidence_with_misses": estimate_mean(images.best, bounds=(0, 1), level=level, seed=seed),
     }

@@ -79,27 +79,28 @@ class Estimate:
         }
 
 
-def estimate_proportion(successes: ArrayLike, *, level: float = 0.95) -> Estimate:
+def estimate_proportion(successes: int, trials: int, *, level: float = 0.95) -> Estimate:
     """Share of trials that succeeded, with Wilson's interval.
 
     Args:
-        successes: One truth value a trial, shape (n,).
+        successes: How many succeeded.
+        trials: How many there were.
         level: Confidence level in (0, 1).
 
     Raises:
-        ValueError: Other than zeros and ones, or a level out of range.
+        ValueError: Fewer than 0 or more successes than trials, or a level out of range.
 
-    >>> e = estimate_proportion([True] * 24)
+    >>> e = estimate_proportion(24, 24)
     >>> f"{e.value:.2f} [{e.low:.2f}, {e.high:.2f}]"
     '1.00 [0.86, 1.00]'
     """
-    sample = _sample("successes", successes, level)
-    if not np.isin(sample, (0.0, 1.0)).all():
-        raise ValueError("successes: must be truth values")
-    if sample.size == 0:
+    _check_level(level)
+    if not 0 <= successes <= trials:
+        raise ValueError(f"successes: must be in [0, {trials}], the number of trials, found {successes}")
+    if trials == 0:
         return _nothing(level)
-    interval = stats.binomtest(int(sample.sum()), sample.size).proportion_ci(level, method="wilson")
-    return Estimate(float(sample.mean()), interval.low, interval.high, sample.size, "wilson", level)
+    interval = stats.binomtest(int(successes), int(trials)).proportion_ci(level, method="wilson")
+    return Estimate(float(successes / trials), interval.low, interval.high, int(trials), "wilson", level)
 
 
 def estimate_mean(
@@ -269,14 +270,18 @@ def _nothing(level: float) -> Estimate:
 
 
 def _sample(name: str, values: ArrayLike, level: float) -> np.ndarray:
-    if not 0 < level < 1:
-        raise ValueError(f"level: must be in (0, 1), found {level!r}")
+    _check_level(level)
     sample = np.asarray(values, dtype=np.float64)
     if sample.ndim != 1:
         raise ValueError(f"{name}: must have one dimension, found shape {sample.shape}")
     if not np.isfinite(sample).all():
         raise ValueError(f"{name}: must be finite, found {sample[~np.isfinite(sample)][0]} among them")
     return sample
+
+
+def _check_level(level: float) -> None:
+    if not 0 < level < 1:
+        raise ValueError(f"level: must be in (0, 1), found {level!r}")
 
 
 def _clusters(totals: ArrayLike, counts: ArrayLike, level: float) -> tuple[np.ndarray, np.ndarray]:

@@ -45,14 +45,14 @@ def test_proportions_match_wilsons_formula():
     n, k, z = 30, 27, 1.959963984540054
     centre = (k / n + z**2 / (2 * n)) / (1 + z**2 / n)
     half = z / (1 + z**2 / n) * math.sqrt(k / n * (1 - k / n) / n + z**2 / (4 * n**2))
-    estimate = estimate_proportion([1] * k + [0] * (n - k))
+    estimate = estimate_proportion(k, n)
     assert estimate.value == pytest.approx(0.9)
     assert (estimate.low, estimate.high) == pytest.approx((centre - half, centre + half))
 
 
 @pytest.mark.parametrize("value", [0, 1])
 def test_equal_values_within_bounds_get_wilsons_interval(value):
-    mean, proportion = estimate_mean([float(value)] * 24, bounds=(0, 1)), estimate_proportion([value] * 24)
+    mean, proportion = estimate_mean([float(value)] * 24, bounds=(0, 1)), estimate_proportion(24 * value, 24)
     assert (mean.low, mean.high) == pytest.approx((proportion.low, proportion.high))
     assert mean.interval == "bounded"
 
@@ -64,7 +64,7 @@ def test_equal_values_within_bounds_get_wilsons_interval(value):
         (lambda: estimate_mean([0.7]), 1),
         (lambda: estimate_mean([0.7] * 9), 9),
         (lambda: estimate_mean([0.1, 0.5, 0.6, 0.9]), 4),
-        (lambda: estimate_proportion([]), 0),
+        (lambda: estimate_proportion(0, 0), 0),
         (lambda: estimate_ratio([0.0, 0.0], [0, 0]), 0),
         (lambda: estimate_ratio([0.9, 1.8], [1, 2]), 2),
         (lambda: estimate_ratio([0.5, 0.6] * 4, [1, 1] * 4), 8),
@@ -134,8 +134,8 @@ def test_any_sample_in_bounds_gives_an_ordered_repeatable_interval(values, seed)
         (lambda: estimate_mean([1.0, math.nan]), "values: must be finite"),
         (lambda: estimate_mean([0.5, 1.5], bounds=(0, 1)), r"values: must be in \[0, 1\], found 0.5 to 1.5"),
         (lambda: estimate_mean([[1.0]]), r"values: must have one dimension, found shape \(1, 1\)"),
-        (lambda: estimate_proportion([0.5]), "successes: must be truth values"),
-        (lambda: estimate_proportion([1], level=1.0), r"level: must be in \(0, 1\), found 1.0"),
+        (lambda: estimate_proportion(3, 2), r"successes: must be in \[0, 2\], the number of trials, found 3"),
+        (lambda: estimate_proportion(1, 1, level=1.0), r"level: must be in \(0, 1\), found 1.0"),
         (lambda: paired_difference([1.0], [1.0, 2.0]), "must be of one length, found 1 and 2"),
         (lambda: estimate_ratio([1.0], [-1.0]), "counts: must not be negative"),
     ],
@@ -147,7 +147,7 @@ def test_bad_samples_are_refused_by_name(call, message):
 
 def test_an_estimate_survives_the_results_folder(tmp_path, monkeypatch):
     monkeypatch.setenv("FAIRHUMAN_WORKSPACE", str(tmp_path))
-    estimate = estimate_proportion([1, 0, 1])
+    estimate = estimate_proportion(2, 3)
     nothing = estimate_mean([])
     write_result(
         "quick",
