@@ -18,7 +18,7 @@ from scipy.ndimage import binary_dilation
 
 from fairhuman.data import HumanFolder, HumanRecord
 from fairhuman.evaluation.detectors import Box, Detection
-from fairhuman.evaluation.statistics import Estimate, estimate_proportion
+from fairhuman.evaluation.statistics import Estimate, estimate_proportion, estimate_ratio
 from fairhuman.evaluation.truth import expected_regions
 
 _FACE_POINTS: Final = (0, 1, 2)  # nose and eyes of the COCO keypoints
@@ -33,6 +33,9 @@ CHECKS: Final = {
     "body_points_inside": "share of the visible body keypoints that lie on the person",
 }
 """What `summarise_annotations` reports, and what it means."""
+
+BOX_COLUMNS: Final = ("face_iou", "face_width_ratio", "face_height_ratio", "face_shift")
+"""How the detector's box of a face compares with the mask's."""
 
 
 def judge_annotations(folder: HumanFolder, detections: Sequence[Detection]) -> pd.DataFrame:
@@ -67,23 +70,21 @@ def judge_annotations(folder: HumanFolder, detections: Sequence[Detection]) -> p
 
 
 def summarise_annotations(judged: pd.DataFrame) -> dict[str, Estimate]:
-    """The shares of `CHECKS` with 95 % Wilson intervals.
-
-    The intervals of points take them as independent, which points of one image are not: they are too narrow.
+    """The shares of `CHECKS` with 95 % intervals; those of points resample whole images.
 
     Args:
         judged: Of `judge_annotations`.
     """
     faces, hands = judged[judged.face_expected], judged[judged.hand_expected]
-    located = faces[faces.face_found]
-    counts = {
-        "face_found": (faces.face_found.sum(), len(faces)),
-        "hand_found": (hands.hand_found.sum(), len(hands)),
-        "face_boxes_agree": ((located.face_iou >= 0.5).sum(), len(located)),
+    shares = {
+        "face_found": _share(faces.face_found),
+        "hand_found": _share(hands.hand_found),
+        "face_boxes_agree": _share(faces.face_iou[faces.face_found] >= 0.5),
     }
     for name in ("face", "hand", "body"):
-        counts[f"{name}_points_inside"] = judged[f"{name}_points_inside"].sum(), judged[f"{name}_points"].sum()
-    return {name: estimate_proportion(int(hits), int(total)) for name, (hits, total) in counts.items()}
+        key = f"{name}_points_inside"
+        shares[key] = estimate_ratio(judged[key], judged[f"{name}_points"])
+    return shares
 
 
 def box_overlap(first: Box, second: Box) -> float:
@@ -98,29 +99,32 @@ def box_overlap(first: Box, second: Box) -> float:
     return shared / (_area(first) + _area(second) - shared)
 
 
+def _share(values: pd.Series) -> Estimate:
+    return estimate_proportion(int(values.sum()), len(values))
+
+
 def _judge_face(record: HumanRecord, found: Detection) -> dict[str, float | bool]:
     yaw = float("nan") if record.face_yaw is None else record.face_yaw
     truth = record.boxes.get("face")
     near = [face.box for face in found.faces if truth and _holds(truth, _middle(face.box))]
     row: dict[str, float | bool] = {"face_yaw": yaw, "face_found": bool(near)}
     if not near:
-        return row
+        return row | dict.fromkeys(BOX_COLUMNS, float("nan"))
     box = max(near, key=lambda candidate: box_overlap(truth, candidate))
     # A detector's box may leave the picture, which a mask cannot.
     box = (max(box[0], 0), max(box[1], 0), min(box[2], found.width), min(box[3], found.height))
     width, height = truth[2] - truth[0], truth[3] - truth[1]
-    return row | {
-        "face_iou": box_overlap(truth, box),
-        "face_width_ratio": (box[2] - box[0]) / width,
-        "face_height_ratio": (box[3] - box[1]) / height,
-        "face_shift": (_middle(box)[1] - _middle(truth)[1]) / height,
-    }
+    shift = (_middle(box)[1] - _middle(truth)[1]) / height
+    ratios = (box[2] - box[0]) / width, (box[3] - box[1]) / height
+    return row | dict(zip(BOX_COLUMNS, (box_overlap(truth, box), *ratios, shift), strict=True))
 
 
 def _judge_hands(record: HumanRecord, found: Detection) -> dict[str, bool]:
     boxes = [box for box in (record.boxes.get("left_hand"), record.boxes.get("right_hand")) if box]
     return {
-        "hand_found": any(_holds(box, hand.landmarks[:, :2].mean(axis=0)) for box in boxes for hand in found.hands)
+        "hand_found": any(
+            _holds(box, hand.landmarks[:, :2].mean(axis=0)) for box in boxes for hand in found.hands
+        )
     }
 
 
@@ -130,7 +134,11 @@ def _judge_points(record: HumanRecord) -> dict[str, int]:
     body = record.keypoints["body"]
     hands = np.concatenate([record.keypoints[side][1:] for side in ("left_hand", "right_hand")])
     row: dict[str, int] = {}
-    for name, points, mask in (("face", body[list(_FACE_POINTS)], face), ("hand", hands, hand), ("body", body, person)):
+    for name, points, mask in (
+        ("face", body[list(_FACE_POINTS)], face),
+        ("hand", hands, hand),
+        ("body", body, person),
+    ):
         visible = points[points[:, 2] == _VISIBLE]
         row[f"{name}_points"] = len(visible)
         row[f"{name}_points_inside"] = int(_inside(visible, binary_dilation(mask, np.ones((3, 3)))).sum())

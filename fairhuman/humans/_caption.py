@@ -75,7 +75,7 @@ WORDS: Final[Mapping[str, Words]] = {
 }
 _WITH_HANDS: Final = ("waving", "hands on hips", "arms crossed", "arms raised", "reaching")
 _PLURAL: Final = ("trousers", "shorts")
-_GRAMMAR: Final = "a an in and with hair close-up of the left right hand on background , bald wearing"
+_GRAMMAR: Final = "a an in and with hair close-up of the hand background , bald wearing"
 
 # Least share of the picture that a thing must cover to be spoken of.
 _SEEN: Final[Mapping[str, float]] = {
@@ -113,11 +113,11 @@ class _View:
         self._attributes = human.attributes
         self.pose = human.attributes.get("pose")
         shares = np.bincount(human.parts.ravel(), minlength=len(Part)) / human.parts.size
-        self.left, self.right = (float(shares[part]) for part in (Part.LEFT_HAND, Part.RIGHT_HAND))
+        self._left, self._right = (float(shares[part]) for part in (Part.LEFT_HAND, Part.RIGHT_HAND))
         self._shares = {
             "face": shares[[Part.FACE, Part.EYES, Part.MOUTH]].sum() if abs(human.face_yaw) <= _FACING else 0,
             "hair": shares[Part.HAIR],
-            "hand": max(self.left, self.right),
+            "hand": max(self._left, self._right),
             "top": shares[Part.TOP],
             "bottom": shares[Part.BOTTOM],
             "legs": shares[[Part.BOTTOM, Part.LEGS]].sum(),
@@ -125,6 +125,10 @@ class _View:
 
     def sees(self, thing: str) -> bool:
         return bool(self._shares[thing] >= _SEEN[thing])
+
+    def gesture(self) -> str | None:
+        """What the hand does that covers more of the picture."""
+        return self.word("left_gesture" if self._left >= self._right else "right_gesture", "gesture")
 
     def word(self, attribute: str, words: str | None = None) -> str | None:
         """The words for an attribute; `words` names the table where that has another name."""
@@ -136,9 +140,8 @@ class _View:
 
 
 def _hand(view: _View, rng: np.random.Generator) -> str:
-    side = "left" if view.left >= view.right else "right"
-    hand = f"{side} hand" if rng.random() < 0.5 else "hand"
-    return _joined(f"close-up of a {hand}", view.word(f"{side}_gesture", "gesture"), _background(view, rng))
+    # Which hand it is stays unsaid, so that a caption is as true of the mirrored picture.
+    return _joined("close-up of a hand", view.gesture(), _background(view, rng))
 
 
 def _person(view: _View, rng: np.random.Generator) -> str:
@@ -174,8 +177,7 @@ def _doing(view: _View) -> str | None:
     pose = view.word("pose") if view.sees("hand" if view.pose in _WITH_HANDS else "legs") else None
     if view.pose in _WITH_HANDS or not view.sees("hand"):
         return pose
-    side = "left" if view.left >= view.right else "right"
-    gesture = view.word(f"{side}_gesture", "gesture")
+    gesture = view.gesture()
     return " and ".join(filter(None, (pose, gesture))) or None
 
 
