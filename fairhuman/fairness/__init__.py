@@ -4,20 +4,29 @@ The paper's minimum potential delay (MPD) direction is the case α = 2. Deciding
 (:func:`alpha_fair_weights`, a :class:`Strategy`) is apart from applying them (:func:`fair_backward`).
 """
 
+from typing import TYPE_CHECKING, Any
+
 from fairhuman.fairness._alpha_fair import (
     AlphaFairSolution,
     alpha_fair_weights,
     closed_form_weights,
     solve_alpha_fair,
 )
+from fairhuman.fairness._amortised import Amortised
 from fairhuman.fairness._backward import FairAccumulator, FairStep, fair_backward
 from fairhuman.fairness._gramian import check_gramian, gramian_of
 from fairhuman.fairness._registry import STRATEGIES, get_strategy
 from fairhuman.fairness._strategy import Strategy
 
+if TYPE_CHECKING:
+    from fairhuman.fairness._torchjd import AlphaFair, AlphaFairWeighting
+
 __all__ = [
     "STRATEGIES",
+    "AlphaFair",
     "AlphaFairSolution",
+    "AlphaFairWeighting",
+    "Amortised",
     "FairAccumulator",
     "FairStep",
     "Strategy",
@@ -29,3 +38,12 @@ __all__ = [
     "gramian_of",
     "solve_alpha_fair",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    # torchjd loads solvers that most steps never use: a second at start-up.
+    if name in ("AlphaFair", "AlphaFairWeighting"):
+        from fairhuman.fairness import _torchjd
+
+        return getattr(_torchjd, name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -220,6 +220,8 @@ class FairAccumulator:
         elif finite:
             weights = weights if self._weights is None else self._weights
             self._accumulate([1 / self._divisor])
+        if finite:
+            self.strategy.advance()
         return FairStep(
             names=names,
             losses=dict(zip(names, losses.tolist(), strict=True)),

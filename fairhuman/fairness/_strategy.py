@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from typing import Any
 
 from torch import Tensor
@@ -38,6 +39,9 @@ class Strategy(ABC):
             shape (m,), float64; 0 for absent objectives.
         """
 
+    def advance(self) -> None:
+        """Called once after each step that was not refused; weights are asked for once a micro-batch."""
+
     def state_dict(self) -> dict[str, Any]:
         """All that later steps depend on, as tensors and plain values; empty for a stateless strategy."""
         return {}
@@ -62,13 +66,13 @@ class FromGramian(Strategy):
         name: the name it goes by.
         function: maps a Gram matrix, shape (m, m), float64, to weights, shape (m,). It is given the rows
             and columns of objectives with a gradient only.
-        factor: weights are multiplied by the number of objectives if "count".
+        keep_absent: give it the rows of zeros of the other objectives, too.
     """
 
-    def __init__(self, name: str, function: Any, *, times_count: bool = False) -> None:
+    def __init__(self, name: str, function: Callable[[Tensor], Tensor], *, keep_absent: bool = False) -> None:
         self.name = name
         self._function = function
-        self._times_count = times_count
+        self._keep_absent = keep_absent
 
     @property
     def needs_gramian(self) -> bool:
@@ -78,10 +82,9 @@ class FromGramian(Strategy):
         if gramian is None:
             raise ValueError(f"Strategy `{self.name}` needs the Gram matrix; `gramian` is None.")
         weights = gramian.new_zeros(gramian.shape[0])
-        index = (gramian.diagonal() > 0).nonzero().squeeze(-1)
+        index = ((gramian.diagonal() > 0) | self._keep_absent).nonzero().squeeze(-1)
         if index.numel():
-            found = self._function(gramian[index][:, index]).to(weights)
-            weights[index] = found * len(losses) if self._times_count else found
+            weights[index] = self._function(gramian[index][:, index]).to(weights)
         return weights
 
 

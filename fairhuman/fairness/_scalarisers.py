@@ -1,0 +1,182 @@
+"""Strategies that weigh losses by their values: one backward pass a step."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from typing import Any
+
+import torch
+from torch import Tensor
+from torchjd import scalarization
+
+from fairhuman.fairness._strategy import Strategy
+
+
+class FromScalariser(Strategy):
+    """A torchjd scalariser s(l) as weights: wᵢ = ∂s/∂lᵢ."""
+
+    def weights(self, losses: Tensor, gramian: Tensor | None, present: Tensor) -> Tensor:
+        weights = torch.zeros_like(losses)
+        index = self._usable(losses, present).nonzero().squeeze(-1)
+        if index.numel():
+            with torch.enable_grad():
+                values = losses.detach().clone().requires_grad_()
+                weights = self._differentiate(values, index)
+        return torch.where(present, weights, 0.0)
+
+    def _usable(self, losses: Tensor, present: Tensor) -> Tensor:
+        return present
+
+    @abstractmethod
+    def _differentiate(self, values: Tensor, index: Tensor) -> Tensor: ...
+
+
+class ScaleInvariant(FromScalariser):
+    """``si``: the geometric mean of the losses, whose direction no rescaling of a loss changes.
+
+    Following :class:`torchjd.scalarization.GeometricMean`; the sum of log-losses has the same direction.
+    A loss of exactly 0 has no logarithm and is left out.
+    """
+
+    name = "si"
+
+    def _usable(self, losses: Tensor, present: Tensor) -> Tensor:
+        return present & (losses != 0)
+
+    def _differentiate(self, values: Tensor, index: Tensor) -> Tensor:
+        return torch.autograd.grad(scalarization.GeometricMean()(values[index]), values)[0]
+
+
+class RandomWeighting(FromScalariser):
+    """``rlw``: weights drawn anew each step (softmax of normal numbers), as random loss weighting.
+
+    Following :class:`torchjd.scalarization.Random`. Numbers come from a stream of their own, so that the
+    processes of a data-parallel run agree and a resumed run goes on as it would have.
+
+    Args:
+        seed: of that stream.
+    """
+
+    name = "rlw"
+
+    def __init__(self, seed: int = 0) -> None:
+        self._stream = torch.Generator().manual_seed(seed).get_state()
+        self._next = self._stream
+
+    def _differentiate(self, values: Tensor, index: Tensor) -> Tensor:
+        with torch.random.fork_rng(devices=[]):
+            torch.set_rng_state(self._stream)
+            total = scalarization.Random()(values[index])
+            self._next = torch.get_rng_state()
+        return torch.autograd.grad(total, values)[0]
+
+    def advance(self) -> None:
+        self._stream = self._next
+
+    def state_dict(self) -> dict[str, Any]:
+        return {"stream": self._stream.clone()}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        self._stream = _take(self, state, "stream")["stream"].clone()
+
+
+class DynamicWeightAverage(FromScalariser):
+    """``dwa``: more weight for losses that fall slowly, as dynamic weight average.
+
+    Following :class:`torchjd.scalarization.DWA`. An absent objective counts with the last loss it had.
+
+    Args:
+        period: steps over which losses are averaged before rates of descent are taken (the method's
+            epoch; fine-tuning a diffusion model has no short one), at least 1.
+        temperature: the larger, the more equal the weights; > 0.
+    """
+
+    name = "dwa"
+
+    def __init__(self, period: int = 100, temperature: float = 2.0) -> None:
+        if isinstance(period, bool) or not isinstance(period, int) or period < 1:
+            raise ValueError(f"`period` must be an integer of at least 1. Found {period!r}.")
+        self.period = period
+        self._scalariser = scalarization.DWA(temperature)
+        self._last: Tensor | None = None
+        self._steps = 0
+
+    def _differentiate(self, values: Tensor, index: Tensor) -> Tensor:
+        seen = values.detach().clone()
+        if self._last is not None:
+            kept = torch.ones_like(seen, dtype=torch.bool)
+            kept[index] = False
+            seen = torch.where(kept, self._last, seen)
+        self._last = seen
+        values = seen.requires_grad_()
+        weights = torch.autograd.grad(self._scalariser(values), values)[0]
+        return weights
+
+    def advance(self) -> None:
+        self._steps += 1
+        if self._steps % self.period == 0:
+            self._scalariser.step()
+
+    def state_dict(self) -> dict[str, Any]:
+        scalariser = self._scalariser
+        return {
+            "steps": self._steps,
+            "last": self._last,
+            "sum": scalariser._loss_sum,
+            "count": scalariser._n_batches,
+            "averages": list(scalariser._previous_averages),
+        }
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        state = _take(self, state, "steps", "last", "sum", "count", "averages")
+        self._steps, self._last = state["steps"], state["last"]
+        self._scalariser._loss_sum, self._scalariser._n_batches = state["sum"], state["count"]
+        self._scalariser._previous_averages = list(state["averages"])
+
+
+class UncertaintyWeighting(FromScalariser):
+    """``uw``: weights e^(−s)/2 with learned log-variances s, as uncertainty weighting.
+
+    Following :class:`torchjd.scalarization.UW`. The log-variances are learned by plain gradient descent
+    here, so that the model's optimiser need not know them; that of an absent objective rests.
+
+    Args:
+        learning_rate: of the log-variances, > 0.
+    """
+
+    name = "uw"
+
+    def __init__(self, learning_rate: float = 1e-2) -> None:
+        if not learning_rate > 0:
+            raise ValueError(f"`learning_rate` must be positive. Found {learning_rate!r}.")
+        self.learning_rate = learning_rate
+        self._scalariser: scalarization.UW | None = None
+
+    def _differentiate(self, values: Tensor, index: Tensor) -> Tensor:
+        if self._scalariser is None:
+            self._scalariser = scalarization.UW(len(values)).double()
+        s = self._scalariser.log_var
+        weights, descent = torch.autograd.grad(self._scalariser(values), (values, s))
+        with torch.no_grad():
+            s[index] -= self.learning_rate * descent[index]
+        return weights
+
+    def state_dict(self) -> dict[str, Any]:
+        s = self._scalariser
+        return {"log_variances": None if s is None else s.log_var.detach().clone()}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        s = _take(self, state, "log_variances")["log_variances"]
+        self._scalariser = None
+        if s is not None:
+            self._scalariser = scalarization.UW(len(s)).double()
+            self._scalariser.log_var.data.copy_(s)
+
+
+def _take(strategy: Strategy, state: dict[str, Any], *keys: str) -> dict[str, Any]:
+    """``state`` if it has exactly these keys."""
+    if set(state) != set(keys):
+        raise ValueError(
+            f"A state of strategy `{strategy.name}` has the keys {sorted(keys)}. Found {sorted(state)}."
+        )
+    return state
