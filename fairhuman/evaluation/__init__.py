@@ -22,6 +22,7 @@ _HOMES = {
     "compare_losses": "comparison",
     "compare_systems": "comparison",
     "expected_regions": "truth",
+    "fingerprint": "identity",
     "paired_ratio_difference": "statistics",
     "tabulate_detections": "detection_rates",
 }

@@ -1,0 +1,36 @@
+"""A name for a system that changes with anything that decides its images."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from typing import TYPE_CHECKING, Any
+
+from fairhuman.results import plain
+
+if TYPE_CHECKING:
+    from diffusers import StableDiffusionXLPipeline
+
+
+def fingerprint(pipeline: StableDiffusionXLPipeline, *settings: Any) -> str:
+    """Twelve hexadecimal digits of the pipeline's weights, adapters included, its scheduler and settings.
+
+    A folder of samples named by it is taken up as long as everything is as it was, and left alone otherwise:
+    no images of an earlier LoRA pass for those of a later one.
+
+    Args:
+        pipeline: The base with whatever adapter is loaded.
+        settings: Anything JSON can hold that decides the images as well: prompts, steps, guidance.
+
+    Raises:
+        TypeError: A setting that JSON can't hold.
+    """
+    import torch
+
+    digest = hashlib.sha256(json.dumps(plain(settings), sort_keys=True).encode())
+    digest.update(json.dumps(plain(dict(pipeline.scheduler.config)), sort_keys=True, default=str).encode())
+    for name in ("unet", "vae", "text_encoder", "text_encoder_2"):
+        for key, tensor in sorted(getattr(pipeline, name).state_dict().items()):
+            digest.update(f"{name}.{key} {tuple(tensor.shape)} {tensor.dtype}".encode())
+            digest.update(tensor.detach().cpu().contiguous().view(-1).view(torch.uint8).numpy())
+    return digest.hexdigest()[:12]
