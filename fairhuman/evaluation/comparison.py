@@ -7,7 +7,6 @@ from itertools import combinations
 from typing import Any
 
 import pandas as pd
-from numpy.typing import ArrayLike
 
 from .detection_rates import METRICS, compare_detection, evaluate_detection
 from .detectors import Detection
@@ -76,13 +75,13 @@ def compare_systems(
 
 
 def compare_losses(
-    losses: Mapping[str, Mapping[str, ArrayLike]], *, level: float = 0.95, seed: int = 0
+    losses: Mapping[str, pd.DataFrame], *, level: float = 0.95, seed: int = 0
 ) -> dict[str, Any]:
     """Held-out loss of each region and system, and paired differences between systems.
 
     Args:
-        losses: System to region to one loss an image, NaN for an image without the region; all systems saw
-            the same images, noise and timesteps.
+        losses: System to a table with the columns ``image``, ``region`` and ``loss``, one row for each image
+            that has the region; all systems saw the same images, noise and timesteps.
         level: Confidence level, of differences taken together as in :func:`compare_systems`.
         seed: Of the resampling.
 
@@ -91,28 +90,34 @@ def compare_losses(
         ``value``, ``low``, ``high``, ``n``, ``interval``, ``level``; differences also with ``supported``.
 
     Raises:
-        ValueError: No system, or systems that were judged on different images or regions.
+        ValueError: No system, or systems that were judged on different images.
     """
     if not losses:
         raise ValueError("losses: at least one system is needed, found none")
-    tables = {system: pd.DataFrame(found) for system, found in losses.items()}
-    first, regions = next(iter(tables)), list(next(iter(tables.values())).columns)
-    for system, table in tables.items():
-        if not table.isna().equals(tables[first].isna()):
-            raise ValueError(f"losses: {system!r} was judged on other images or regions than {first!r}")
-    pairs = list(combinations(tables, 2))
+    wide = {
+        system: table.pivot(index="image", columns="region", values="loss")
+        for system, table in losses.items()
+    }
+    first_system, first = next(iter(wide.items()))
+    regions = list(dict.fromkeys(losses[first_system].region))
+    for system, table in wide.items():
+        if not (table.index.equals(first.index) and table[regions].isna().equals(first[regions].isna())):
+            raise ValueError(
+                f"losses: {system!r} was judged on other images or regions than {first_system!r}"
+            )
+    pairs = list(combinations(wide, 2))
     corrected = _corrected(level, len(pairs) * len(regions))
     rows = [
         {"system": system, "region": region}
         | estimate_mean(table[region].dropna(), level=level, seed=seed).stored()
-        for system, table in tables.items()
+        for system, table in wide.items()
         for region in regions
     ]
     differences = []
     for a, b in pairs:
         for region in regions:
             estimate = paired_difference(
-                tables[a][region].dropna(), tables[b][region].dropna(), level=corrected, seed=seed
+                wide[a][region].dropna(), wide[b][region].dropna(), level=corrected, seed=seed
             )
             row = {"reference": a, "system": b, "region": region, **estimate.stored()}
             differences.append(row | {"supported": estimate.excludes(0)})

@@ -119,9 +119,13 @@ def test_systems_are_compared_in_pairs_without_the_ceiling():
 
 
 def losses(shift, images=40):
-    """Every other image has a face."""
+    """A table as of ``heldout_losses``; every other image has a face."""
     values = shift * np.random.default_rng(0).uniform(0.2, 0.4, size=(2, images))
-    return {"global": values[0], "face": np.where(np.arange(images) % 2, values[1], np.nan)}
+    return pd.DataFrame(
+        [(i, "global", values[0, i]) for i in range(images)]
+        + [(i, "face", values[1, i]) for i in range(0, images, 2)],
+        columns=["image", "region", "loss"],
+    )
 
 
 def test_losses_are_paired_by_image_and_region():
