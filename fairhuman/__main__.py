@@ -78,6 +78,20 @@ def train_lora(
     typer.echo(train(chosen).weights)
 
 
+@train_app.command("base")
+def train_base(
+    settings: Annotated[Path, typer.Argument(help="YAML file, such as params/models/embedded.yaml.")],
+    data: Annotated[str | None, typer.Option(help="Folder of the training set.")] = None,
+    output: Annotated[str | None, typer.Option(help="Folder of the run: new, or cut off.")] = None,
+) -> None:
+    """Train a base from nothing: autoencoder, text encoders, UNet; a run that was cut off continues."""
+    from fairhuman.training.base import BaseSettings, train_base
+
+    given = {"data": data, "output": output}
+    changes = {name: value for name, value in given.items() if value is not None}
+    typer.echo(train_base(BaseSettings.from_yaml(settings, **changes)))
+
+
 @app.command("sample")
 def sample(
     prompts: Annotated[Path, typer.Argument(help="A prompt a line, or the text of each line of a .jsonl.")],
@@ -99,8 +113,17 @@ def sample(
     texts = read_prompts(prompts)[:limit]
     typer.echo(
         sample_file(
-            texts, out, base=base, lora=lora, seeds=seed or [0], steps=steps, guidance=guidance, batch=batch,
-            size=size, adapter_scale=scale, negative_prompt=negative,
+            texts,
+            out,
+            base=base,
+            lora=lora,
+            seeds=seed or [0],
+            steps=steps,
+            guidance=guidance,
+            batch=batch,
+            size=size,
+            adapter_scale=scale,
+            negative_prompt=negative,
         )  # fmt: skip
     )
 

@@ -1,0 +1,20 @@
+"""How the embedded base is made: an autoencoder on crops, then a UNet and its text encoders on latents."""
+
+from fairhuman.training.base._autoencoder import train_autoencoder
+from fairhuman.training.base._corpus import Corpus
+from fairhuman.training.base._denoiser import train_denoiser
+from fairhuman.training.base._latents import encode_corpus, normalise_latents
+from fairhuman.training.base._recipe import train_base
+from fairhuman.training.base._settings import AutoencoderSettings, BaseSettings, DenoiserSettings
+
+__all__ = [
+    "AutoencoderSettings",
+    "BaseSettings",
+    "Corpus",
+    "DenoiserSettings",
+    "encode_corpus",
+    "normalise_latents",
+    "train_autoencoder",
+    "train_base",
+    "train_denoiser",
+]

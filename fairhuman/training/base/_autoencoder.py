@@ -1,0 +1,109 @@
+"""Training of the autoencoder on crops of faces, hands and everything else."""
+
+from __future__ import annotations
+
+import logging
+import time
+from pathlib import Path
+
+import torch
+from diffusers import AutoencoderKL
+from torch import Tensor
+from tqdm import tqdm
+
+from fairhuman.models import build_autoencoder
+from fairhuman.training._random import START, generator
+from fairhuman.training._run import Log
+from fairhuman.training.base._corpus import Corpus
+from fairhuman.training.base._crops import draw_views
+from fairhuman.training.base._settings import BaseSettings
+from fairhuman.training.base._state import Average, autocast, load_state, rate, save_state, set_rate
+
+logger = logging.getLogger(__name__)
+
+
+def train_autoencoder(
+    corpus: Corpus, settings: BaseSettings, folder: Path, progress: bool = True
+) -> AutoencoderKL:
+    """Train the autoencoder, or take up a training that was cut off.
+
+    The loss is the absolute error of pixels and of their finite differences, heavier inside the boxes of
+    faces and hands, plus a light Kullback-Leibler term. No adversarial or perceptual network: there is
+    none that needs no download, and renders have little texture to hallucinate.
+
+    Args:
+        corpus: The training images.
+        settings: The run; the part ``autoencoder`` is used.
+        folder: Where ``log.jsonl`` and ``checkpoints/`` are kept.
+        progress: Show a progress bar.
+
+    Returns:
+        The averaged network; its latents are not normalised yet (see
+        :func:`fairhuman.training.base.normalise_latents`).
+    """
+    chosen = settings.autoencoder
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(generator(settings.seed, START, 0).initial_seed())
+        vae = build_autoencoder(settings.architecture).train()
+    average = Average([vae], chosen.ema)
+    optimizer = torch.optim.AdamW(
+        vae.parameters(), lr=chosen.learning_rate, betas=(0.9, 0.99), weight_decay=0.0
+    )
+    optimizer.param_groups[0]["peak"] = chosen.learning_rate
+    first = load_state(folder, [vae], average, [optimizer])
+    folder.mkdir(parents=True, exist_ok=True)
+    log = Log(folder / "log.jsonl", first)
+    steps = range(first, chosen.steps)
+    for step in tqdm(steps, desc="autoencoder", initial=first, total=chosen.steps, disable=not progress):
+        began = time.monotonic()
+        pixels, weights, draw = draw_views(corpus, chosen, settings.seed, step)
+        with autocast(settings.precision):
+            posterior = vae.encode(pixels).latent_dist
+            restored = vae.decode(posterior.sample(generator=draw)).sample
+        terms = reconstruction_terms(restored.float(), pixels, weights)
+        kl = _divergence(posterior.mean.float(), posterior.logvar.float())
+        loss = terms["pixels"] + chosen.gradient_weight * terms["gradients"] + chosen.kl_weight * kl
+        if not torch.isfinite(loss):
+            raise FloatingPointError(f"autoencoder: loss is not finite at step {step}")
+        set_rate([optimizer], rate(step, chosen.steps, chosen.warmup, chosen.decay))
+        optimizer.zero_grad(set_to_none=True)
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(vae.parameters(), 1.0)
+        optimizer.step()
+        average.update(step)
+        psnr = -10 * torch.log10((restored.detach() - pixels).square().mean() / 4)
+        log.write(
+            {
+                "step": step,
+                "loss": loss.item(),
+                "pixels": terms["pixels"].item(),
+                "gradients": terms["gradients"].item(),
+                "kl": kl.item(),
+                "psnr": psnr.item(),
+                "side": pixels.shape[-1],
+                "seconds": round(time.monotonic() - began, 4),
+            }
+        )
+        if (step + 1) % settings.checkpoint_every == 0 or step + 1 == chosen.steps:
+            save_state(folder, step + 1, [vae], average, [optimizer])
+    log.close()
+    return average.modules[0]
+
+
+def reconstruction_terms(restored: Tensor, pixels: Tensor, weights: Tensor) -> dict[str, Tensor]:
+    """Weighted mean absolute error of pixels, and of their differences to the right and downwards.
+
+    Args:
+        restored, pixels: Shape (batch, 3, h, w).
+        weights: Shape (batch, 1, h, w).
+    """
+    error = restored - pixels
+    scale = weights.mean()
+    across = (weights[..., 1:] * error.diff(dim=-1).abs()).mean()
+    down = (weights[..., 1:, :] * error.diff(dim=-2).abs()).mean()
+    return {"pixels": (weights * error.abs()).mean() / scale, "gradients": (across + down) / scale}
+
+
+def _divergence(mean: Tensor, log_variance: Tensor) -> Tensor:
+    """Kullback-Leibler divergence from the standard normal, mean over latent elements."""
+    return 0.5 * (mean.square() + log_variance.exp() - 1 - log_variance).mean()

@@ -1,0 +1,155 @@
+"""The whole training of the base, from a data set to a pipeline on disk."""
+
+from __future__ import annotations
+
+import logging
+import shutil
+from collections.abc import Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import torch
+import yaml
+from safetensors.torch import load_file, save_file
+
+from fairhuman.models import build_pipeline
+from fairhuman.training._random import START, generator
+from fairhuman.training.base._autoencoder import train_autoencoder
+from fairhuman.training.base._corpus import Corpus
+from fairhuman.training.base._denoiser import take_average, train_denoiser
+from fairhuman.training.base._latents import encode_corpus, normalise_latents
+from fairhuman.training.base._settings import BaseSettings
+from fairhuman.training.base._state import Average, load_state
+
+if TYPE_CHECKING:
+    from diffusers import AutoencoderKL, StableDiffusionXLPipeline
+
+logger = logging.getLogger(__name__)
+
+SETTINGS_FILE = "settings.yaml"
+AUTOENCODER, DENOISER, PIPELINE, LATENTS = "autoencoder", "denoiser", "pipeline", "latents.safetensors"
+
+
+def train_base(settings: BaseSettings, words: Iterable[str] | None = None, progress: bool = True) -> Path:
+    """Train autoencoder, text encoders and UNet, or take up a training that was cut off.
+
+    The run's folder holds ``settings.yaml``, ``autoencoder/`` and ``denoiser/`` with a log and a
+    checkpoint each, the cached latents, and at the end ``pipeline/``, which
+    :func:`fairhuman.models.load_base` and plain diffusers load. The result depends on the settings alone
+    (on one machine); steps may be changed as long as neither the old nor the new decay has begun.
+
+    Args:
+        settings: The run.
+        words: Words that the tokenizers keep whole; by default those of captions of rendered people and of
+            the training set.
+        progress: Show progress bars.
+
+    Returns:
+        The folder of the pipeline.
+
+    Raises:
+        ValueError, FileNotFoundError: Something asked for is wrong or missing; nothing has been written.
+    """
+    output = check_output(settings)
+    if (output / PIPELINE / "model_index.json").is_file():
+        return output / PIPELINE
+    torch.set_flush_denormal(True)  # denormal weights slow some processors down many times
+    corpus = Corpus.read(settings.data, settings.architecture.image_size)
+    if words is None:
+        from fairhuman.humans import caption_vocabulary
+
+        words = [*caption_vocabulary(), *corpus.captions]
+    output.mkdir(parents=True, exist_ok=True)
+    (output / SETTINGS_FILE).write_text(yaml.safe_dump(settings.to_dict(), sort_keys=False))
+    vae = train_autoencoder(corpus, settings, output / AUTOENCODER, progress)
+    latents = _cached_latents(vae, corpus, output)
+    pipeline = untrained_pipeline(settings, words, vae)
+    train_denoiser(pipeline, latents, corpus.captions, settings, output / DENOISER, progress)
+    return export(pipeline, output / PIPELINE)
+
+
+def untrained_pipeline(
+    settings: BaseSettings, words: Iterable[str], vae: AutoencoderKL
+) -> StableDiffusionXLPipeline:
+    """A pipeline with this autoencoder and random UNet and text encoders."""
+    start = generator(settings.seed, START, 1).initial_seed()
+    pipeline = build_pipeline(settings.architecture, words, start)
+    pipeline.register_modules(vae=vae.eval().requires_grad_(False))
+    return pipeline
+
+
+def load_snapshot(pipeline: StableDiffusionXLPipeline, settings: BaseSettings) -> int:
+    """Put the averaged weights of the UNet's latest checkpoint into the pipeline; returns its step."""
+    from fairhuman.training.base._optimizers import Optimizers
+
+    modules = [pipeline.unet, pipeline.text_encoder, pipeline.text_encoder_2]
+    average = Average(modules, 0.0)
+    optimizers = Optimizers(modules[0], modules[1:], settings.denoiser)
+    step = load_state(Path(settings.output) / DENOISER, modules, average, optimizers.all)
+    take_average(pipeline, average)
+    return step
+
+
+def export(pipeline: StableDiffusionXLPipeline, folder: Path) -> Path:
+    """Write the pipeline in half precision, whole or not at all."""
+    partial = folder.with_name(folder.name + ".partial")
+    shutil.rmtree(partial, ignore_errors=True)
+    # The weights in memory go through float16 and back, so that they equal what is on disk.
+    pipeline.to(torch.float16).save_pretrained(partial, safe_serialization=True)
+    pipeline.to(torch.float32)
+    shutil.rmtree(folder, ignore_errors=True)
+    partial.replace(folder)
+    return folder
+
+
+def check_output(settings: BaseSettings) -> Path:
+    """The output folder, refused when it holds anything but this run. Nothing is written."""
+    path = Path(settings.output)
+    if path.exists() and not path.is_dir():
+        raise ValueError(f"output: {path} is a file, not a folder")
+    if not path.exists() or not any(path.iterdir()):
+        return path
+    if not (path / SETTINGS_FILE).is_file():
+        raise ValueError(f"output: {path} holds something else than a run; name an empty folder")
+    there = BaseSettings.from_yaml(path / SETTINGS_FILE)
+    for name, value, other in _differences(there.to_dict(), settings.to_dict()):
+        if name not in ("output", "checkpoint_every") and not _may_change(path, name, there, settings):
+            raise ValueError(f"output: {path} holds another run: {name} is {value!r} there, {other!r} here")
+    return path
+
+
+def _differences(there: dict, here: dict, prefix: str = "") -> Iterable[tuple[str, object, object]]:
+    for name, value in there.items():
+        if isinstance(value, dict):
+            yield from _differences(value, here[name], f"{prefix}{name}.")
+        elif value != here[name]:
+            yield f"{prefix}{name}", value, here[name]
+
+
+def _may_change(path: Path, name: str, there: BaseSettings, here: BaseSettings) -> bool:
+    """Whether a training's length may still change: no step has been made that would have differed."""
+    part, _, field = name.partition(".")
+    if part not in (AUTOENCODER, DENOISER) or field not in ("steps", "decay", "whole_steps"):
+        return False
+    from fairhuman.training._checkpoint import latest_checkpoint, load_checkpoint
+
+    checkpoint = latest_checkpoint(path / part)
+    done = load_checkpoint(checkpoint)[0] if checkpoint else 0
+    plans = [getattr(settings, part) for settings in (there, here)]
+    return done <= min(plan.steps - max(plan.decay, getattr(plan, "whole_steps", 0)) for plan in plans)
+
+
+def _cached_latents(vae: AutoencoderKL, corpus: Corpus, output: Path) -> torch.Tensor:
+    """Normalised latents of the corpus, and the autoencoder changed accordingly; from disk if there."""
+    path = output / LATENTS
+    if path.is_file():
+        stored = load_file(path)
+        latents = stored.pop("latents")
+        vae.load_state_dict(stored)
+        vae.register_to_config(scaling_factor=1.0)
+        return latents
+    latents = normalise_latents(vae, encode_corpus(vae, corpus))
+    partial = path.with_suffix(".partial")
+    save_file({"latents": latents.contiguous(), **vae.state_dict()}, partial)
+    partial.replace(path)
+    return latents
