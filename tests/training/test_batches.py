@@ -1,0 +1,68 @@
+"""What the UNet is given in training is what the pipeline gives it when it samples."""
+
+import numpy as np
+import pytest
+import torch
+
+from fairhuman.data import HumanFolder, JointTransform
+from fairhuman.models import load_base
+from fairhuman.training import Examples, collate, encode_image, encode_prompt
+
+
+@pytest.fixture(scope="module")
+def pipeline(base):
+    return load_base(base)
+
+
+def test_latents_are_in_the_pipelines_scale(pipeline):
+    pixels = torch.rand(3, 64, 64) * 2 - 1
+    latent = encode_image(pipeline.vae, pixels)
+    assert latent.mean.shape == latent.deviation.shape == (4, 8, 8)
+    own = pipeline.vae.encode(pixels[None]).latent_dist
+    torch.testing.assert_close(latent.mean, own.mean[0] * pipeline.vae.config.scaling_factor)
+    torch.testing.assert_close(latent.deviation, own.std[0] * pipeline.vae.config.scaling_factor)
+
+
+def test_latents_with_means_and_deviations_of_their_own(base):
+    pipeline = load_base(base)
+    mean, std = [0.5, -1.0, 0.0, 2.0], [1.0, 2.0, 0.5, 4.0]
+    pipeline.vae.register_to_config(latents_mean=mean, latents_std=std)
+    pixels = torch.rand(3, 64, 64) * 2 - 1
+    latent = encode_image(pipeline.vae, pixels).mean
+    shape = (4, 1, 1)
+    decoded = latent * torch.tensor(std).view(shape) / pipeline.vae.config.scaling_factor
+    own = pipeline.vae.encode(pixels[None]).latent_dist.mean[0]
+    torch.testing.assert_close(decoded + torch.tensor(mean).view(shape), own)
+
+
+def test_prompts_are_encoded_as_the_pipeline_does(pipeline):
+    embedding = encode_prompt(pipeline, "a person")
+    tokens, _, pooled, _ = pipeline.encode_prompt(["a person", "a person"], do_classifier_free_guidance=False)
+    torch.testing.assert_close(embedding.tokens, tokens[1])
+    torch.testing.assert_close(embedding.pooled, pooled[1])
+
+
+def test_a_batch_is_noised_by_the_schedule(pipeline, people):
+    examples = Examples(pipeline, HumanFolder(people), JointTransform(64), "hard")
+    drawn = [examples.draw(i, torch.Generator().manual_seed(i)) for i in range(3)]
+    batch = collate(drawn, examples.scheduler)
+    share = examples.scheduler.alphas_cumprod[batch.timesteps].view(3, 1, 1, 1)
+    latents, noise = (torch.stack([getattr(e, name) for e in drawn]) for name in ("latents", "noise"))
+    torch.testing.assert_close(batch.noisy, share.sqrt() * latents + (1 - share).sqrt() * noise)
+    torch.testing.assert_close(batch.target, share.sqrt() * noise - (1 - share).sqrt() * latents)
+    assert batch.predict(pipeline.unet).shape == batch.target.shape
+    assert batch.time_ids.tolist() == [[64, 64, 0, 0, 64, 64]] * 3
+    assert set(batch.masks["face"].unique().tolist()) <= {0.0, 1.0}
+
+
+def test_masks_follow_their_image(pipeline, people):
+    """A flipped example has flipped masks and the latent of the flipped image."""
+    data = HumanFolder(people)
+    plain, flipped = (
+        Examples(pipeline, data, JointTransform(64, flip=flip)).draw(0, torch.Generator().manual_seed(0))
+        for flip in (0.0, 1.0)
+    )
+    torch.testing.assert_close(flipped.encoded.masks["hand"], plain.encoded.masks["hand"].flip(-1))
+    image = torch.from_numpy(np.ascontiguousarray(data[0].image[:, ::-1])).permute(2, 0, 1) / 127.5 - 1
+    torch.testing.assert_close(flipped.encoded.latent.mean, encode_image(pipeline.vae, image).mean)
+    assert torch.equal(plain.noise, flipped.noise) and plain.timestep == flipped.timestep

@@ -1,0 +1,74 @@
+"""Checkpoints come back as they were, and a failed one harms nothing."""
+
+import pytest
+import torch
+
+from fairhuman.training import _checkpoint as checkpoint
+from fairhuman.training._checkpoint import latest_checkpoint, load_checkpoint, save_checkpoint
+
+STATE = {
+    "parameters": {"a.b": torch.arange(4.0), "c": torch.ones(2, 3).T, "d": torch.tensor(2)},
+    "optimizer": {"0": {"step": torch.tensor(3.0), "betas": [0.9, 0.999]}},
+    "random": torch.get_rng_state(),
+    "skipped": 1,
+    "name": None,
+}  # fmt: skip
+
+
+def assert_equal(first, second):
+    if isinstance(first, torch.Tensor):
+        assert first.dtype == second.dtype and torch.equal(first, second)
+    elif isinstance(first, dict):
+        assert first.keys() == second.keys()
+        for key in first:
+            assert_equal(first[key], second[key])
+    else:
+        assert first == second
+
+
+def test_round_trip(tmp_path):
+    path = save_checkpoint(tmp_path, 12, STATE, keep=1)
+    step, state = load_checkpoint(path)
+    assert step == 12
+    assert_equal(STATE, state)
+
+
+def test_tensors_that_share_memory_are_saved(tmp_path):
+    shared = torch.arange(6.0)
+    path = save_checkpoint(tmp_path, 1, {"whole": shared, "part": shared[2:]}, keep=1)
+    assert_equal({"whole": shared, "part": shared[2:]}, load_checkpoint(path)[1])
+
+
+def test_the_latest_are_kept(tmp_path):
+    assert latest_checkpoint(tmp_path) is None
+    for step in (9, 10, 100):
+        save_checkpoint(tmp_path, step, STATE, keep=2)
+    names = sorted(path.name for path in (tmp_path / "checkpoints").iterdir())
+    assert names == ["step-00000010.safetensors", "step-00000100.safetensors"]
+    assert latest_checkpoint(tmp_path).name == names[-1]
+
+
+@pytest.mark.parametrize("moment", ["writing", "renaming"])
+def test_a_failure_leaves_the_previous_one(tmp_path, monkeypatch, moment):
+    save_checkpoint(tmp_path, 1, STATE, keep=1)
+
+    def full_disk(tensors, path, metadata=None):
+        path.write_bytes(b"half a fi")
+        raise OSError(28, "No space left on device")
+
+    if moment == "writing":
+        monkeypatch.setattr(checkpoint, "save_file", full_disk)
+    else:
+        monkeypatch.setattr(checkpoint.os, "fsync", lambda _: (_ for _ in ()).throw(OSError("lost")))
+    with pytest.raises(OSError):
+        save_checkpoint(tmp_path, 2, STATE, keep=1)
+    step, state = load_checkpoint(latest_checkpoint(tmp_path))
+    assert step == 1
+    assert_equal(STATE, state)
+
+
+def test_a_damaged_file_is_named(tmp_path):
+    path = save_checkpoint(tmp_path, 1, STATE, keep=1)
+    path.write_bytes(path.read_bytes()[:100])
+    with pytest.raises(ValueError, match=r"cannot read .*step-00000001"):
+        load_checkpoint(path)
