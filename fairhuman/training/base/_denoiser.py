@@ -122,7 +122,7 @@ def tokenize(pipeline: StableDiffusionXLPipeline, captions: Sequence[str]) -> li
 def embed(
     pipeline: StableDiffusionXLPipeline, tokens: Sequence[Tensor], kept: Tensor
 ) -> tuple[Tensor, Tensor]:
-    """Text as SDXL sees it, with gradients; zeros where ``kept`` is false, as its pipeline has without prompt.
+    """Text as SDXL sees it, with gradients; zeros where ``kept`` is false, as for no prompt.
 
     Returns:
         Hidden states, shape (batch, tokens, 2 · width), and the pooled projection, shape (batch, width).

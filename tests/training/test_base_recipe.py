@@ -1,0 +1,161 @@
+"""Training of the base, on a data set and networks of no size."""
+
+import dataclasses
+import json
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from safetensors.torch import load_file
+
+from fairhuman.models import TINY, build_autoencoder, load_base
+from fairhuman.training.base import AutoencoderSettings, BaseSettings, DenoiserSettings, train_base
+from fairhuman.training.base._corpus import Corpus, to_pixels
+from fairhuman.training.base._crops import draw_views
+from fairhuman.training.base._denoiser import spread_timesteps
+from fairhuman.training.base._latents import encode_corpus, normalise_latents
+
+WORDS = ("a", "red", "square")
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("squares")
+    (folder / "images").mkdir()
+    rng = np.random.default_rng(0)
+    lines = []
+    for index in range(6):
+        pixels = np.full((64, 64, 3), rng.integers(0, 255, 3), np.uint8)
+        pixels[20:40, 20:40] = rng.integers(0, 255, 3)
+        name = f"images/{index:06d}.png"
+        Image.fromarray(pixels).save(folder / name)
+        lines.append(
+            {"file_name": name, "text": "a red square", "face_box": [20, 20, 40, 40], "left_hand_box": None}
+        )
+    (folder / "metadata.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+    return folder
+
+
+def _settings(data, output, **denoiser):
+    chosen = {"steps": 6, "batch_size": 2, "warmup": 2, "decay": 2, "optimizer": "muon"} | denoiser
+    return BaseSettings(
+        data=str(data),
+        output=str(output),
+        architecture=TINY,
+        autoencoder=AutoencoderSettings(
+            steps=6, whole_steps=2, crop=32, crops=2, whole_images=1, warmup=2, decay=2
+        ),
+        denoiser=DenoiserSettings(**chosen),
+        checkpoint_every=2,
+    )
+
+
+class _Killed(Exception):
+    pass
+
+
+@pytest.mark.parametrize("part", ["autoencoder", "denoiser"])
+def test_a_training_that_was_cut_off_ends_with_the_same_bits(data, tmp_path, monkeypatch, part):
+    whole = train_base(_settings(data, tmp_path / "whole"), WORDS, progress=False)
+    module = __import__(f"fairhuman.training.base._{part}", fromlist=["rate"])
+    schedule = module.rate
+
+    def dies(step, *rest):
+        if step == 3:  # one step after a checkpoint, whose work is lost
+            raise _Killed
+        return schedule(step, *rest)
+
+    settings = _settings(data, tmp_path / "cut")
+    with monkeypatch.context() as patched, pytest.raises(_Killed):
+        patched.setattr(module, "rate", dies)
+        train_base(settings, WORDS, progress=False)
+    cut = train_base(settings, WORDS, progress=False)
+    for name in ("unet", "vae"):
+        expected, found = (
+            load_file(path / name / "diffusion_pytorch_model.safetensors") for path in (whole, cut)
+        )
+        assert all(torch.equal(expected[key], found[key]) for key in expected), name
+    steps = [json.loads(line)["step"] for line in (tmp_path / "cut" / part / "log.jsonl").open()]
+    assert steps == list(range(6))
+
+
+def test_the_trained_pipeline_loads_and_another_run_is_refused(data, tmp_path):
+    settings = _settings(data, tmp_path / "run", optimizer="adamw")
+    folder = train_base(settings, WORDS, progress=False)
+    pipeline = load_base(folder)
+    assert pipeline.tokenizer.tokenize("a red square") == ["a</w>", "red</w>", "square</w>"]
+    image = pipeline("a red square", num_inference_steps=2, output_type="np").images
+    assert np.isfinite(image).all()
+    assert "/" not in (folder / "unet" / "config.json").read_text()  # no path of the machine
+    changed = dataclasses.replace(settings, seed=1)
+    with pytest.raises(ValueError, match="seed is 0 there, 1 here"):
+        train_base(changed, WORDS, progress=False)
+
+
+def test_longer_is_another_run_once_the_decay_has_begun(data, tmp_path):
+    settings = _settings(data, tmp_path / "run")
+    train_base(settings, WORDS, progress=False)
+    with pytest.raises(ValueError, match="denoiser.steps is 6 there, 9 here"):
+        train_base(_settings(data, tmp_path / "run", steps=9), WORDS, progress=False)
+
+
+def test_normalised_latents_have_unit_deviation_and_decode_to_the_same(data):
+    torch.manual_seed(0)
+    vae = build_autoencoder(TINY)
+    corpus = Corpus.read(data, 64)
+    pixels = to_pixels(corpus.images)
+    with torch.no_grad():
+        before = vae.decode(vae.encode(pixels).latent_dist.mean).sample
+        deviation = vae.encode(pixels).latent_dist.std
+        latents = encode_corpus(vae, corpus)
+        scale = latents.std(dim=(0, 2, 3)).view(1, -1, 1, 1)
+        normalised = normalise_latents(vae, latents)
+        posterior = vae.encode(pixels).latent_dist
+        after = vae.decode(posterior.mean).sample
+    torch.testing.assert_close(normalised.mean(dim=(0, 2, 3)), torch.zeros(4), atol=1e-4, rtol=0)
+    torch.testing.assert_close(normalised.std(dim=(0, 2, 3)), torch.ones(4), atol=1e-4, rtol=0)
+    torch.testing.assert_close(posterior.mean, normalised, atol=1e-3, rtol=1e-3)
+    torch.testing.assert_close(posterior.std * scale, deviation, atol=1e-4, rtol=1e-3)
+    torch.testing.assert_close(after, before, atol=1e-3, rtol=1e-3)
+
+
+def test_crops_cover_the_boxes_they_are_laid_on(data):
+    corpus = Corpus.read(data, 64)
+    settings = AutoencoderSettings(crop=32, crops=16, region_share=1.0, region_weight=3.0)
+    pixels, weights, _ = draw_views(corpus, settings, seed=0, step=0)
+    assert pixels.shape == (16, 3, 32, 32)
+    assert (weights == 3).flatten(1).sum(dim=1).tolist() == [400] * 16  # the whole 20 × 20 box
+    again, _, _ = draw_views(corpus, settings, seed=0, step=0)
+    assert torch.equal(pixels, again)
+    other, _, _ = draw_views(corpus, settings, seed=0, step=1)
+    assert not torch.equal(pixels, other)
+
+
+def test_timesteps_of_a_batch_cover_the_schedule():
+    draw = torch.Generator().manual_seed(0)
+    timesteps = spread_timesteps(8, 1000, draw)
+    assert sorted((timesteps // 125).tolist()) == list(range(8))
+    assert spread_timesteps(8, 1000, draw).tolist() != timesteps.tolist()
+
+
+@pytest.mark.parametrize(
+    ("values", "rule"),
+    [
+        ({"denoiser": {"optimiser": "muon"}}, "unknown name 'optimiser'; did you mean 'optimizer'"),
+        ({"denoiser": {"optimizer": "mun"}}, "did you mean 'muon'"),
+        ({"autoencoder": {"crop": 50}}, "crop: must be a multiple of 8, got 50"),
+        ({"autoencoder": {"steps": 2.5}}, "must be int, got 2.5"),
+        ({"denoiser": {"steps": 10}}, "warmup \\+ decay: must be at most steps = 10"),
+        ({"precision": "half"}, "precision: unknown name 'half'"),
+        ({"architecture": {"image_size": 100}}, "image_size must be a multiple"),
+    ],
+)
+def test_bad_settings_are_named(values, rule):
+    with pytest.raises((ValueError, TypeError), match=rule):
+        BaseSettings.from_mapping({"data": "d", "output": "o", **values})
+
+
+def test_the_shipped_recipe_is_valid(request):
+    path = request.config.rootpath / "params" / "models" / "embedded.yaml"
+    BaseSettings.from_yaml(path, data="d", output="o")
