@@ -23,7 +23,9 @@ _HOMES = {
     "compare_systems": "comparison",
     "expected_regions": "truth",
     "fingerprint": "identity",
+    "heldout_losses": "regional",
     "paired_ratio_difference": "statistics",
+    "spread": "tables",
     "tabulate_detections": "detection_rates",
 }
 

@@ -5,7 +5,7 @@ A drawing function takes a result's figures and returns a Matplotlib figure with
 """
 
 # Each module that holds drawings registers them when it is imported.
-from ._evaluation import detection_figure, draw_estimates, losses_figure
+from ._evaluation import detection_figure, draw_estimates, label, losses_figure
 from ._files import save, stored
 from ._redraw import redraw
 from ._registry import DRAWINGS, Drawing, drawn_from
@@ -22,6 +22,7 @@ __all__ = [
     "detection_figure",
     "draw_estimates",
     "drawn_from",
+    "label",
     "latex_table",
     "losses_figure",
     "markdown_table",

@@ -1,0 +1,46 @@
+"""Estimates as people read them: value and interval in one cell, one column a system."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import pandas as pd
+
+
+def spread(
+    rows: pd.DataFrame, index: Sequence[str], columns: str = "system", digits: int = 2
+) -> pd.DataFrame:
+    """A table of "value [low, high]" out of tidy rows.
+
+    Args:
+        rows: Columns ``value``, ``low``, ``high`` and those named by ``index`` and ``columns``.
+        index: Columns that tell the table's rows apart.
+        columns: Column whose values become the table's columns.
+        digits: Decimals shown.
+
+    Returns:
+        Text; rows and columns in the order in which they first appear. Without a value a cell is "–", without
+        an interval it is the value alone.
+
+    Raises:
+        ValueError: Two rows for one cell.
+
+    >>> rows = pd.DataFrame({"system": ["base"], "region": ["face"], "value": [0.5], "low": [0.4], "high":
+    [0.6]})
+    >>> spread(rows, ["region"]).loc["face", "base"]
+    '0.50 [0.40, 0.60]'
+    """
+    index = list(index)
+    cells = [_cell(row.value, row.low, row.high, digits) for row in rows.itertuples()]
+    table = rows.assign(_cell=cells).pivot(index=index, columns=columns, values="_cell")
+    order = rows[index].drop_duplicates()
+    order = pd.MultiIndex.from_frame(order) if len(index) > 1 else pd.Index(order[index[0]], name=index[0])
+    return table.reindex(index=order, columns=list(dict.fromkeys(rows[columns]))).fillna("–")
+
+
+def _cell(value: float, low: float, high: float, digits: int) -> str:
+    if pd.isna(value):
+        return "–"
+    if pd.isna(low):
+        return f"{value:.{digits}f}"
+    return f"{value:.{digits}f} [{low:.{digits}f}, {high:.{digits}f}]"
