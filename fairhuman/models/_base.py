@@ -7,6 +7,8 @@ from pathlib import Path
 import torch
 from diffusers import StableDiffusionXLPipeline
 
+from fairhuman.models._quiet import quiet
+
 EMBEDDED = Path(__file__).parent / "embedded"
 """Folder of the miniature that is shipped with the package, in the layout of diffusers."""
 
@@ -34,9 +36,10 @@ def load_base(
     source = EMBEDDED if path is None else path
     if _looks_local(source) and not (Path(source) / "model_index.json").is_file():
         raise FileNotFoundError(f"path must be a folder that holds model_index.json, got {str(source)!r}")
-    pipeline = StableDiffusionXLPipeline.from_pretrained(
-        str(source), dtype=dtype, use_safetensors=True, add_watermarker=False
-    )
+    with quiet():
+        pipeline = StableDiffusionXLPipeline.from_pretrained(
+            str(source), dtype=dtype, use_safetensors=True, add_watermarker=False
+        )
     pipeline.set_progress_bar_config(disable=True)
     return pipeline.to(device)
 

@@ -13,6 +13,7 @@ import yaml
 from safetensors.torch import load_file, save_file
 
 from fairhuman.models import build_pipeline
+from fairhuman.models._quiet import quiet
 from fairhuman.training._random import START, generator
 from fairhuman.training.base._autoencoder import train_autoencoder
 from fairhuman.training.base._corpus import Corpus
@@ -95,7 +96,8 @@ def export(pipeline: StableDiffusionXLPipeline, folder: Path) -> Path:
     partial = folder.with_name(folder.name + ".partial")
     shutil.rmtree(partial, ignore_errors=True)
     # The weights in memory go through float16 and back, so that they equal what is on disk.
-    pipeline.to(torch.float16).save_pretrained(partial, safe_serialization=True)
+    with quiet():
+        pipeline.to(torch.float16).save_pretrained(partial, safe_serialization=True)
     pipeline.to(torch.float32)
     shutil.rmtree(folder, ignore_errors=True)
     partial.replace(folder)
