@@ -25,9 +25,8 @@ def spread(
     Raises:
         ValueError: Two rows for one cell.
 
-    >>> rows = pd.DataFrame({"system": ["base"], "region": ["face"], "value": [0.5], "low": [0.4], "high":
-    [0.6]})
-    >>> spread(rows, ["region"]).loc["face", "base"]
+    >>> row = {"system": "base", "region": "face", "value": 0.5, "low": 0.4, "high": 0.6}
+    >>> spread(pd.DataFrame([row]), ["region"]).loc["face", "base"]
     '0.50 [0.40, 0.60]'
     """
     index = list(index)
