@@ -128,6 +128,17 @@ def sample(
     )
 
 
+@app.command("figures")
+def figures(
+    profile: Annotated[str, typer.Option(help="Whose results, in results/PROFILE/.")] = "quick",
+) -> None:
+    """Draw every figure and table of figures/ again from stored results."""
+    from fairhuman.figures import redraw
+
+    for path in redraw(profile):
+        typer.echo(path)
+
+
 def _assignments(words: list[str]) -> dict[str, Any]:
     import yaml
 
