@@ -2,7 +2,8 @@
 
 "A woman in a blue shirt waving, upper body". What a caption says of a person comes from the
 attributes that she was drawn by; whether it may say so is decided by what the rays hit: a garment,
-a hand or an expression that cannot be seen is not spoken of.
+a hand or an expression that cannot be seen is not spoken of. Left and right stay unsaid, so that a
+caption is as true of the mirrored picture.
 """
 
 from __future__ import annotations
@@ -12,48 +13,51 @@ from typing import Final
 
 import numpy as np
 
+from fairhuman.humans._colours import BACKDROP, CLOTH, HAIR
 from fairhuman.humans._types import HumanImage, Part
 
-# Attribute to the words for each of its values. None leaves the matter unsaid.
 Words = Mapping[str, str | None]
-COLOURS: Final = (
-    "black",
-    "white",
-    "gray",
-    "red",
-    "orange",
-    "yellow",
-    "green",
-    "blue",
-    "purple",
-    "pink",
-    "brown",
-)
+
+
+def _same(*names: str) -> Words:
+    return {name: name for name in names}
+
+
 WORDS: Final[Mapping[str, Words]] = {
-    "gender": {"woman": "woman", "man": "man"},
-    "age": {"young": "young", "middle-aged": None, "old": "old"},
-    "expression": {
-        "neutral": None,
-        "smiling": "smiling",
-        "laughing": "laughing",
-        "surprised": "surprised",
-        "sad": "sad",
-        "angry": "angry",
+    "gender": _same("woman", "man"),
+    "age": {"young": "young", "middle-aged": None, "elderly": "elderly"},
+    "expression": {"neutral": None, **_same("smiling", "laughing", "surprised", "frowning", "sad", "pouting")}
+    | {"eyes closed": None},
+    "hair": {
+        "bald": None,
+        "very short": "very short {} hair",
+        "short": "short {} hair",
+        "short curly": "short curly {} hair",
+        "bob": "a {} bob",
+        "long": "long {} hair",
+        "long wavy": "long wavy {} hair",
+        "bun": "{} hair in a bun",
+        "ponytail": "{} hair in a ponytail",
+        "afro": "a {} afro",
     },
-    "hair": {"none": None, "short": "short", "long": "long", "bun": "bun"},
-    "hair_color": {name: name for name in ("black", "brown", "blond", "red", "gray", "white")},
-    "top": {name: name for name in ("shirt", "sweater")},
-    "top_color": {name: name for name in COLOURS},
-    "bottom": {name: name for name in ("trousers", "shorts")},
-    "bottom_color": {name: name for name in COLOURS},
+    "hair_color": _same(*HAIR),
+    "facial_hair": {"none": None, "stubble": None, "beard": "a beard", "moustache": "a moustache"},
+    "top": {"long-sleeved shirt": "shirt"}
+    | _same("t-shirt", "shirt", "tank top", "blouse", "sweater", "hoodie", "jacket", "dress"),
+    "shirt_color": _same(*CLOTH),
+    "pattern": {"plain": None, "buttoned": None, "open": None, "block": None} | _same("striped", "checked"),
+    "bottom": {"none": None} | _same("trousers", "jeans", "shorts", "leggings", "skirt"),
+    "bottom_color": {"none": None} | _same(*CLOTH),
     "pose": {
-        "standing": "standing",
-        "walking": "walking",
-        "waving": "waving",
+        **_same("standing", "walking", "waving"),
+        "showing a hand": None,  # the gesture says it
         "hands on hips": "with hands on hips",
+        "hand on hip": "with a hand on the hip",
         "arms crossed": "with arms crossed",
         "arms raised": "with arms raised",
+        "one arm raised": "with an arm raised",
         "reaching": "reaching out",
+        "hands clasped": "with hands clasped",
     },
     "gesture": {
         "relaxed": None,
@@ -65,28 +69,31 @@ WORDS: Final[Mapping[str, Words]] = {
         "gripping": "gripping",
     },
     "framing": {
-        "face": "face",
-        "hand": "hand",
-        "head and shoulders": "head and shoulders",
-        "upper body": "upper body",
-        "whole body": "whole body",
+        "face close-up": "close-up of",
+        "hand close-up": "close-up of a hand",
+        **_same("head and shoulders", "upper body", "whole body"),
+        "knees up": "from the knees up",
+        "distant": "in the distance",
     },
-    "background_color": {name: name for name in COLOURS},
+    "background_color": {"none": None} | _same(*BACKDROP),
 }
-_WITH_HANDS: Final = ("waving", "hands on hips", "arms crossed", "arms raised", "reaching")
-_PLURAL: Final = ("trousers", "shorts")
-_GRAMMAR: Final = "a an in and with hair close-up of the hand background , bald wearing"
+"""Attribute to the words for each of its values; None leaves the matter unsaid."""
+
+_GRAMMAR: Final = "a an in and with , background bald wearing"
+_PLURAL: Final = ("trousers", "jeans", "shorts", "leggings")
+_OF_LEGS: Final = ("standing", "walking")  # poses that need legs to be seen; the others need a hand
 
 # Least share of the picture that a thing must cover to be spoken of.
 _SEEN: Final[Mapping[str, float]] = {
     "face": 0.008,
     "hair": 0.003,
-    "hand": 0.003,
-    "top": 0.02,
-    "bottom": 0.02,
+    "hand": 0.002,
+    "top": 0.015,
+    "bottom": 0.015,
     "legs": 0.04,
+    "background": 0.15,
 }
-_FACING = 60  # degrees; an expression is hard to tell from farther to the side
+_FACING: Final = 60  # degrees; an expression is hard to tell from farther to the side
 
 
 def caption(human: HumanImage, rng: np.random.Generator) -> str:
@@ -96,14 +103,22 @@ def caption(human: HumanImage, rng: np.random.Generator) -> str:
         ValueError: An attribute that is missing, or has a value there are no words for.
     """
     view = _View(human)
-    text = _hand(view, rng) if view.word("framing") == "hand" else _person(view, rng)
+    framing = view.word("framing")
+    if view.framing == "hand close-up":
+        phrases = [framing, view.word("gesture")]
+    elif view.framing == "face close-up":
+        phrases = [framing, _person(view), _hair(view, always=True, rng=rng)]
+    else:
+        hair = _hair(view, always=False, rng=rng)
+        phrases = [_person(view), hair, _clothes(view, rng), _doing(view), f", {framing}"]
+    text = _joined(*phrases, _background(view, rng))
     return text[0].upper() + text[1:]
 
 
 def caption_vocabulary() -> tuple[str, ...]:
     """Every word and mark that a caption can hold, in lower case and alphabetical order."""
     phrases = [phrase for words in WORDS.values() for phrase in words.values() if phrase]
-    return tuple(sorted({word for phrase in (*phrases, _GRAMMAR) for word in phrase.split()}))
+    return tuple(sorted({word for phrase in (*phrases, _GRAMMAR) for word in phrase.split()} - {"{}"}))
 
 
 class _View:
@@ -111,79 +126,73 @@ class _View:
 
     def __init__(self, human: HumanImage) -> None:
         self._attributes = human.attributes
-        self.pose = human.attributes.get("pose")
+        self.framing, self.pose = human.attributes.get("framing"), human.attributes.get("pose")
         shares = np.bincount(human.parts.ravel(), minlength=len(Part)) / human.parts.size
-        self._left, self._right = (float(shares[part]) for part in (Part.LEFT_HAND, Part.RIGHT_HAND))
+        facing = abs(human.face_yaw) <= _FACING
         self._shares = {
-            "face": shares[[Part.FACE, Part.EYES, Part.MOUTH]].sum() if abs(human.face_yaw) <= _FACING else 0,
+            "face": shares[[Part.FACE, Part.EYES, Part.MOUTH]].sum() if facing else 0,
             "hair": shares[Part.HAIR],
-            "hand": max(self._left, self._right),
+            "hand": shares[[Part.LEFT_HAND, Part.RIGHT_HAND]].max(),
             "top": shares[Part.TOP],
             "bottom": shares[Part.BOTTOM],
             "legs": shares[[Part.BOTTOM, Part.LEGS]].sum(),
+            "background": shares[Part.BACKGROUND],
         }
 
     def sees(self, thing: str) -> bool:
         return bool(self._shares[thing] >= _SEEN[thing])
 
-    def gesture(self) -> str | None:
-        """What the hand does that covers more of the picture."""
-        return self.word("left_gesture" if self._left >= self._right else "right_gesture", "gesture")
-
-    def word(self, attribute: str, words: str | None = None) -> str | None:
-        """The words for an attribute; `words` names the table where that has another name."""
-        known = WORDS[words or attribute]
-        value = self._attributes.get(attribute)
+    def word(self, attribute: str) -> str | None:
+        known, value = WORDS[attribute], self._attributes.get(attribute)
         if value not in known:
             raise ValueError(f"attributes: {attribute} must be one of {', '.join(known)}, found {value!r}")
         return known[value]
 
 
-def _hand(view: _View, rng: np.random.Generator) -> str:
-    # Which hand it is stays unsaid, so that a caption is as true of the mirrored picture.
-    return _joined("close-up of a hand", view.gesture(), _background(view, rng))
+def _person(view: _View) -> str:
+    expression = view.word("expression") if view.sees("face") else None
+    bald = "bald" if view.word("hair") is None else None
+    return _with_article(_joined(expression, view.word("age"), bald, view.word("gender")))
 
 
-def _person(view: _View, rng: np.random.Generator) -> str:
-    framing, close = view.word("framing"), view.word("framing") == "face"
-    hair = view.word("hair")
-    person = _joined(
-        view.word("expression") if view.sees("face") else None,
-        view.word("age"),
-        "bald" if hair is None else None,
-        view.word("gender"),
-    )
-    person = f"{'an' if person[0] in 'aeiou' else 'a'} {person}"
-    said = None
-    if hair and view.sees("hair") and (close or rng.random() < 0.5):
-        said = f"with {hair} {view.word('hair_color')} hair"
-    if close:
-        return _joined("close-up of", person, said, _background(view, rng))
-    return _joined(person, said, _clothes(view, rng), _doing(view), f", {framing}", _background(view, rng))
+def _hair(view: _View, always: bool, rng: np.random.Generator) -> str | None:
+    hair, beard = view.word("hair"), view.word("facial_hair")
+    if not always and rng.random() < 0.5:
+        return None
+    said = [hair.format(view.word("hair_color"))] if hair and view.sees("hair") else []
+    if beard and view.sees("face"):
+        said.append(beard)
+    return f"with {' and '.join(said)}" if said else None
 
 
 def _clothes(view: _View, rng: np.random.Generator) -> str | None:
     worn = []
-    for garment in ("top", "bottom"):
-        if view.sees(garment):
-            name = _joined(view.word(f"{garment}_color"), view.word(garment))
-            article = "" if name.endswith(_PLURAL) else "an " if name[0] in "aeiou" else "a "
-            worn.append(article + name)
+    if view.sees("top"):
+        worn.append(_with_article(_joined(view.word("pattern"), view.word("shirt_color"), view.word("top"))))
+    if view.sees("bottom") and view.word("bottom"):
+        worn.append(_with_article(_joined(view.word("bottom_color"), view.word("bottom"))))
     return f"{'in' if rng.random() < 0.7 else 'wearing'} {' and '.join(worn)}" if worn else None
 
 
 def _doing(view: _View) -> str | None:
-    """What the body does, then what a hand does unless the pose already says it."""
-    pose = view.word("pose") if view.sees("hand" if view.pose in _WITH_HANDS else "legs") else None
-    if view.pose in _WITH_HANDS or not view.sees("hand"):
-        return pose
-    gesture = view.gesture()
-    return " and ".join(filter(None, (pose, gesture))) or None
+    if view.pose in _OF_LEGS:
+        return view.word("pose") if view.sees("legs") else None
+    if not view.sees("hand"):
+        return None
+    return view.word("pose") or view.word("gesture")
 
 
 def _background(view: _View, rng: np.random.Generator) -> str | None:
     colour = view.word("background_color")
-    return f", {colour} background" if colour and rng.random() < 0.5 else None
+    if not (colour and view.sees("background")) or rng.random() < 0.5:
+        return None
+    return f", {colour} background"
+
+
+def _with_article(noun: str) -> str:
+    if noun.endswith(_PLURAL):
+        return noun
+    return f"{'an' if noun[0] in 'aeiou' else 'a'} {noun}"
 
 
 def _joined(*phrases: str | None) -> str:

@@ -1,8 +1,9 @@
-"""One rendered image on disk: its eight files and its line in ``metadata.jsonl``."""
+"""One rendered image on disk: its seven files and its line in ``metadata.jsonl``."""
 
 from __future__ import annotations
 
 import os
+import zlib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
@@ -24,8 +25,9 @@ MASKS: Final[Mapping[str, tuple[str, ...]]] = {
 
 BOXES: Final[tuple[str, ...]] = ("face", "left_hand", "right_hand", "left_foot", "right_foot")
 
-# zlib level of the PNG files. Level 1 writes twice as fast as the usual 6 and costs a tenth in size.
-_COMPRESSION: Final = 1
+# Run lengths only: for these pictures a third of the time of zlib's usual level 6 and within a tenth of
+# its size (measured at 256 pixels: 2.6 against 7.3 ms an image, 0.5 against 1.0 ms a mask).
+_PNG: Final = {"compress_level": 1, "compress_type": zlib.Z_RLE}
 
 
 def file_names(index: int) -> dict[str, str]:
@@ -116,5 +118,5 @@ def _rounded(points: NDArray[np.floating]) -> list[list[float]]:
 
 def _write_png(path: Path, pixels: NDArray[np.generic], staging: Path) -> None:
     partial = staging / f"{os.getpid()}.png"
-    Image.fromarray(pixels).save(partial, format="PNG", compress_level=_COMPRESSION)
+    Image.fromarray(pixels).save(partial, format="PNG", **_PNG)
     partial.replace(path)

@@ -13,8 +13,6 @@ from fairhuman.humans._types import REGION_PARTS, Camera, HumanImage, Part
 def draw_attributes(rng: np.random.Generator) -> dict[str, str]:
     """A value for each attribute that captions speak of."""
     values = {name: list(words) for name, words in WORDS.items()}
-    gestures = values.pop("gesture")
-    values |= {"left_gesture": gestures, "right_gesture": gestures}
     return {name: str(rng.choice(options)) for name, options in values.items()}
 
 

@@ -1,0 +1,138 @@
+"""Captions: true of the picture, brief, in a closed vocabulary."""
+
+import re
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from synthetic import draw_person
+
+from fairhuman.humans import Part, caption, caption_vocabulary
+from fairhuman.humans._caption import WORDS
+
+CAPTIONS = 400
+
+
+def person(seed=0, hide=(), yaw=0.0, **attributes):
+    """A synthetic person with some attributes chosen and some parts out of the picture."""
+    human = draw_person(np.random.default_rng(seed), "studio", 64)
+    parts = human.parts.copy()
+    parts[np.isin(parts, list(hide))] = Part.BACKGROUND
+    return replace(human, parts=parts, face_yaw=yaw, attributes={**human.attributes, **attributes})
+
+
+def words(text):
+    return set(re.findall(r"[a-z]+|[^\sa-z]", text.lower()))
+
+
+def every_way(human, times=40):
+    return {caption(human, np.random.default_rng(seed)) for seed in range(times)}
+
+
+def test_every_word_is_in_the_vocabulary():
+    known = {piece for word in caption_vocabulary() for piece in words(word)}
+    for seed in range(CAPTIONS):
+        assert words(caption(person(seed), np.random.default_rng(seed))) <= known
+
+
+def test_vocabulary_is_in_order_and_small():
+    vocabulary = caption_vocabulary()
+    assert list(vocabulary) == sorted(set(vocabulary))
+    assert len(vocabulary) < 150
+
+
+def test_captions_are_brief_sentences_without_gaps():
+    for seed in range(CAPTIONS):
+        text = caption(person(seed), np.random.default_rng(seed))
+        assert text[0].isupper()
+        assert len(text.replace(",", " ,").split()) <= 34, text
+        assert not re.search(r"  | ,|,,|,$|\band and\b|\bNone\b|[{}]", text), text
+
+
+def test_same_numbers_same_words():
+    assert caption(person(3), np.random.default_rng(5)) == caption(person(3), np.random.default_rng(5))
+
+
+def test_the_same_is_said_in_more_than_one_way():
+    assert len(every_way(person(1, framing="upper body"))) > 1
+
+
+def test_clothes_are_named_with_their_own_colour():
+    human = person(
+        framing="upper body",
+        top="shirt",
+        shirt_color="red",
+        bottom="shorts",
+        bottom_color="navy",
+        pattern="plain",
+    )
+    assert all("a red shirt and navy shorts" in text for text in every_way(human))
+
+
+@pytest.mark.parametrize(
+    ("hidden", "unsaid"),
+    [
+        ({Part.TOP}, {"shirt", "red"}),
+        ({Part.BOTTOM}, {"shorts", "navy", "standing"}),
+        ({Part.FACE, Part.EYES}, {"smiling", "beard"}),
+        ({Part.HAIR}, {"hair", "blond"}),
+    ],
+)
+def test_what_is_out_of_the_picture_is_not_spoken_of(hidden, unsaid):
+    chosen = {
+        "framing": "upper body", "pose": "standing", "expression": "smiling", "hair": "long",
+        "hair_color": "blond", "facial_hair": "beard", "top": "shirt", "shirt_color": "red", "pattern": "plain",
+        "bottom": "shorts", "bottom_color": "navy", "background_color": "grey",
+    }  # fmt: skip
+    said = set().union(*map(words, every_way(person(**chosen))))
+    assert unsaid <= said, "the test would be empty"
+    assert not unsaid & set().union(*map(words, every_way(person(hide=hidden, **chosen))))
+
+
+@pytest.mark.parametrize("pose", ["waving", "showing a hand", "hands on hips", "arms crossed", "arms raised"])
+def test_what_hands_do_is_said_when_one_is_seen(pose):
+    chosen = {"framing": "head and shoulders", "pose": pose, "gesture": "fist"}
+    doing = words(WORDS["pose"][pose] or WORDS["gesture"]["fist"]) - {"a", "with", "on"}
+    assert all(doing <= words(text) for text in every_way(person(**chosen)))
+    hands = {Part.LEFT_HAND, Part.RIGHT_HAND}
+    assert all(not doing & words(text) for text in every_way(person(hide=hands, **chosen)))
+
+
+def test_an_expression_is_not_told_from_the_side():
+    chosen = {"framing": "face close-up", "expression": "laughing"}
+    assert all("laughing" in text for text in every_way(person(yaw=-50, **chosen)))
+    assert all("laughing" not in text for text in every_way(person(yaw=100, **chosen)))
+
+
+def test_a_hand_close_up_speaks_of_the_hand_alone():
+    human = person(framing="hand close-up", gesture="thumb up", background_color="blue")
+    assert every_way(human) == {
+        "Close-up of a hand giving a thumbs up",
+        "Close-up of a hand giving a thumbs up, blue background",
+    }
+
+
+def test_a_face_close_up_speaks_of_no_clothes():
+    garments = set(WORDS["top"].values()) | set(WORDS["bottom"].values())
+    garments.discard(None)
+    for seed in range(50):
+        for text in every_way(person(seed, framing="face close-up"), 3):
+            assert not any(garment in text for garment in garments), text
+
+
+def test_captions_hold_for_the_mirrored_picture():
+    for seed in range(CAPTIONS):
+        assert not {"left", "right"} & words(caption(person(seed), np.random.default_rng(seed)))
+
+
+def test_articles():
+    human = person(
+        framing="upper body", age="elderly", expression="neutral", hair="afro", top="shirt", pattern="plain"
+    )
+    human = replace(human, attributes={**human.attributes, "shirt_color": "orange", "bottom": "none"})
+    assert all(text.startswith("An elderly") and "an orange shirt" in text for text in every_way(human))
+
+
+def test_an_attribute_without_words_is_named():
+    with pytest.raises(ValueError, match="attributes: pose must be one of .*, found 'flying'"):
+        caption(person(framing="upper body", pose="flying"), np.random.default_rng(0))
