@@ -7,10 +7,12 @@ A drawing function takes a result's figures and returns a Matplotlib figure with
 # Each module that holds drawings registers them when it is imported.
 from ._evaluation import detection_figure, draw_estimates, label, losses_figure
 from ._files import save, stored
+from ._humans import annotation_figure, areas_figure, boxes_figure, draw_regions
 from ._redraw import redraw
 from ._registry import DRAWINGS, Drawing, drawn_from
 from ._style import COLOURS, COLUMN, PAGE, colour, style
 from ._tables import latex_table, markdown_table, supported_best
+from ._training import conflict_figure, gradients_figure, heldout_figure  # training
 
 __all__ = [
     "COLOURS",
@@ -18,11 +20,18 @@ __all__ = [
     "DRAWINGS",
     "PAGE",
     "Drawing",
+    "annotation_figure",
+    "areas_figure",
+    "boxes_figure",
     "colour",
+    "conflict_figure",
     "detection_figure",
     "draw_estimates",
+    "draw_regions",
     "drawn_from",
     "label",
+    "gradients_figure",
+    "heldout_figure",
     "latex_table",
     "losses_figure",
     "markdown_table",

@@ -1,7 +1,9 @@
 """The data set's figures: an image taken apart into its annotation, and how large faces and hands are."""
 
+from __future__ import annotations
+
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -12,10 +14,11 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 from matplotlib.ticker import FuncFormatter
 
-from fairhuman.data import HumanSample
-
 from ._registry import drawn_from
 from ._style import PAGE, colour
+
+if TYPE_CHECKING:
+    from fairhuman.data import HumanSample
 
 _COLUMNS = ("image", "regions", "pose", "depth")
 

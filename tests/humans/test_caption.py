@@ -81,8 +81,8 @@ def test_clothes_are_named_with_their_own_colour():
 def test_what_is_out_of_the_picture_is_not_spoken_of(hidden, unsaid):
     chosen = {
         "framing": "upper body", "pose": "standing", "expression": "smiling", "hair": "long",
-        "hair_color": "blond", "facial_hair": "beard", "top": "shirt", "shirt_color": "red", "pattern": "plain",
-        "bottom": "shorts", "bottom_color": "navy", "background_color": "grey",
+        "hair_color": "blond", "facial_hair": "beard", "top": "shirt", "shirt_color": "red",
+        "pattern": "plain", "bottom": "shorts", "bottom_color": "navy", "background_color": "grey",
     }  # fmt: skip
     said = set().union(*map(words, every_way(person(**chosen))))
     assert unsaid <= said, "the test would be empty"
