@@ -17,6 +17,9 @@ from fairhuman.fairness._gramian import (
 )
 from fairhuman.fairness._newton import EPSILON, newton_batch, newton_single
 
+_UNSOLVED = 1e-3
+"""Violation of the equations above which they count as unsolved."""
+
 
 class AlphaFairSolution(NamedTuple):
     """Weights and what is known about them.
@@ -161,7 +164,11 @@ def _solve_one(K: list[list[float]], dtype: torch.dtype, alpha: float) -> AlphaF
             for i, n in zip(present, norms, strict=True)
         ]
         b = [d ** ((1 - alpha) / alpha) for d in D]
-        u, stationary, iterations = newton_single(C, b, alpha, _threshold(len(b)))
+        threshold = _threshold(len(b))
+        u, stationary, violation, iterations = newton_single(C, b, alpha, threshold)
+        if alpha < 1 and violation > _UNSOLVED:
+            # For small α the weights grow too little to show that gradients cancel; at α = 1 they do.
+            stationary = newton_single(C, [1.0] * len(b), 1.0, threshold)[1]
         if not stationary:
             restored = unit ** (-2 * alpha / (alpha + 1))
             for i, d, value in zip(present, D, u, strict=True):
@@ -182,7 +189,7 @@ def _solve_batch(gramian: Tensor, alpha: float) -> AlphaFairSolution:
     # nothing for them, and its weight is dropped at the end.
     norms = torch.where(present, norms, unit)
     D = norms / unit
-    rows = (diagonal.new_ones(diagonal.shape) / norms).movedim(-1, 0)
+    rows = (present / norms).movedim(-1, 0)
     entries = (K + K.mT).div(2).movedim((-2, -1), (0, 1))
     one = torch.ones_like(rows[0])
     C: list[list[Tensor]] = [[one] * m for _ in range(m)]
@@ -191,7 +198,10 @@ def _solve_batch(gramian: Tensor, alpha: float) -> AlphaFairSolution:
             C[i][j] = C[j][i] = entries[i, j] * rows[i] * rows[j]
     b = list(D.pow((1 - alpha) / alpha).movedim(-1, 0).contiguous())
     here = list(present.movedim(-1, 0))
-    u, stationary, iterations = newton_batch(C, b, alpha, _threshold(m), here)
+    u, stationary, violation, iterations = newton_batch(C, b, alpha, _threshold(m), here)
+    if alpha < 1 and (K.device.type != "cpu" or bool((violation > _UNSOLVED).any())):
+        shown = newton_batch(C, [one] * m, 1.0, _threshold(m), here)[1]
+        stationary = stationary | (shown & (violation > _UNSOLVED))
     stationary = stationary & present.any(-1)
     weights = torch.stack(u, -1) / D * unit.pow(-2 * alpha / (alpha + 1))
     weights = torch.where(absent | stationary.unsqueeze(-1), 0.0, weights)

@@ -58,12 +58,16 @@ def check_gramian(gramian: Tensor) -> None:
             f"`gramian` must be symmetric. Found {K[index].item():.6g} at {list(index)} but "
             f"{K[mirror].item():.6g} at {list(mirror)}."
         )
+    # A squared norm may have underflowed to 0, but then its inner products are as small as this:
+    least = torch.finfo(gramian.dtype).tiny
+    excess = (diagonal.unsqueeze(-1) == 0) & (K.abs() > (2 * least * diagonal).sqrt().unsqueeze(-2))
     m = K.shape[-1]
-    C = K / torch.where(scale > 0, scale, 1.0)
+    C = torch.where(scale > 0, K, 0.0) / torch.where(scale > 0, scale, 1.0)
     C = C + torch.diag_embed((diagonal == 0).to(C.dtype) + m * tolerance)
     _, pivots = factorise([[C[..., i, j] for j in range(m)] for i in range(m)], TENSORS)
     # The factorisation clamps a negative pivot to ε: far below the m·tolerance just added.
     suspect = torch.stack(pivots, -1).amin(-1) <= 4 * torch.finfo(torch.float64).eps
+    suspect = suspect | excess.any(-1).any(-1)
     if bool(suspect.any()):
         index = _first(suspect) if suspect.ndim else ()
         smallest = torch.linalg.eigvalsh(K[index])[0].item()

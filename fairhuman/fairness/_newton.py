@@ -42,12 +42,14 @@ class Step(NamedTuple):
         u: the iterate after rescaling, m lanes.
         residual: largest |uᵢ (Cu)ᵢ − qᵢ| with q = b u^(1−1/α), relative to qᵢ + uᵢ Σu / 8. Rounding alone
             leaves a few ε uᵢ Σu in a row, as no |Cᵢⱼ| exceeds 1.
+        violation: largest |uᵢ (Cu)ᵢ − qᵢ| relative to qᵢ alone, that is |w^(1/α) (K w) − 1|.
         stationary: whether u shows that a positive combination of the unit gradients vanishes.
         next_u: the iterate after a damped Newton step, m lanes.
     """
 
     u: list[Lane]
     residual: Lane
+    violation: Lane
     stationary: Lane
     next_u: list[Lane]
 
@@ -119,7 +121,8 @@ def newton_step(
     next_u = [ui * f for ui, f in zip(u, factors, strict=True)]
     if steep:
         next_u = [lanes.maximum(ui, SMALLEST) for ui in next_u]
-    return Step(u, residual, stationary, next_u)
+    violation = largest([abs(s) / qi for s, qi in zip(slope, q, strict=True)], lanes)
+    return Step(u, residual, violation, stationary, next_u)
 
 
 def newton_batch(
@@ -128,16 +131,17 @@ def newton_batch(
     alpha: float,
     threshold: float,
     present: Sequence[Tensor],
-) -> tuple[list[Tensor], Tensor, int]:
+) -> tuple[list[Tensor], Tensor, Tensor, int]:
     """Solve C u = b ∘ u^(−1/α) for a batch; arguments as for :func:`newton_step`.
 
     Returns:
-        u; whether each problem was found to have no solution; the number of iterations, which on an
-        accelerator is always :data:`MAX_ITERATIONS`, as asking whether to stop would stall it.
+        u; whether each problem was found to have no solution; the violation that is left; the number of
+        iterations, which on an accelerator is always :data:`MAX_ITERATIONS`, as asking whether to stop
+        would stall it.
     """
     advance = partial(newton_step, lanes=TENSORS, steep=alpha > STEEP, present=present)
     u = [TENSORS.power(bi, alpha / (alpha + 1)) for bi in b]
-    best, residual, stationary, u = advance(C, b, u, alpha, threshold)
+    best, residual, violation, stationary, u = advance(C, b, u, alpha, threshold)
     done = (residual <= TOLERANCE) | stationary
     iterations = 1
     while iterations < MAX_ITERATIONS and not (done.device.type == "cpu" and bool(done.all())):
@@ -148,14 +152,15 @@ def newton_batch(
         better = ((new.residual < residual) | new.stationary) & ~done
         best = [torch.where(better, x, kept) for x, kept in zip(new.u, best, strict=True)]
         residual = torch.where(better, new.residual, residual)
+        violation = torch.where(better, new.violation, violation)
         stationary = stationary | (new.stationary & ~done)
         done = done | stalled | stationary | (residual <= TOLERANCE)
-    return best, stationary, iterations
+    return best, stationary, violation, iterations
 
 
 def newton_single(
     C: Sequence[Sequence[float]], b: Sequence[float], alpha: float, threshold: float
-) -> tuple[list[float], bool, int]:
+) -> tuple[list[float], bool, float, int]:
     """:func:`newton_batch` for one problem, in Python floats, which for few objectives is much faster.
 
     Raises:
@@ -165,18 +170,19 @@ def newton_single(
     advance = _straight_line(size, alpha > STEEP)
     entries = [C[i][j] for i in range(size) for j in range(i)]
     u: Sequence[float] = [bi ** (alpha / (alpha + 1)) for bi in b]
-    best, best_residual = u, float("inf")
+    best, best_residual, best_violation = u, float("inf"), float("inf")
     for iteration in range(1, MAX_ITERATIONS + 1):
         result = advance(alpha, threshold, *entries, *b, *u)
-        current, (residual, stationary), u = result[:size], result[size : size + 2], result[size + 2 :]
+        current, u = result[:size], result[size + 3 :]
+        residual, violation, stationary = result[size : size + 3]
         if stationary:
-            return list(current), True, iteration
+            return list(current), True, violation, iteration
         stalled = best_residual <= NEAR and residual > best_residual / 2
         if residual < best_residual:
-            best, best_residual = current, residual
+            best, best_residual, best_violation = current, residual, violation
         if stalled or best_residual <= TOLERANCE:
             break
-    return list(best), False, iteration
+    return list(best), False, best_violation, iteration
 
 
 @lru_cache
@@ -191,7 +197,7 @@ def _straight_line(size: int, steep: bool) -> Callable[..., Any]:
             C[i][j] = C[j][i] = entry
         b, u = values[-2 * size : -size], values[-size:]
         new = newton_step(C, b, u, alpha, threshold, lanes, steep=steep)
-        return [*new.u, new.residual, new.stationary, *new.next_u]
+        return [*new.u, new.residual, new.violation, new.stationary, *new.next_u]
 
     return trace(flat, ["alpha", "threshold", *names])
 

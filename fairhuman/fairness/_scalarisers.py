@@ -109,8 +109,7 @@ class DynamicWeightAverage(FromScalariser):
             seen = torch.where(kept, self._last, seen)
         self._last = seen
         values = seen.requires_grad_()
-        weights = torch.autograd.grad(self._scalariser(values), values)[0]
-        return weights
+        return torch.autograd.grad(self._scalariser(values), values)[0]
 
     def advance(self) -> None:
         self._steps += 1

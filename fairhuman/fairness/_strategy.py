@@ -39,7 +39,7 @@ class Strategy(ABC):
             shape (m,), float64; 0 for absent objectives.
         """
 
-    def advance(self) -> None:
+    def advance(self) -> None:  # noqa: B027 - most strategies have nothing to do
         """Called once after each step that was not refused; weights are asked for once a micro-batch."""
 
     def state_dict(self) -> dict[str, Any]:

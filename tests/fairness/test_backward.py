@@ -1,0 +1,251 @@
+"""The fair backward pass: what lands in ``.grad``, and what does not."""
+
+import pytest
+import torch
+from torch import nn
+
+from fairhuman.fairness import FairAccumulator, alpha_fair_weights, fair_backward, get_strategy, gramian_of
+
+NAMES = ("global", "face", "hand")
+
+
+@pytest.fixture
+def model():
+    return nn.Sequential(nn.Linear(6, 5), nn.Tanh(), nn.Linear(5, 3))
+
+
+@pytest.fixture
+def batch():
+    return torch.randn(8, 6), torch.randn(8, 3)
+
+
+def objectives(model, batch):
+    x, y = batch
+    return dict(zip(NAMES, ((model(x) - y) ** 2).mean(0).unbind(), strict=True))
+
+
+def jacobian(model, batch):
+    rows = []
+    for name in NAMES:
+        gradients = torch.autograd.grad(objectives(model, batch)[name], list(model.parameters()))
+        rows.append(torch.cat([g.reshape(-1) for g in gradients]))
+    return torch.stack(rows)
+
+
+def gradient(model):
+    return torch.cat([p.grad.reshape(-1) for p in model.parameters()])
+
+
+def test_direction_weights_and_gramian(model, batch):
+    G = jacobian(model, batch).double()
+    step = fair_backward(objectives(model, batch), model.parameters(), get_strategy("mpd"))
+    K = G @ G.mT
+    torch.testing.assert_close(step.gramian, K, rtol=1e-5, atol=1e-9)
+    w = alpha_fair_weights(K)
+    torch.testing.assert_close(torch.tensor([step.weights[n] for n in NAMES]).double(), w, rtol=1e-4, atol=0)
+    torch.testing.assert_close(gradient(model).double(), w @ G, rtol=1e-4, atol=1e-6)
+    assert step.finite
+    assert not step.stationary
+    assert step.names == NAMES
+    assert (G @ gradient(model).double() > 0).all()
+
+
+def test_linear_scalarisation_is_an_ordinary_backward(model, batch):
+    step = fair_backward(objectives(model, batch), model.parameters(), get_strategy("ls"))
+    ours = gradient(model)
+    model.zero_grad()
+    sum(objectives(model, batch).values()).backward()
+    torch.testing.assert_close(ours, gradient(model))
+    assert step.gramian is None
+    assert step.losses == pytest.approx({n: v.item() for n, v in objectives(model, batch).items()})
+
+
+@pytest.mark.parametrize("name", ("ls", "mpd", "si"))
+def test_direction_is_added_to_what_is_there(model, batch, name):
+    fair_backward(objectives(model, batch), model.parameters(), get_strategy(name))
+    once = gradient(model).clone()
+    fair_backward(objectives(model, batch), model.parameters(), get_strategy(name))
+    torch.testing.assert_close(gradient(model), 2 * once)
+
+
+def test_every_strategy_runs_on_a_generator_of_parameters(model, batch):
+    fair_backward(objectives(model, batch), (p for p in model.parameters()), get_strategy("mpd"))
+    assert gradient(model).norm() > 0
+
+
+def test_exhausted_generator_is_refused(model, batch):
+    parameters = model.parameters()
+    torch.optim.SGD(parameters, lr=0.1)  # what undoes MPD in the released ControlNet script
+    with pytest.raises(ValueError, match="an exhausted generator yields none"):
+        fair_backward(objectives(model, batch), parameters, get_strategy("mpd"))
+
+
+@pytest.mark.parametrize("name", ("ls", "mpd"))
+def test_frozen_and_unused_parameters_are_left_alone(model, batch, name):
+    model[0].bias.requires_grad_(False)
+    unused = nn.Parameter(torch.ones(3))
+    fair_backward(objectives(model, batch), [*model.parameters(), unused], get_strategy(name))
+    assert unused.grad is None
+    assert model[0].bias.grad is None
+    assert model[0].weight.grad is not None
+
+
+def test_parameter_used_by_some_objectives_only():
+    shared, own = nn.Parameter(torch.ones(2)), nn.Parameter(torch.ones(2))
+    losses = {"a": (shared**2).sum(), "b": (shared * own).sum() ** 2}
+    step = fair_backward(losses, [shared, own], get_strategy("mpd"))
+    assert step.gramian[0, 0] == pytest.approx(8.0)
+    torch.testing.assert_close(own.grad, step.weights["b"] * torch.full((2,), 4.0))
+
+
+@pytest.mark.parametrize("name", ("ls", "mpd"))
+def test_parameters_that_share_a_gradient_do_not_share_memory(name):
+    a, b = nn.Parameter(torch.ones(2)), nn.Parameter(torch.ones(2))
+    fair_backward({"sum": (a + b).sum()}, [a, b], get_strategy(name))
+    a.grad.mul_(3)
+    torch.testing.assert_close(a.grad, 3 * b.grad)
+
+
+@pytest.mark.parametrize("name", ("ls", "mpd", "alpha_fair:1", "si", "rlw", "uw", "dwa", "mgda", "upgrad"))
+@pytest.mark.parametrize("declared", (True, False))
+def test_absent_region_takes_no_part(model, batch, name, declared):
+    losses = objectives(model, batch)
+    losses["hand"] = losses["hand"] * 0
+    absent = ["hand"] if declared else []
+    step = fair_backward(losses, model.parameters(), get_strategy(name), absent=absent)
+    assert step.finite
+    assert step.weights["face"] > 0
+    assert step.absent == tuple(absent)
+    if name in ("mpd", "alpha_fair:1", "si") or declared:
+        assert step.weights["hand"] == 0
+    ours = gradient(model)
+    model.zero_grad()
+    rest = objectives(model, batch)
+    sum(step.weights[n] * rest[n] for n in ("global", "face")).backward()
+    torch.testing.assert_close(ours, gradient(model), rtol=1e-4, atol=1e-6)
+
+
+def test_constant_loss_counts_as_absent(model, batch):
+    losses = objectives(model, batch) | {"foot": torch.zeros(())}
+    step = fair_backward(losses, model.parameters(), get_strategy("mpd"))
+    assert step.absent == ("foot",)
+    assert step.weights["foot"] == 0
+
+
+@pytest.mark.parametrize("name", ("ls", "mpd", "si", "mpd_amortised"))
+@pytest.mark.parametrize("value", (float("nan"), float("inf")))
+def test_non_finite_step_is_refused_and_changes_nothing(model, batch, name, value):
+    strategy = get_strategy(name)
+    fair_backward(objectives(model, batch), model.parameters(), strategy)
+    before, state = gradient(model).clone(), strategy.state_dict()
+    losses = objectives(model, batch)
+    losses["face"] = losses["face"] * value
+    step = fair_backward(losses, model.parameters(), strategy)
+    assert not step.finite
+    torch.testing.assert_close(gradient(model), before)
+    assert str(strategy.state_dict()) == str(state)
+
+
+def test_non_finite_gradient_of_a_finite_loss_is_refused(model, batch):
+    losses = objectives(model, batch)
+    losses["face"] = losses["face"] + model[0].bias.sub(model[0].bias.detach()).abs().sqrt().sum()
+    step = fair_backward(losses, model.parameters(), get_strategy("mpd"))
+    assert not step.finite
+    assert all(p.grad is None for p in model.parameters())
+
+
+@pytest.mark.parametrize("name", ("ls", "mpd", "mpd_closed_form"))
+def test_loss_scale_changes_nothing(model, batch, name):
+    plain = fair_backward(objectives(model, batch), model.parameters(), get_strategy(name))
+    expected = gradient(model).clone()
+    model.zero_grad()
+    scaled = fair_backward(objectives(model, batch), model.parameters(), get_strategy(name), scale=65536.0)
+    torch.testing.assert_close(gradient(model), expected)
+    assert scaled.weights == pytest.approx(plain.weights)
+    assert scaled.losses == plain.losses
+    model.zero_grad()
+    fair_backward(
+        objectives(model, batch), model.parameters(), get_strategy(name), scale=65536.0, keep_scale=True
+    )
+    torch.testing.assert_close(gradient(model), 65536 * expected)
+
+
+@pytest.mark.parametrize("name", ("ls", "mpd", "alpha_fair:4", "mpd_closed_form", "mgda"))
+def test_accumulation_equals_the_union(model, name):
+    whole = torch.randn(16, 6), torch.randn(16, 3)
+    fair_backward(objectives(model, whole), model.parameters(), get_strategy(name))
+    expected = gradient(model).clone()
+    model.zero_grad()
+    accumulator = FairAccumulator(model.parameters(), get_strategy(name))
+    for part in zip(whole[0].chunk(4), whole[1].chunk(4), strict=True):
+        accumulator.add(objectives(model, part), weight=0.25)
+    step = accumulator.step()
+    torch.testing.assert_close(gradient(model), expected, rtol=1e-4, atol=1e-6)
+    assert step.losses == pytest.approx({n: v.item() for n, v in objectives(model, whole).items()})
+
+
+def test_accumulation_over_a_region_absent_from_one_part(model, batch):
+    accumulator = FairAccumulator(model.parameters(), get_strategy("mpd"))
+    accumulator.add(objectives(model, batch), absent=["hand"])
+    accumulator.add(objectives(model, batch))
+    step = accumulator.step()
+    assert step.absent == ()
+    assert step.weights["hand"] > 0
+    assert step.losses["hand"] == pytest.approx(objectives(model, batch)["hand"].item())
+
+
+def test_accumulator_begins_anew(model, batch):
+    accumulator = FairAccumulator(model.parameters(), get_strategy("mpd"))
+    accumulator.add(objectives(model, batch))
+    first = accumulator.step()
+    with pytest.raises(ValueError, match="at least one micro-batch"):
+        accumulator.step()
+    accumulator.add(objectives(model, batch))
+    assert accumulator.step().weights == first.weights
+
+
+def test_pareto_stationary_step_is_reported():
+    x = nn.Parameter(torch.zeros(1))
+    step = fair_backward({"up": x.sum(), "down": -x.sum()}, [x], get_strategy("mpd"))
+    assert step.stationary
+    assert step.finite
+    assert x.grad == 0
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    (
+        ({"losses": {}}, "`losses` must hold at least one objective"),
+        ({"losses": {"a": torch.ones(2)}}, r"`losses\['a'\]` must be a scalar tensor. Found shape \(2,\)"),
+        ({"losses": {"a": 1.0}}, r"`losses\['a'\]` must be a scalar tensor. Found float"),
+        ({"absent": ["foot"]}, r"`absent` must name objectives .* Found \['foot'\]"),
+        ({"absent": "hand"}, "collection of names. Found the string 'hand'"),
+        ({"scale": 0.0}, "`scale` must be positive and finite. Found 0.0"),
+        ({"group": "world"}, "`group` must be"),
+        ({"parameters": []}, "`parameters` must hold at least one"),
+    ),
+)
+def test_refusals(model, batch, change, message):
+    arguments = {
+        "losses": objectives(model, batch),
+        "parameters": model.parameters(),
+        "strategy": get_strategy("mpd"),
+    }
+    with pytest.raises(ValueError, match=message):
+        fair_backward(**(arguments | change))
+
+
+def test_gramian_of_many_and_large_gradients():
+    sizes = ((3,), (700_000,), (2, 5), (1,))
+    rows = [[torch.randn(size) for size in sizes] for _ in range(3)]
+    G = torch.stack([torch.cat([g.reshape(-1) for g in row]) for row in rows]).double()
+    torch.testing.assert_close(gramian_of(rows), G @ G.mT, rtol=1e-12, atol=1e-9)
+    rows[1][1] = None
+    G[1, 3:700_003] = 0
+    torch.testing.assert_close(gramian_of(rows), G @ G.mT, rtol=1e-12, atol=1e-9)
+    assert (gramian_of([[None], [None]]) == torch.zeros(2, 2)).all()
+
+
+def test_tiny_gradients_are_not_lost():
+    rows = [[torch.full((4,), 1e-30)], [torch.full((4,), -2e-30)]]
+    assert gramian_of(rows)[0, 1] == pytest.approx(-8e-60)

@@ -1,0 +1,189 @@
+"""Strategies by name: what they decide and that they go on after a restart as if nothing had been."""
+
+import pytest
+import torch
+from torchjd.aggregation import FairGradWeighting, MGDAWeighting
+
+from fairhuman.fairness import STRATEGIES, Amortised, alpha_fair_weights, get_strategy
+from fairhuman.fairness.ensembles import gaussian, regional
+from fairhuman.fairness.reference import cosine, residual
+
+ALL = (*STRATEGIES, "alpha_fair:0.5", "alpha_fair:1")
+PRESENT = torch.ones(3, dtype=torch.bool)
+
+
+def stream(steps, seed=0):
+    """Losses and Gram matrices whose norms follow the losses, as in diffusion training."""
+    generator = torch.Generator().manual_seed(seed)
+    C = regional((1.0, 1.0, 1.0), (0.2, -0.2, 0.1))
+    for _ in range(steps):
+        losses = (torch.randn(3, generator=generator, dtype=torch.float64) - 2).exp()
+        norms = losses**0.75 * (0.05 * torch.randn(3, generator=generator, dtype=torch.float64)).exp()
+        yield losses, C * norms.unsqueeze(0) * norms.unsqueeze(1)
+
+
+def run(strategy, steps, present=PRESENT):
+    decided = []
+    for losses, K in steps:
+        here = K * present.unsqueeze(0) * present.unsqueeze(1)
+        w = strategy.weights(losses * present, here if strategy.needs_gramian else None, present)
+        strategy.advance()
+        decided.append(w)
+    return torch.stack(decided)
+
+
+@pytest.mark.filterwarnings("ignore:You are solving a parameterized problem")
+@pytest.mark.parametrize("name", ALL)
+def test_restart_goes_on_where_it_stopped(name):
+    steps = list(stream(30))
+    whole = run(get_strategy(name), steps)
+    first, second = get_strategy(name), get_strategy(name)
+    run(first, steps[:13])
+    second.load_state_dict(first.state_dict())
+    torch.testing.assert_close(run(second, steps[13:]), whole[13:], rtol=1e-12, atol=0)
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_foreign_state_is_refused(name):
+    with pytest.raises(ValueError, match="state"):
+        get_strategy(name).load_state_dict({"nonsense": torch.ones(1)})
+
+
+@pytest.mark.filterwarnings("ignore:You are solving a parameterized problem")
+@pytest.mark.parametrize("name", ALL)
+def test_absent_objective_has_weight_zero(name):
+    present = torch.tensor([True, False, True])
+    w = run(get_strategy(name), stream(12), present)
+    if name != "fairgrad_official":  # as released: a weight that grows and multiplies zeros
+        assert (w[:, 1] == 0).all()
+    assert w.isfinite().all()
+
+
+def test_mpd_solves_equation_8():
+    ((losses, K),) = stream(1)
+    assert residual(K, get_strategy("mpd").weights(losses, K, PRESENT)) < 1e-12
+    assert residual(K, get_strategy("alpha_fair:4").weights(losses, K, PRESENT), 4.0) < 1e-12
+
+
+def test_adapters_return_what_torchjd_does():
+    ((losses, K),) = stream(1)
+    official = get_strategy("fairgrad_official").weights(losses, K, PRESENT)
+    torch.testing.assert_close(official, 3 * FairGradWeighting(2.0)(K.float()).double())
+    torch.testing.assert_close(get_strategy("mgda").weights(losses, K, PRESENT), MGDAWeighting()(K))
+
+
+def test_scale_invariant_weights_equalise_weighted_losses():
+    w = get_strategy("si").weights(torch.tensor([0.1, 2.0, 5.0]).double(), None, PRESENT)
+    weighted = w * torch.tensor([0.1, 2.0, 5.0])
+    torch.testing.assert_close(weighted, weighted[:1].expand(3))
+
+
+def test_random_weights_sum_to_one_and_leave_the_global_stream_alone():
+    before = torch.get_rng_state()
+    w = run(get_strategy("rlw"), stream(200))
+    assert torch.equal(before, torch.get_rng_state())
+    torch.testing.assert_close(w.sum(1), torch.ones(200).double())
+    torch.testing.assert_close(w.mean(0), torch.full((3,), 1 / 3).double(), rtol=0.1, atol=0)
+
+
+def test_random_weights_do_not_change_within_a_step():
+    strategy = get_strategy("rlw")
+    losses = torch.ones(3, dtype=torch.float64)
+    first = strategy.weights(losses, None, PRESENT)
+    assert torch.equal(first, strategy.weights(losses, None, PRESENT))
+    strategy.advance()
+    assert not torch.equal(first, strategy.weights(losses, None, PRESENT))
+
+
+def test_dynamic_weights_favour_the_loss_that_falls_slowly():
+    strategy = get_strategy("dwa", period=5)
+    for step in range(15):
+        losses = torch.tensor([0.8**step, 1.0, 0.9**step], dtype=torch.float64)
+        w = strategy.weights(losses, None, PRESENT)
+        strategy.advance()
+    assert w[0] < w[2] < w[1]
+    torch.testing.assert_close(w.sum(), torch.tensor(3.0).double())
+
+
+def test_uncertainty_weights_tend_to_half_the_inverse_loss():
+    strategy = get_strategy("uw", learning_rate=0.1)
+    losses = torch.tensor([0.1, 1.0, 4.0], dtype=torch.float64)
+    for _ in range(2000):
+        w = strategy.weights(losses, None, PRESENT)
+    torch.testing.assert_close(w, 0.5 / losses, rtol=1e-3, atol=0)
+
+
+@pytest.mark.parametrize("mode", ("fitted", "average", "stale"))
+def test_amortised_is_exact_on_schedule(mode):
+    strategy = Amortised(every=5, warmup=3, mode=mode)
+    asked, exact = [], []
+    for losses, K in stream(14):
+        asked.append(strategy.needs_gramian)
+        w = strategy.weights(losses, K if asked[-1] else None, PRESENT)
+        exact.append(bool(residual(K, w) < 1e-9))
+        strategy.advance()
+    assert asked == [True] * 3 + [True, False, False, False, False] * 2 + [True]
+    assert exact == asked
+
+
+def test_fitted_amortisation_follows_the_losses():
+    cosines = {}
+    for mode in ("fitted", "average", "stale"):
+        strategy, steps = Amortised(every=10, mode=mode), list(stream(300))
+        w = run(strategy, steps)
+        K = torch.stack([K for _, K in steps])
+        cosines[mode] = cosine(K, w, alpha_fair_weights(K))[100:].mean().item()
+    assert cosines["fitted"] > 0.99
+    assert cosines["fitted"] > max(cosines["average"], cosines["stale"]) + 0.01
+
+
+def test_amortised_copes_with_regions_that_come_and_go():
+    strategy, generator = Amortised(every=4, warmup=2), torch.Generator().manual_seed(1)
+    for losses, K in stream(80):
+        present = torch.rand(3, generator=generator) > 0.4
+        here = K * present.unsqueeze(0) * present.unsqueeze(1)
+        w = strategy.weights(losses * present, here if strategy.needs_gramian else None, present)
+        strategy.advance()
+        assert w.isfinite().all()
+        assert (w[~present] == 0).all()
+        assert (w >= 0).all()
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    (
+        ({"every": 0}, "`every` must be an integer of at least 1. Found 0"),
+        ({"warmup": 1.5}, "`warmup` must be an integer"),
+        ({"mode": "guess"}, "`mode` must be one of fitted, average, stale. Found 'guess'"),
+        ({"forgetting": 1.1}, "`forgetting` must be in"),
+        ({"averaging": 1.0}, "`averaging` must be in"),
+        ({"alpha": -1}, "`alpha` must be a positive"),
+    ),
+)
+def test_amortised_refuses(options, message):
+    with pytest.raises(ValueError, match=message):
+        get_strategy("mpd_amortised", **options)
+
+
+@pytest.mark.parametrize(
+    "name", ("mdp", "", "alpha_fair", "alpha_fair:", "alpha_fair:-1", "alpha_fair:x", None)
+)
+def test_unknown_strategy_is_refused(name):
+    with pytest.raises(ValueError, match="`strategy`"):
+        get_strategy(name)
+
+
+def test_gramian_strategies_say_what_they_miss():
+    for name in ("mpd", "nash_mtl"):
+        with pytest.raises(ValueError, match="needs the Gram matrix"):
+            get_strategy(name).weights(torch.ones(3).double(), None, PRESENT)
+
+
+def test_mpd_is_permutation_equivariant_as_a_strategy():
+    K = gaussian(1, 3, 9, torch.Generator().manual_seed(0))[0]
+    order = torch.tensor([2, 0, 1])
+    strategy = get_strategy("mpd")
+    torch.testing.assert_close(
+        strategy.weights(torch.ones(3).double(), K[order][:, order], PRESENT),
+        strategy.weights(torch.ones(3).double(), K, PRESENT)[order],
+    )
