@@ -1,6 +1,7 @@
 """Training: adapters with fair regional objectives, and the embedded base itself."""
 
 from fairhuman.training._batches import Batch, Example, Examples, collate, noise_scheduler
+from fairhuman.training._dynamics import conflict_table, gradient_table, loss_curves
 from fairhuman.training._encoding import LatentDistribution, TextEmbedding, encode_image, encode_prompt
 from fairhuman.training._heldout import HeldOut, heldout_errors
 from fairhuman.training._loop import train
@@ -18,10 +19,13 @@ __all__ = [
     "TextEmbedding",
     "TrainSettings",
     "collate",
+    "conflict_table",
     "encode_image",
     "encode_prompt",
+    "gradient_table",
     "heldout_errors",
     "load_lora",
+    "loss_curves",
     "noise_scheduler",
     "train",
 ]

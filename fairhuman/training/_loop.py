@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import logging
+import shutil
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +17,7 @@ from fairhuman.objectives import GLOBAL, present, regional_losses
 from fairhuman.training._batches import Batch, Examples, collate
 from fairhuman.training._checkpoint import latest_checkpoint, load_checkpoint, save_checkpoint
 from fairhuman.training._heldout import heldout_errors
+from fairhuman.training._inputs import fingerprint_base, fingerprint_data
 from fairhuman.training._lora import add_lora, save_lora, trained_parameters
 from fairhuman.training._random import EXAMPLE, example_index, generator
 from fairhuman.training._run import HELDOUT_FILE, LOG_FILE, Log, Run, check_output, write_settings
@@ -30,7 +33,7 @@ __all__ = ["train"]
 logger = logging.getLogger(__name__)
 
 
-def train(settings: TrainSettings, progress: bool = True) -> Run:
+def train(settings: TrainSettings, *, replace: bool = False, progress: bool = True) -> Run:
     """Train a LoRA, or take up a run that was cut off, or return at once if it is complete.
 
     All checks come first: nothing is written if the settings, the data set, the base or the output
@@ -40,6 +43,8 @@ def train(settings: TrainSettings, progress: bool = True) -> Run:
 
     Args:
         settings: The run.
+        replace: Where the output folder holds another run, of other settings or inputs, remove that one
+            instead of refusing. A folder that holds anything else is refused in any case.
         progress: Show a progress bar with the losses, on a terminal.
 
     Returns:
@@ -49,15 +54,23 @@ def train(settings: TrainSettings, progress: bool = True) -> Run:
         ValueError, FileNotFoundError: Something asked for is wrong or missing.
         FloatingPointError: ``settings.skip_limit`` non-finite steps in a row.
     """
-    directory = check_output(settings)
     strategy = get_strategy(settings.strategy)
-    run = Run(directory, settings)
-    if run.complete:
-        return run
+    other = check_output(settings)
     data = HumanFolder(settings.data, settings.regions)
     heldout = HumanFolder(settings.heldout, settings.regions) if settings.heldout else None
+    inputs = {"data": fingerprint_data(data), "base": fingerprint_base(settings.base)}
+    if heldout is not None:
+        inputs["heldout"] = fingerprint_data(heldout)
+    other = other or check_output(settings, inputs)
+    run = Run(Path(settings.output), settings)
+    if other and not replace:
+        raise ValueError(f"output: {run.directory} holds another run: {other}")
+    if run.complete and not other:
+        return run
     trainer = _Trainer(run, strategy, data, heldout)
-    trainer.fit(progress)
+    if other:
+        shutil.rmtree(run.directory)
+    trainer.fit(inputs, progress)
     return run
 
 
@@ -83,14 +96,14 @@ class _Trainer:
         )
         self.step, self.skipped = 0, 0
 
-    def fit(self, progress: bool) -> None:
+    def fit(self, inputs: Mapping[str, str], progress: bool) -> None:
         """Make the steps that are left, then write the adapter."""
         from tqdm.auto import tqdm
 
         main = self.accelerator.is_main_process
         self.resume()
         if main:
-            write_settings(self.run.directory, self.settings)
+            write_settings(self.run.directory, self.settings, inputs)
         self.accelerator.wait_for_everyone()
         log = Log(self.run.directory / LOG_FILE, self.step) if main else None
         measured = Log(self.run.directory / HELDOUT_FILE, self.step + (self.step > 0)) if main else None

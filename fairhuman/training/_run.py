@@ -14,8 +14,10 @@ from fairhuman.training._settings import TrainSettings
 
 __all__ = ["Log", "Run", "check_output", "write_settings"]
 
-SETTINGS_FILE, LOG_FILE, HELDOUT_FILE = "settings.yaml", "log.jsonl", "heldout.jsonl"
-_MAY_DIFFER = {"output", "keep_checkpoints"}  # neither changes what is trained
+SETTINGS_FILE, INPUTS_FILE = "settings.yaml", "inputs.json"
+LOG_FILE, HELDOUT_FILE = "log.jsonl", "heldout.jsonl"
+# These change nothing of what is trained; of the inputs it is the content that counts.
+_MAY_DIFFER = {"output", "keep_checkpoints", "data", "heldout", "base"}
 
 
 @dataclass(frozen=True)
@@ -101,31 +103,40 @@ def read_lines(path: Path) -> list[dict[str, Any]]:
     return [json.loads(line) for line in lines[:-1]]  # what follows the last newline was cut short
 
 
-def check_output(settings: TrainSettings) -> Path:
-    """The output folder, refused when it holds anything but this run. Nothing is written.
+def check_output(settings: TrainSettings, inputs: Mapping[str, str] | None = None) -> str | None:
+    """Why the output folder holds another run than this one, or ``None`` if it holds this one or nothing.
+
+    Args:
+        settings: The run to be made.
+        inputs: Fingerprints of what it is made from; compared if given. The paths themselves don't count:
+            a checkout may be moved.
 
     Raises:
-        ValueError: Another run, or something else, is there; a file stands in the way.
+        ValueError: The folder is a file, or holds something else than a run.
     """
     path = Path(settings.output)
     if path.exists() and not path.is_dir():
         raise ValueError(f"output: {path} is a file, not a folder")
     if not path.exists() or not any(path.iterdir()):
-        return path
+        return None
     if not (path / SETTINGS_FILE).is_file():
         raise ValueError(f"output: {path} holds something else than a run; name an empty folder")
     there, here = asdict(Run.open(path).settings), asdict(settings)
     for name in here:
         if name not in _MAY_DIFFER and there[name] != here[name]:
-            raise ValueError(
-                f"output: {path} holds another run: {name} is {there[name]!r} there, {here[name]!r} here"
-            )
-    return path
+            return f"{name} is {there[name]!r} there, {here[name]!r} here"
+    if inputs is not None:
+        was = json.loads((path / INPUTS_FILE).read_text()) if (path / INPUTS_FILE).is_file() else {}
+        for name, value in inputs.items():
+            if was.get(name) != value:
+                return f"its {name} was not what {getattr(settings, name) or 'the embedded one'} is now"
+    return None
 
 
-def write_settings(path: Path, settings: TrainSettings) -> None:
-    """Make the run's folder, with its settings in it."""
+def write_settings(path: Path, settings: TrainSettings, inputs: Mapping[str, str]) -> None:
+    """Make the run's folder, with its settings and the fingerprints of its inputs in it."""
     path.mkdir(parents=True, exist_ok=True)
+    (path / INPUTS_FILE).write_text(json.dumps(inputs) + "\n")
     partial = path / f".{SETTINGS_FILE}.partial"
     partial.write_text(settings.to_yaml())
     partial.replace(path / SETTINGS_FILE)

@@ -1,6 +1,7 @@
 """The loop: what it logs, what it learns, what it refuses."""
 
 import json
+import shutil
 
 import numpy as np
 import pytest
@@ -8,7 +9,7 @@ import torch
 from people import write_folder, write_metadata
 from safetensors.torch import load_file
 
-from fairhuman.models import load_base
+from fairhuman.models import load_base, tiny_pipeline
 from fairhuman.training import Run, TrainSettings, load_lora, train
 from fairhuman.training import _loop as loop
 from fairhuman.training._random import EXAMPLE, example_index, generator
@@ -233,7 +234,7 @@ def test_the_lora_loads_in_plain_diffusers_and_changes_the_image(values, base):
 def test_a_lora_for_another_base_is_refused(values, tmp_path):
     from dataclasses import replace
 
-    from fairhuman.models import TINY, tiny_pipeline
+    from fairhuman.models import TINY
 
     run = train(TrainSettings(**values | {"steps": 1}))
     other = tiny_pipeline(architecture=replace(TINY, unet_channels=(16, 64)))
@@ -268,6 +269,39 @@ def test_a_folder_with_another_run_is_refused(values):
     with pytest.raises(ValueError, match=r"holds another run: steps is 1 there, 2 here"):
         train(TrainSettings(**values | {"steps": 2}))
     assert lora(run).keys() == before.keys()
+
+
+@pytest.mark.parametrize("what", ["data", "base"])
+def test_a_run_from_other_inputs_is_refused_or_replaced(values, people, base, tmp_path, what):
+    shutil.copytree(values[what], tmp_path / what)
+    mine = values | {what: str(tmp_path / what), "steps": 1}
+    train(TrainSettings(**values | {"steps": 1}))
+    moved = train(TrainSettings(**mine))  # the same content elsewhere is the same input
+    first, time = lora(moved), moved.weights.stat().st_mtime_ns
+    if what == "data":
+        write_folder(tmp_path / what, count=6, size=(64, 64), seed=9)
+    else:
+        tiny_pipeline(seed=1).save_pretrained(tmp_path / what)
+    with pytest.raises(ValueError, match=f"holds another run: its {what} was not what"):
+        train(TrainSettings(**mine))
+    assert moved.weights.stat().st_mtime_ns == time
+    again = lora(train(TrainSettings(**mine), replace=True))
+    assert any(not torch.equal(tensor, again[name]) for name, tensor in first.items())
+
+
+def test_replacing_spares_what_is_no_run(values, tmp_path):
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run/diary.txt").write_text("dear diary")
+    with pytest.raises(ValueError, match="holds something else"):
+        train(TrainSettings(**values), replace=True)
+    assert (tmp_path / "run/diary.txt").is_file()
+
+
+def test_nothing_is_removed_before_the_new_run_is_known_to_be_in_order(values):
+    run = train(TrainSettings(**values | {"steps": 1}))
+    with pytest.raises(ValueError, match="to_z"):
+        train(TrainSettings(**values | {"targets": ["to_z"]}), replace=True)
+    assert run.complete
 
 
 def test_a_folder_with_something_else_is_refused(values, tmp_path):
