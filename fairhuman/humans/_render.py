@@ -1,0 +1,179 @@
+"""From a described person to a picture with everything known about it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+import torch
+import warp as wp
+from numpy.typing import NDArray
+
+from fairhuman.humans import _shade
+from fairhuman.humans._body import Piece, Zone, load_model, topology
+from fairhuman.humans._camera import Shot, aim
+from fairhuman.humans._hair import STYLES, grow
+from fairhuman.humans._keypoints import body_keypoints, hand_keypoints, visibility
+from fairhuman.humans._pose import Pose, body_landmarks, solve_pose
+from fairhuman.humans._structs import Light, Look, Stage, View
+from fairhuman.humans._types import REGION_PARTS, Camera, HumanImage
+from fairhuman.humans._wardrobe import Outfit, dress
+
+Array = NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class Person:
+    """Everything that decides how a person looks in a picture."""
+
+    phenotype: dict[str, float]
+    changes: dict[str, float]
+    actions: dict[str, float]
+    pose: Pose
+    hair: str
+    outfit: Outfit
+    look: Look
+    seed: int
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A person, before a camera, on a stage, in a light."""
+
+    person: Person
+    shot: Shot
+    stage: Stage
+    light: Light
+    boxes: NDArray[np.float32] = field(default_factory=lambda: np.zeros((1, 4, 3), np.float32))
+    attributes: dict[str, str] = field(default_factory=dict)
+    preset: str = "studio"
+
+
+def _array(data: NDArray, dtype: type) -> wp.array:
+    return wp.array(np.ascontiguousarray(data), dtype=dtype, device="cpu")
+
+
+@torch.inference_mode()
+def _posed_body(person: Person) -> tuple[Array, Array, Array, Array, Array]:
+    """Posed vertices, rest vertices, bone rotations, posed bone heads, rest bone heads."""
+    model, shape = load_model(), topology()
+    _, phenotypes, changes, actions = model.get_tensor_inputs(None, person.phenotype, person.changes, person.actions)
+    coefficients = model._get_phenotype_blendshape_coefficients(phenotypes, changes, actions)
+    rest = model.get_rest_model(coefficients)
+    rest_poses = rest["rest_bone_poses"]
+    rest_vertices = rest["rest_vertices"][0].numpy()
+    heads = rest_poses[0, :, :3, 3].numpy()
+    turns, positions = solve_pose(person.pose, heads, shape, body_landmarks(rest_vertices, shape))
+    oriented = torch.eye(4).repeat(1, len(heads), 1, 1)
+    oriented[0, :, :3, :3] = torch.from_numpy(turns.astype(np.float32)) @ rest_poses[0, :, :3, :3]
+    oriented[0, :, :3, 3] = torch.from_numpy(positions.astype(np.float32))
+    transforms, _ = model.get_bone_transforms(oriented, rest_poses, pose_parameterization="world")
+    vertices = model.get_skinned_vertices(rest["rest_vertices"], transforms)[0].numpy()
+    return vertices, rest_vertices, turns, positions, heads
+
+
+def _vertex_normals(points: Array, faces: NDArray[np.int32]) -> Array:
+    normals = wp.zeros(len(points), dtype=wp.vec3, device="cpu")
+    wp.launch(
+        _shade.add_face_normals, len(faces), [_array(points, wp.vec3), _array(faces.reshape(-1), wp.int32), normals], device="cpu"
+    )
+    result = normals.numpy()
+    return result / np.maximum(np.linalg.norm(result, axis=1, keepdims=True), 1e-12)
+
+
+def _subject(shot: Shot, points: Array, positions: Array) -> Array:
+    """The points that the framing must hold."""
+    shape = topology()
+    canonical, body = shape.canonical[:13380], points[:13380]
+    height, along = canonical[:, 2], shape.paint[:13380, 0]
+    arm = shape.paint[:13380, 1] > 0.5
+    if shot.framing == "face close-up":
+        return body[height > 0.60]
+    if shot.framing == "hand close-up":
+        sign = 1 if shot.side == "L" else -1
+        return body[arm & (along > 0.95) & (shape.side[:13380] == sign)]
+    if shot.framing == "head and shoulders":
+        return body[(height > 0.47) & ~(arm & (along > 0.2))]
+    if shot.framing == "upper body":
+        return body[(height > 0.10) | arm]
+    if shot.framing == "knees up":
+        return body[(height > -0.36) | arm]
+    return body
+
+
+def _view(camera: Camera, points: Array, size: int) -> View:
+    view = View()
+    right, down, forward = (wp.vec3(*row) for row in camera.rotation)
+    view.origin, view.right, view.down, view.forward = wp.vec3(*camera.position), right, down, forward
+    view.fx, view.fy, view.cx, view.cy = camera.fx, camera.fy, camera.cx, camera.cy
+    view.width = view.height = size
+    pixels = camera.project(camera.to_camera(points))
+    (left, top), (right_edge, bottom) = pixels.min(0) - 2, pixels.max(0) + 3
+    view.left, view.top = int(np.clip(left, 0, size)), int(np.clip(top, 0, size))
+    view.right_edge, view.bottom = int(np.clip(right_edge, 0, size)), int(np.clip(bottom, 0, size))
+    return view
+
+
+def draw(picture: Picture, size: int) -> HumanImage:
+    """Pose, dress, trace and annotate. Deterministic."""
+    person, shape = picture.person, topology()
+    points, rest, turns, positions, heads = _posed_body(person)
+    normals = _vertex_normals(points, shape.faces)
+    keep, points = dress(person.outfit, points, normals, shape)
+    head = shape.bones["head"]
+    hair = grow(STYLES[person.hair], points, normals, rest, turns[head], positions[head], heads[head], shape, person.seed)
+    count = len(points)
+    all_points = np.concatenate([points, hair.points]).astype(np.float32)
+    all_normals = np.concatenate([normals, hair.normals]).astype(np.float32)
+    canonical = np.concatenate([shape.canonical, hair.canonical]).astype(np.float32)
+    paint = np.concatenate([shape.paint, np.zeros((len(hair.points), 4), np.float32)])
+    faces = np.concatenate([shape.faces[keep], hair.faces + count]).astype(np.int32)
+    kinds = np.concatenate([shape.piece[keep] + 16 * shape.zone[keep], hair.kinds]).astype(np.int32)
+
+    camera = aim(picture.shot, _subject(picture.shot, points, positions), size)
+    used = np.unique(faces)
+    stage = picture.stage
+    stage.floor_z = float(points[np.unique(shape.faces[shape.piece == Piece.CLOTH]), 2].min()) - 0.001
+    view = _view(camera, all_points[used], size)
+    mesh = wp.Mesh(_array(all_points, wp.vec3), _array(faces.reshape(-1), wp.int32))
+    scene = (mesh.id, _array(all_normals, wp.vec3), _array(canonical, wp.vec3), _array(paint, wp.vec4), _array(kinds, wp.int32))
+    boxes = wp.array(picture.boxes, dtype=wp.vec3, device="cpu")
+    image = wp.empty((size, size, 3), dtype=wp.uint8, device="cpu")
+    parts = wp.empty((size, size), dtype=wp.uint8, device="cpu")
+    coverage = wp.empty((size, size, 6), dtype=wp.float32, device="cpu")
+    depth = wp.empty((size, size), dtype=wp.float32, device="cpu")
+    wp.launch(
+        _shade.render,
+        (size, size),
+        [*scene, boxes, view, person.look, picture.light, stage, image, parts, coverage, depth],
+        device="cpu",
+    )
+    body = body_keypoints(points, shape)
+    left, right = hand_keypoints(points, positions, shape)
+    every = np.concatenate([body, left, right])
+    flags = visibility(every, camera, size, scene, person.look)
+    local = camera.to_camera(every)
+    flat = np.concatenate([camera.project(local), flags[:, None]], axis=1).astype(np.float32)
+    shares = coverage.numpy()
+    return HumanImage(
+        image=image.numpy().copy(),
+        parts=parts.numpy().copy(),
+        coverage={name: shares[..., i].copy() for i, name in enumerate(REGION_PARTS)},
+        depth=depth.numpy().copy(),
+        keypoints=flat[:17],
+        left_hand=flat[17:38],
+        right_hand=flat[38:],
+        keypoints_camera=local[:17].astype(np.float32),
+        left_hand_camera=local[17:38].astype(np.float32),
+        right_hand_camera=local[38:].astype(np.float32),
+        camera=camera,
+        face_yaw=_face_yaw(turns[head], positions[head], camera),
+        attributes=picture.attributes,
+        preset=picture.preset,
+    )
+
+
+def _face_yaw(turn: NDArray, head: NDArray, camera: Camera) -> float:
+    """Angle about the head's own vertical from its forward direction to the camera."""
+    towards = turn.T @ (camera.position - head)  # in the head's rest frame, face to -y
+    return float(np.rad2deg(np.arctan2(-towards[0], -towards[1])))
