@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from fairhuman.humans._album import generate
+from fairhuman.humans._caption import caption, caption_vocabulary
 from fairhuman.humans._types import (
     COCO_KEYPOINTS,
     HAND_KEYPOINTS,
@@ -33,6 +35,9 @@ __all__ = [
     "Camera",
     "HumanImage",
     "Part",
+    "caption",
+    "caption_vocabulary",
+    "generate",
     "render_human",
 ]
 

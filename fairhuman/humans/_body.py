@@ -85,7 +85,7 @@ def load_model() -> torch.nn.Module:
     with quiet_import():
         import warp
 
-        warp.config.quiet = True
+        warp.config.log_level = warp.LOG_ERROR
         import anny
 
         model = anny.Anny(

@@ -9,7 +9,15 @@ from numpy.typing import NDArray
 
 from fairhuman.humans._types import Camera
 
-FRAMINGS = ("face close-up", "hand close-up", "head and shoulders", "upper body", "knees up", "whole body", "distant")
+FRAMINGS = (
+    "face close-up",
+    "hand close-up",
+    "head and shoulders",
+    "upper body",
+    "knees up",
+    "whole body",
+    "distant",
+)
 
 
 @dataclass(frozen=True)

@@ -22,7 +22,13 @@ SKIN = _table(
     very_light="#f0cdb8", light="#e2b598", medium="#c99570", tan="#ab7850", brown="#7d5238", dark="#513527"
 )
 HAIR = _table(
-    black="#14110f", dark_brown="#33221a", brown="#5b3d28", blond="#b98f56", red="#8a3f1e", grey="#8f8c88", white="#d5d1ca"
+    black="#14110f",
+    dark_brown="#33221a",
+    brown="#5b3d28",
+    blond="#b98f56",
+    red="#8a3f1e",
+    grey="#8f8c88",
+    white="#d5d1ca",
 )
 IRIS = _table(brown="#4a2a16", hazel="#6b5228", green="#4f6a42", blue="#4b7396", grey="#6d7a80")
 CLOTH = _table(

@@ -8,7 +8,21 @@ import numpy as np
 
 from fairhuman.humans._body import FACE_CHANGES
 
-_PAIRED = ("browDown", "browOuterUp", "cheekSquint", "eyeBlink", "eyeSquint", "eyeWide", "mouthFrown", "mouthSmile", "mouthStretch", "mouthUpperUp", "mouthLowerDown", "mouthPress", "noseSneer")
+_PAIRED = (
+    "browDown",
+    "browOuterUp",
+    "cheekSquint",
+    "eyeBlink",
+    "eyeSquint",
+    "eyeWide",
+    "mouthFrown",
+    "mouthSmile",
+    "mouthStretch",
+    "mouthUpperUp",
+    "mouthLowerDown",
+    "mouthPress",
+    "noseSneer",
+)
 
 EXPRESSIONS: Mapping[str, Mapping[str, float]] = {
     "neutral": {},
@@ -37,7 +51,16 @@ def facial_actions(expression: str, strength: float) -> dict[str, float]:
 def phenotype(rng: np.random.Generator, gender: str, age: str, skin: str) -> dict[str, float]:
     """Proportions of an adult. anny's ages: 2/3 is a young adult, 1 is old."""
     low, high = {"young": (0.667, 0.70), "middle-aged": (0.74, 0.82), "elderly": (0.88, 0.97)}[age]
-    ancestry = rng.dirichlet({"very light": (0.2, 0.7, 3), "light": (0.3, 1.5, 2), "medium": (0.7, 1.5, 1.2), "tan": (1, 1.5, 0.8), "brown": (2, 0.8, 0.5), "dark": (3.5, 0.4, 0.2)}[skin])
+    ancestry = rng.dirichlet(
+        {
+            "very light": (0.2, 0.7, 3),
+            "light": (0.3, 1.5, 2),
+            "medium": (0.7, 1.5, 1.2),
+            "tan": (1, 1.5, 0.8),
+            "brown": (2, 0.8, 0.5),
+            "dark": (3.5, 0.4, 0.2),
+        }[skin]
+    )
     woman = gender == "woman"
     return {
         "gender": rng.uniform(0.86, 1.0) if woman else rng.uniform(0.0, 0.10),

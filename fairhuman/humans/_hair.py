@@ -103,7 +103,10 @@ def hair_topology() -> HairTopology:
     height = np.clip((on_scalp[:, 2] - 0.74) / 0.09, 0, 1)
     edge = np.clip((on_scalp[:, 2] - hairline_height(on_scalp) + 0.004) / 0.030, 0, 1)
     return HairTopology(
-        scalp.astype(np.int32), inverse.reshape(-1, 3).astype(np.int32), height.astype(np.float32), edge.astype(np.float32)
+        scalp.astype(np.int32),
+        inverse.reshape(-1, 3).astype(np.int32),
+        height.astype(np.float32),
+        edge.astype(np.float32),
     )
 
 
@@ -126,7 +129,15 @@ def _grid_normals(points: Array, columns: int, rows: int) -> Array:
 
 
 def grow(
-    style: HairStyle, points: Array, normals: Array, rest: Array, head_turn: Array, head_at: Array, rest_head: Array, shape: Topology, seed: int
+    style: HairStyle,
+    points: Array,
+    normals: Array,
+    rest: Array,
+    head_turn: Array,
+    head_at: Array,
+    rest_head: Array,
+    shape: Topology,
+    seed: int,
 ) -> Hair:
     """Geometry of a hair style on a posed body.
 
@@ -139,9 +150,19 @@ def grow(
     if style.cap is not None:
         side, crown = style.cap
         lumps = _lumps(shape.canonical[hair.scalp], rng, style.curl)
-        thickness = (side + (crown - side) * hair.height) * (1 + lumps) * (0.10 + 0.90 * hair.edge) - 0.002 * (1 - hair.edge)
+        thickness = (side + (crown - side) * hair.height) * (1 + lumps) * (
+            0.10 + 0.90 * hair.edge
+        ) - 0.002 * (1 - hair.edge)
         n = normals[hair.scalp]
-        parts.append((points[hair.scalp] + n * thickness[:, None], n, shape.canonical[hair.scalp], hair.cap_faces, Piece.CAP))
+        parts.append(
+            (
+                points[hair.scalp] + n * thickness[:, None],
+                n,
+                shape.canonical[hair.scalp],
+                hair.cap_faces,
+                Piece.CAP,
+            )
+        )
     crown_rest = rest[hair.scalp]
     low, high = crown_rest.min(0), crown_rest.max(0)
 
@@ -151,11 +172,21 @@ def grow(
     if style.length > 0:
         local, canonical = _curtain(style, low, high, rng)
         posed = pose(local)
-        parts.append((posed, _grid_normals(posed, *CURTAIN_SHAPE), canonical, grid_faces(*CURTAIN_SHAPE), Piece.CURTAIN))
+        parts.append(
+            (
+                posed,
+                _grid_normals(posed, *CURTAIN_SHAPE),
+                canonical,
+                grid_faces(*CURTAIN_SHAPE),
+                Piece.CURTAIN,
+            )
+        )
     if style.knot is not None:
         local, canonical = _knot(style.knot, low, high)
         posed = pose(local)
-        parts.append((posed, _grid_normals(posed, *KNOT_SHAPE), canonical, grid_faces(*KNOT_SHAPE), Piece.KNOT))
+        parts.append(
+            (posed, _grid_normals(posed, *KNOT_SHAPE), canonical, grid_faces(*KNOT_SHAPE), Piece.KNOT)
+        )
     if not parts:
         empty = np.zeros((0, 3), np.float32)
         return Hair(empty, empty, empty, np.zeros((0, 3), np.int32), np.zeros(0, np.int32))
@@ -189,19 +220,28 @@ def _curtain(style: HairStyle, low: Array, high: Array, rng: np.random.Generator
     hang = np.clip((down - arc) / (1 - arc), 0, 1)
     drop = hang * (style.length + 0.055)
     a, p = np.radians(angle)[:, None], polar[None]
-    flare = style.flare * hang[None] ** 1.5 - 0.010 * np.sin(np.pi * np.minimum(hang[None] * 2.2, 1)) * (style.length > 0.15)
-    wave = style.wave * hang[None] * np.sin(hang[None] * 13 + rng.uniform(0, 6) + 2 * np.sin(3 * a + rng.uniform(0, 6)))
+    flare = style.flare * hang[None] ** 1.5 - 0.010 * np.sin(np.pi * np.minimum(hang[None] * 2.2, 1)) * (
+        style.length > 0.15
+    )
+    wave = (
+        style.wave
+        * hang[None]
+        * np.sin(hang[None] * 13 + rng.uniform(0, 6) + 2 * np.sin(3 * a + rng.uniform(0, 6)))
+    )
     ripple = 0.0035 * hang[None] * np.sin(a * 17 + rng.uniform(0, 6))
     radius_x = side * np.sin(p) + flare + wave + ripple
     radius_y = back * np.sin(p) + flare + wave + ripple
-    local = np.stack(
-        [
-            np.broadcast_to(np.sin(a) * radius_x, (columns, rows)),
-            np.broadcast_to(np.cos(a) * radius_y, (columns, rows)) + 0.012 * hang[None],
-            np.broadcast_to(top * np.cos(p) - drop[None], (columns, rows)),
-        ],
-        axis=-1,
-    ).reshape(-1, 3) + centre
+    local = (
+        np.stack(
+            [
+                np.broadcast_to(np.sin(a) * radius_x, (columns, rows)),
+                np.broadcast_to(np.cos(a) * radius_y, (columns, rows)) + 0.012 * hang[None],
+                np.broadcast_to(top * np.cos(p) - drop[None], (columns, rows)),
+            ],
+            axis=-1,
+        ).reshape(-1, 3)
+        + centre
+    )
     canonical = np.stack(
         [
             np.broadcast_to(np.radians(angle)[:, None], (columns, rows)),
@@ -218,8 +258,13 @@ def _knot(knot: tuple[float, ...], low: Array, high: Array) -> tuple[Array, Arra
     columns, rows = KNOT_SHAPE
     a = np.linspace(0, 2 * np.pi, columns)[:, None]
     p = np.linspace(0, np.pi, rows)[None]
-    sphere = np.stack([np.cos(a) * np.sin(p), np.sin(a) * np.sin(p), np.broadcast_to(np.cos(p), (columns, rows))], -1)
+    sphere = np.stack(
+        [np.cos(a) * np.sin(p), np.sin(a) * np.sin(p), np.broadcast_to(np.cos(p), (columns, rows))], -1
+    )
     centre = np.array([0.0, (low[1] + high[1]) / 2 + behind, (low[2] + high[2]) / 2 + 0.02 + height])
     local = sphere.reshape(-1, 3) * np.asarray(radii) + centre
-    canonical = np.stack([np.broadcast_to(a, (columns, rows)), np.broadcast_to(p, (columns, rows)), np.zeros((columns, rows))], -1)
+    canonical = np.stack(
+        [np.broadcast_to(a, (columns, rows)), np.broadcast_to(p, (columns, rows)), np.zeros((columns, rows))],
+        -1,
+    )
     return local.astype(np.float32), canonical.reshape(-1, 3).astype(np.float32)

@@ -37,8 +37,12 @@ _SHAPES: Mapping[str, HandShape] = {
     "fist": HandShape((_FIST,) * 4, oppose=-26, flex=24, thumb=(34, 40)),
     "pointing": HandShape((_STRAIGHT, _FIST, _FIST, _FIST), oppose=-26, flex=26, thumb=(36, 40)),
     "thumb up": HandShape((_FIST,) * 4, oppose=4, flex=-26, thumb=(-12, -18)),
-    "two fingers": HandShape((_STRAIGHT, _STRAIGHT, _FIST, _FIST), spread=13, oppose=-28, flex=30, thumb=(36, 40)),
-    "gripping": HandShape(((44, 52, 30), (46, 54, 32), (48, 56, 34), (50, 58, 36)), oppose=-30, flex=8, thumb=(18, 26)),
+    "two fingers": HandShape(
+        (_STRAIGHT, _STRAIGHT, _FIST, _FIST), spread=13, oppose=-28, flex=30, thumb=(36, 40)
+    ),
+    "gripping": HandShape(
+        ((44, 52, 30), (46, 54, 32), (48, 56, 34), (50, 58, 36)), oppose=-30, flex=8, thumb=(18, 26)
+    ),
 }
 GESTURES: dict[str, HandShape] = {name: replace(shape, name=name) for name, shape in _SHAPES.items()}
 
@@ -53,7 +57,10 @@ def _rotation(axis: Array, degrees: float) -> Array:
 def jitter(shape: HandShape, rng: np.random.Generator, degrees: float) -> HandShape:
     """The same gesture, each joint off by a little."""
     noise = rng.normal(0, degrees, (4, 3))
-    curl = tuple(tuple(a + b for a, b in zip(joints, row, strict=True)) for joints, row in zip(shape.curl, noise, strict=True))
+    curl = tuple(
+        tuple(a + b for a, b in zip(joints, row, strict=True))
+        for joints, row in zip(shape.curl, noise, strict=True)
+    )
     return replace(
         shape,
         curl=curl,

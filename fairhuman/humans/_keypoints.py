@@ -35,13 +35,21 @@ def hand_keypoints(
     return hands[0], hands[1]
 
 
-def visibility(targets: NDArray[np.float64], camera: Camera, size: int, scene: tuple, look: Look) -> NDArray[np.float32]:
+def visibility(
+    targets: NDArray[np.float64], camera: Camera, size: int, scene: tuple, look: Look
+) -> NDArray[np.float32]:
     """0 outside the image, 1 behind a nearer surface, 2 seen; one ray a point."""
     distances = wp.empty(len(targets), dtype=wp.float32, device="cpu")
     wp.launch(
         _shade.first_depths,
         len(targets),
-        [*scene, wp.vec3(*camera.position), look, wp.array(targets.astype(np.float32), dtype=wp.vec3, device="cpu"), distances],
+        [
+            *scene,
+            wp.vec3(*camera.position),
+            look,
+            wp.array(targets.astype(np.float32), dtype=wp.vec3, device="cpu"),
+            distances,
+        ],
         device="cpu",
     )
     hit = distances.numpy()

@@ -137,7 +137,10 @@ class Solver:
         """Two-bone inverse kinematics; forearm twist spread over its two bones."""
         sign = 1.0 if side == "L" else -1.0
         rotations, positions = self.solve()
-        index = {n: self.bones[f"{n}.{side}"] for n in ("clavicle", "upperarm01", "lowerarm01", "wrist", "finger3-1", "finger2-1", "finger5-1")}
+        index = {
+            n: self.bones[f"{n}.{side}"]
+            for n in ("clavicle", "upperarm01", "lowerarm01", "wrist", "finger3-1", "finger2-1", "finger5-1")
+        }
         chest = rotations[self.bones["spine01"]]
         if spec.raise_shoulder:
             lift = rotation((0, -sign, 0), spec.raise_shoulder)
@@ -224,7 +227,9 @@ def _limit(matrix: Array, degrees: float) -> Array:
     return rotation(vector, degrees)
 
 
-def solve_pose(pose: Pose, heads: Array, shape: Topology, landmarks: Mapping[str, float]) -> tuple[Array, Array]:
+def solve_pose(
+    pose: Pose, heads: Array, shape: Topology, landmarks: Mapping[str, float]
+) -> tuple[Array, Array]:
     """Bone rotations (B, 3, 3) from rest and posed bone heads (B, 3), root in place."""
     solver = Solver(np.asarray(heads, dtype=np.float64), shape, landmarks)
     solver.set("root", rotation((0, 0, 1), pose.turn))
@@ -236,7 +241,9 @@ def solve_pose(pose: Pose, heads: Array, shape: Topology, landmarks: Mapping[str
     for bone, share in (("neck01", 0.2), ("neck02", 0.25), ("neck03", 0.25), ("head", 0.3)):
         solver.set(
             bone,
-            rotation((0, 0, 1), share * yaw) @ rotation((1, 0, 0), share * pitch) @ rotation((0, 1, 0), share * roll),
+            rotation((0, 0, 1), share * yaw)
+            @ rotation((1, 0, 0), share * pitch)
+            @ rotation((0, 1, 0), share * roll),
         )
     for eye in ("eye.L", "eye.R"):
         solver.set(eye, rotation((0, 0, 1), pose.gaze[0]) @ rotation((1, 0, 0), pose.gaze[1]))

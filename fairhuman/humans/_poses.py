@@ -21,12 +21,24 @@ def _near(rng: Rng, point: tuple[float, float, float], spread: float) -> tuple[f
 def hanging(rng: Rng, swing: float = 0.0) -> Arm:
     """An arm that hangs beside the hip; `swing` forward in arm lengths."""
     out = rng.uniform(0.075, 0.12)
-    return Arm((out, 0.06 + swing, -0.02), (0.35, -1, -0.1), (-0.05, 0.16 + swing, -1), (-1, -0.25, 0), landmark="hip")
+    return Arm(
+        (out, 0.06 + swing, -0.02),
+        (0.35, -1, -0.1),
+        (-0.05, 0.16 + swing, -1),
+        (-1, -0.25, 0),
+        landmark="hip",
+    )
 
 
 def waving(rng: Rng) -> Arm:
     wrist = (rng.uniform(0.34, 0.52), rng.uniform(0.16, 0.30), rng.uniform(0.28, 0.50))
-    return Arm(wrist, (0.5, -0.1, -1), (rng.uniform(-0.25, 0.3), 0.12, 1), _near(rng, (-0.05, 1, 0.0), 0.08), raise_shoulder=8)
+    return Arm(
+        wrist,
+        (0.5, -0.1, -1),
+        (rng.uniform(-0.25, 0.3), 0.12, 1),
+        _near(rng, (-0.05, 1, 0.0), 0.08),
+        raise_shoulder=8,
+    )
 
 
 def showing(rng: Rng) -> Arm:
@@ -47,14 +59,22 @@ def pointing_up(rng: Rng) -> Arm:
 
 
 def on_hip(rng: Rng) -> Arm:
-    return Arm((0.060, -0.005, 0.015 + rng.uniform(-0.02, 0.02)), (1, -0.45, 0.1), (-0.62, 0.62, -0.5), (-0.72, -0.55, -0.2), landmark="waist")
+    return Arm(
+        (0.060, -0.005, 0.015 + rng.uniform(-0.02, 0.02)),
+        (1, -0.45, 0.1),
+        (-0.62, 0.62, -0.5),
+        (-0.72, -0.55, -0.2),
+        landmark="waist",
+    )
 
 
 def crossed(rng: Rng, over: bool) -> Arm:
     """A forearm across the chest; the one that lies over is further forward and higher."""
     forward, height = (0.135, 0.005) if over else (0.075, -0.045)
     wrist = (-0.085 if over else -0.075, forward, height - 0.055)
-    return Arm(wrist, (0.9, 0.05, -1), (-1, -0.05, 0.22 if over else 0.12), (-0.05, -1, -0.05), landmark="chest")
+    return Arm(
+        wrist, (0.9, 0.05, -1), (-1, -0.05, 0.22 if over else 0.12), (-0.05, -1, -0.05), landmark="chest"
+    )
 
 
 def raised(rng: Rng) -> Arm:
@@ -69,7 +89,13 @@ def reaching(rng: Rng) -> Arm:
 
 def clasped(rng: Rng, over: bool) -> Arm:
     """Hands together before the belly."""
-    return Arm((0.018 if over else 0.030, 0.095 if over else 0.07, -0.06), (1, -0.4, -0.5), (-0.9, 0.25, -0.3), (-0.1, -1, -0.1), landmark="belly")
+    return Arm(
+        (0.018 if over else 0.030, 0.095 if over else 0.07, -0.06),
+        (1, -0.4, -0.5),
+        (-0.9, 0.25, -0.3),
+        (-0.1, -1, -0.1),
+        landmark="belly",
+    )
 
 
 def _legs(rng: Rng) -> tuple[Leg, Leg]:
@@ -119,6 +145,18 @@ def _walking(rng: Rng, gesture: str) -> Pose:
     if rng.random() < 0.5:
         return replace(pose, left_leg=front, right_leg=back, left_arm=behind, right_arm=ahead)
     return replace(pose, left_leg=back, right_leg=front, left_arm=ahead, right_arm=behind)
+
+
+def aside(pose: Pose) -> Pose:
+    """The shown hand further out and lower, so that a close-up of it has no face in it."""
+
+    def move(arm: Arm) -> Arm:
+        if arm.landmark is not None:
+            return arm
+        lateral, forward, up = arm.wrist
+        return replace(arm, wrist=(lateral + 0.20, forward, up - 0.14))
+
+    return replace(pose, left_arm=move(pose.left_arm), right_arm=move(pose.right_arm))
 
 
 def _shown(rng: Rng, gesture: str) -> Pose:

@@ -11,7 +11,7 @@ import warp as wp
 from fairhuman.humans._camera import Shot
 from fairhuman.humans._colours import BACKDROP, CLOTH, HAIR, IRIS, SKIN
 from fairhuman.humans._face import face_changes, facial_actions, phenotype
-from fairhuman.humans._poses import POSE_GESTURES, POSES
+from fairhuman.humans._poses import POSE_GESTURES, POSES, aside
 from fairhuman.humans._render import Person, Picture
 from fairhuman.humans._structs import Light, Look, Stage
 from fairhuman.humans._wardrobe import HEMS, NECKLINES, PATTERNS, SLEEVES, Outfit
@@ -24,7 +24,13 @@ def choose(rng: Rng, options: Mapping[str, float] | Sequence[str]) -> str:
     if not isinstance(options, Mapping):
         return str(options[int(rng.integers(len(options)))])
     names, weights = list(options), np.asarray(list(options.values()), dtype=float)
-    return names[int(np.searchsorted(np.cumsum(weights / weights.sum()), rng.random(), side="right").clip(0, len(names) - 1))]
+    return names[
+        int(
+            np.searchsorted(np.cumsum(weights / weights.sum()), rng.random(), side="right").clip(
+                0, len(names) - 1
+            )
+        )
+    ]
 
 
 def vary(rng: Rng, colour: tuple[float, float, float], amount: float) -> tuple[float, float, float]:
@@ -38,7 +44,9 @@ def vary(rng: Rng, colour: tuple[float, float, float], amount: float) -> tuple[f
 def lips_of(skin: tuple[float, float, float], gender: str, rng: Rng) -> tuple[float, float, float]:
     tint = np.array([0.52, 0.14, 0.14]) if gender == "woman" else np.array([0.45, 0.19, 0.16])
     share = rng.uniform(0.35, 0.6) if gender == "woman" else rng.uniform(0.2, 0.35)
-    red, green, blue = np.asarray(skin) * np.array([0.9, 0.66, 0.66]) * (1 - share) + tint * share * (0.35 + 0.65 * np.mean(skin) / 0.5)
+    red, green, blue = np.asarray(skin) * np.array([0.9, 0.66, 0.66]) * (1 - share) + tint * share * (
+        0.35 + 0.65 * np.mean(skin) / 0.5
+    )
     return float(red), float(green), float(blue)
 
 
@@ -67,8 +75,20 @@ def soft_light(rng: Rng, side: float) -> Light:
 _STUDIO_SHIRTS = ("white", "black", "grey", "red", "blue", "green", "yellow", "purple")
 _STUDIO_TROUSERS = ("black", "navy", "grey", "beige")
 _STUDIO_BACKDROPS = ("white", "grey", "blue", "green", "beige", "pink")
-_STUDIO_FRAMINGS = {"face close-up": 0.14, "head and shoulders": 0.28, "upper body": 0.30, "whole body": 0.16, "hand close-up": 0.12}
-_STUDIO_POSES = {"standing": 0.26, "waving": 0.20, "showing a hand": 0.26, "hands on hips": 0.14, "arms crossed": 0.14}
+_STUDIO_FRAMINGS = {
+    "face close-up": 0.14,
+    "head and shoulders": 0.28,
+    "upper body": 0.30,
+    "whole body": 0.16,
+    "hand close-up": 0.12,
+}
+_STUDIO_POSES = {
+    "standing": 0.26,
+    "waving": 0.20,
+    "showing a hand": 0.26,
+    "hands on hips": 0.14,
+    "arms crossed": 0.14,
+}
 _STUDIO_HAIR = {
     "man": {"short": 0.62, "very short": 0.22, "bald": 0.16},
     "woman": {"long": 0.42, "bob": 0.30, "bun": 0.28},
@@ -97,8 +117,12 @@ def studio(rng: Rng) -> Picture:
     if framing in ("face close-up", "head and shoulders"):
         pose_name = "standing"
     gesture = choose(rng, POSE_GESTURES[pose_name])
-    expression = choose(rng, {"neutral": 0.36, "smiling": 0.36, "laughing": 0.12, "surprised": 0.08, "frowning": 0.08})
+    expression = choose(
+        rng, {"neutral": 0.36, "smiling": 0.36, "laughing": 0.12, "surprised": 0.08, "frowning": 0.08}
+    )
     pose = POSES[pose_name](rng, gesture)
+    if framing == "hand close-up":
+        pose = aside(pose)
     turn, nod, tilt = rng.normal(0, 11), rng.normal(0, 4), rng.normal(0, 3)
     body_turn = rng.normal(0, 10)
     gaze = (float(np.clip(-(turn + body_turn) * 0.8, -18, 18)), 0.0)
@@ -120,7 +144,10 @@ def studio(rng: Rng) -> Picture:
     if hair_colour == "black" or skin_name in ("tan", "brown", "dark"):
         eye_colour = "brown"
     look.iris = wp.vec3(*vary(rng, IRIS[eye_colour], 0.1))
-    look.top, look.bottom = wp.vec3(*vary(rng, CLOTH[shirt], 0.06)), wp.vec3(*vary(rng, CLOTH[trousers], 0.06))
+    look.top, look.bottom = (
+        wp.vec3(*vary(rng, CLOTH[shirt], 0.06)),
+        wp.vec3(*vary(rng, CLOTH[trousers], 0.06)),
+    )
     look.top2 = look.top
     look.shoe, look.sole = wp.vec3(*CLOTH[shoes]), wp.vec3(0.55, 0.53, 0.5)
     look.pattern, look.neck = PATTERNS.index("plain"), NECKLINES[neck]
@@ -156,7 +183,11 @@ def studio(rng: Rng) -> Picture:
     base = np.asarray(vary(rng, BACKDROP[backdrop], 0.06))
     stage.kind, stage.wall_y = 0, 1.6
     stage.grounded = int(framing == "whole body")
-    stage.high, stage.low = (wp.vec3(*base), wp.vec3(*base)) if kind == "plain" else (wp.vec3(*(base * 1.15)), wp.vec3(*(base * 0.55)))
+    stage.high, stage.low = (
+        (wp.vec3(*base), wp.vec3(*base))
+        if kind == "plain"
+        else (wp.vec3(*(base * 1.15)), wp.vec3(*(base * 0.55)))
+    )
     stage.radial = float(kind == "gradient" and rng.random() < 0.5)
     stage.centre = wp.vec2(rng.uniform(0.35, 0.65), rng.uniform(0.3, 0.5))
     attributes = {

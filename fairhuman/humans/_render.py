@@ -57,7 +57,9 @@ def _array(data: NDArray, dtype: type) -> wp.array:
 def _posed_body(person: Person) -> tuple[Array, Array, Array, Array, Array]:
     """Posed vertices, rest vertices, bone rotations, posed bone heads, rest bone heads."""
     model, shape = load_model(), topology()
-    _, phenotypes, changes, actions = model.get_tensor_inputs(None, person.phenotype, person.changes, person.actions)
+    _, phenotypes, changes, actions = model.get_tensor_inputs(
+        None, person.phenotype, person.changes, person.actions
+    )
     coefficients = model._get_phenotype_blendshape_coefficients(phenotypes, changes, actions)
     rest = model.get_rest_model(coefficients)
     rest_poses = rest["rest_bone_poses"]
@@ -75,7 +77,10 @@ def _posed_body(person: Person) -> tuple[Array, Array, Array, Array, Array]:
 def _vertex_normals(points: Array, faces: NDArray[np.int32]) -> Array:
     normals = wp.zeros(len(points), dtype=wp.vec3, device="cpu")
     wp.launch(
-        _shade.add_face_normals, len(faces), [_array(points, wp.vec3), _array(faces.reshape(-1), wp.int32), normals], device="cpu"
+        _shade.add_face_normals,
+        len(faces),
+        [_array(points, wp.vec3), _array(faces.reshape(-1), wp.int32), normals],
+        device="cpu",
     )
     result = normals.numpy()
     return result / np.maximum(np.linalg.norm(result, axis=1, keepdims=True), 1e-12)
@@ -121,7 +126,17 @@ def draw(picture: Picture, size: int) -> HumanImage:
     normals = _vertex_normals(points, shape.faces)
     keep, points = dress(person.outfit, points, normals, shape)
     head = shape.bones["head"]
-    hair = grow(STYLES[person.hair], points, normals, rest, turns[head], positions[head], heads[head], shape, person.seed)
+    hair = grow(
+        STYLES[person.hair],
+        points,
+        normals,
+        rest,
+        turns[head],
+        positions[head],
+        heads[head],
+        shape,
+        person.seed,
+    )
     count = len(points)
     all_points = np.concatenate([points, hair.points]).astype(np.float32)
     all_normals = np.concatenate([normals, hair.normals]).astype(np.float32)
@@ -136,7 +151,13 @@ def draw(picture: Picture, size: int) -> HumanImage:
     stage.floor_z = float(points[np.unique(shape.faces[shape.piece == Piece.CLOTH]), 2].min()) - 0.001
     view = _view(camera, all_points[used], size)
     mesh = wp.Mesh(_array(all_points, wp.vec3), _array(faces.reshape(-1), wp.int32))
-    scene = (mesh.id, _array(all_normals, wp.vec3), _array(canonical, wp.vec3), _array(paint, wp.vec4), _array(kinds, wp.int32))
+    scene = (
+        mesh.id,
+        _array(all_normals, wp.vec3),
+        _array(canonical, wp.vec3),
+        _array(paint, wp.vec4),
+        _array(kinds, wp.int32),
+    )
     boxes = wp.array(picture.boxes, dtype=wp.vec3, device="cpu")
     image = wp.empty((size, size, 3), dtype=wp.uint8, device="cpu")
     parts = wp.empty((size, size), dtype=wp.uint8, device="cpu")

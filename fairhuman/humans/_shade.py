@@ -92,9 +92,7 @@ def render(
             person_rest = person_rest + rows[2]
         else:
             count[0] = count[0] + 1.0
-            s = backdrop(
-                view.origin, d, x / float(view.width), y / float(view.height), stage, light, boxes
-            )
+            s = backdrop(view.origin, d, x / float(view.width), y / float(view.height), stage, light, boxes)
             if s.kind == 4 and (stage.kind > 0 or s.hit == 0):
                 scene_rest = scene_rest + s.albedo
             elif s.kind == 4:  # a seamless floor: the backdrop's colour, darkened by shadow
@@ -104,7 +102,9 @@ def render(
                 facing = wp.max(wp.dot(s.normal, light.key), 0.0)
                 up = 0.5 + 0.5 * s.normal[2]
                 scene_direct = scene_direct + wp.cw_mul(s.albedo, light.colour) * facing
-                scene_ambient = scene_ambient + wp.cw_mul(s.albedo, light.sky * up + light.ground * (1.0 - up))
+                scene_ambient = scene_ambient + wp.cw_mul(
+                    s.albedo, light.sky * up + light.ground * (1.0 - up)
+                )
         if k % 4 == 0 and s.hit == 1:
             p = view.origin + d * s.t
             normal = s.normal

@@ -208,7 +208,9 @@ def first_surface(
                     if c[2] > 0.45 and paint[1] < 0.5 and wp.abs(c[0]) < 0.1:
                         s.albedo = s.albedo * (0.72 + 0.28 * edge)
                     if paint[1] > 0.5:
-                        s.albedo = s.albedo * (0.75 + 0.25 * ramp(0.0, 0.008, wp.abs(look.sleeve - 0.035 - paint[0])))
+                        s.albedo = s.albedo * (
+                            0.75 + 0.25 * ramp(0.0, 0.008, wp.abs(look.sleeve - 0.035 - paint[0]))
+                        )
                 else:
                     s.albedo = look.bottom
                     s.label = 13
@@ -264,7 +266,9 @@ def shade(s: Surface, direction: wp.vec3, light: Light) -> wp.mat33:
     grazing = wp.pow(1.0 - wp.max(-wp.dot(n, direction), 0.0), 3.0)
     rim = light.rim_colour * (wp.max(wp.dot(n, light.rim), 0.0) * (0.3 + 0.7 * grazing))
     a = wp.cw_mul(wp.cw_mul(s.albedo, direct) + tint * (spec * wp.min(cosine * 4.0 + 1.0, 1.0)), light.colour)
-    b = wp.cw_mul(s.albedo, ambient) + wp.cw_mul(tint, ambient) * (0.04 * grazing * (1.0 - wp.float32(s.kind == 2)))
+    b = wp.cw_mul(s.albedo, ambient) + wp.cw_mul(tint, ambient) * (
+        0.04 * grazing * (1.0 - wp.float32(s.kind == 2))
+    )
     c = wp.cw_mul(s.albedo + wp.vec3(0.03), rim)
     return wp.matrix_from_rows(a, b, c)
 
@@ -289,7 +293,9 @@ def hit_box(o: wp.vec3, d: wp.vec3, low: wp.vec3, high: wp.vec3) -> wp.vec2:
 
 
 @wp.func
-def backdrop(o: wp.vec3, d: wp.vec3, sx: float, sy: float, stage: Stage, light: Light, boxes: wp.array2d(dtype=wp.vec3)) -> Surface:
+def backdrop(
+    o: wp.vec3, d: wp.vec3, sx: float, sy: float, stage: Stage, light: Light, boxes: wp.array2d(dtype=wp.vec3)
+) -> Surface:
     """The scene behind the person; `kind` 4 is already lit (sky, lamp, screen gradient)."""
     s = Surface()
     s.hit = 0
@@ -329,7 +335,11 @@ def backdrop(o: wp.vec3, d: wp.vec3, sx: float, sy: float, stage: Stage, light: 
             if wp.mod(wp.floor(p[0] * 2.5) + wp.floor(p[1] * 2.5) + 200.0, 2.0) < 0.5:
                 s.albedo = stage.floor2
         if stage.pattern == 3:  # grass, gravel
-            s.albedo = stage.floor * (1.0 + 0.5 * grain(6, p[0] * 9.0, p[1] * 3.0, 0.0) + 0.3 * grain(6, p[0] * 45.0, p[1] * 15.0, 0.0))
+            s.albedo = stage.floor * (
+                1.0
+                + 0.5 * grain(6, p[0] * 9.0, p[1] * 3.0, 0.0)
+                + 0.3 * grain(6, p[0] * 45.0, p[1] * 15.0, 0.0)
+            )
         fade = wp.exp(-best * 0.035)
         if stage.kind == 2:
             s.albedo = s.albedo * fade + stage.low * (0.6 * (1.0 - fade))
@@ -355,7 +365,9 @@ def backdrop(o: wp.vec3, d: wp.vec3, sx: float, sy: float, stage: Stage, light: 
                     if dx < stage.window[2] and dz < stage.window[3] and dx > 0.025:
                         s.kind = 4
                         share = wp.clamp((height - stage.window[1]) / stage.window[3] * 0.5 + 0.5, 0.0, 1.0)
-                        s.albedo = wp.vec3(0.55, 0.72, 0.95) * share + wp.vec3(0.85, 0.88, 0.90) * (1.0 - share)
+                        s.albedo = wp.vec3(0.55, 0.72, 0.95) * share + wp.vec3(0.85, 0.88, 0.90) * (
+                            1.0 - share
+                        )
                         if share < 0.25 + 0.08 * grain(9, p[0] * 6.0, 0.0, 0.0):
                             s.albedo = wp.vec3(0.16, 0.26, 0.12)
     for k in range(stage.boxes):
@@ -375,7 +387,12 @@ def backdrop(o: wp.vec3, d: wp.vec3, sx: float, sy: float, stage: Stage, light: 
             if style == 1.0 and entry[1] < 1.5:  # shelves or windows in rows
                 a = wp.mod(p[2] - stage.floor_z + 50.0, boxes[k, 3][1])
                 b = wp.mod(p[0] + p[1] + 50.0, boxes[k, 3][2])
-                if a > boxes[k, 3][1] * 0.25 and a < boxes[k, 3][1] * 0.85 and b > boxes[k, 3][2] * 0.2 and b < boxes[k, 3][2] * 0.8:
+                if (
+                    a > boxes[k, 3][1] * 0.25
+                    and a < boxes[k, 3][1] * 0.85
+                    and b > boxes[k, 3][2] * 0.2
+                    and b < boxes[k, 3][2] * 0.8
+                ):
                     s.albedo = s.albedo * 0.35
             if stage.kind == 2:
                 fade = wp.exp(-best * 0.02)

@@ -12,7 +12,15 @@ from fairhuman.humans._body import Piece, Topology, Zone
 PATTERNS = ("plain", "striped", "checked", "buttoned", "open", "block")
 NECKLINES = {"crew": 0, "v": 1, "scoop": 2, "high": 3}
 SLEEVES = {"sleeveless": 0.06, "short": 0.33, "three-quarter": 0.68, "long": 0.985}
-HEMS = {"shorts": -0.24, "knee": -0.36, "cropped": -0.60, "full": -0.735, "mini": -0.16, "midi": -0.50, "maxi": -0.68}
+HEMS = {
+    "shorts": -0.24,
+    "knee": -0.36,
+    "cropped": -0.60,
+    "full": -0.735,
+    "mini": -0.16,
+    "midi": -0.50,
+    "maxi": -0.68,
+}
 
 
 @dataclass(frozen=True)
@@ -63,7 +71,9 @@ def dress(
     covered = ~arm[shape.faces].any(1) & (high < 0.44) & (low > -0.10)
     if not outfit.skirt and outfit.hem < -0.55:
         covered |= ~arm[shape.faces].any(1) & (high < 0.44) & (low > outfit.hem + 0.08)
-    covered |= on_arm & (along[shape.faces].max(1) < outfit.sleeve - 0.12) & (along[shape.faces].min(1) > 0.05)
+    covered |= (
+        on_arm & (along[shape.faces].max(1) < outfit.sleeve - 0.12) & (along[shape.faces].min(1) > 0.05)
+    )
     body = shape.piece == Piece.BODY
     keep = ~(body & (covered | np.isin(shape.zone, (Zone.LEFT_FOOT, Zone.RIGHT_FOOT)) & (high < -0.765)))
     is_cloth = shape.piece == Piece.CLOTH
