@@ -8,7 +8,7 @@ from the same body by different ways, joints by projection and masks by rays.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 import pandas as pd
@@ -49,11 +49,14 @@ def judge_annotations(folder: HumanFolder, detections: Sequence[Detection]) -> p
         detections: Of its images, by `fairhuman.evaluation.detect`.
 
     Returns:
-        One row an image: the columns of `fairhuman.evaluation.expected_regions`; ``face_yaw`` in degrees;
-        ``face_found``, ``hand_found``; ``face_iou`` of the mask's box and the detection's (NaN where none is
-        found) and ``face_width_ratio``, ``face_height_ratio``, ``face_shift`` of the detection's box against
-        the mask's, the shift downwards in heights of the mask's box; for ``face``, ``hand`` and ``body`` the
-        number of visible points, ``{}_points``, and of those inside, ``{}_points_inside``.
+        One row an image: the columns of `fairhuman.evaluation.expected_regions`, and
+
+        - ``face_yaw`` in degrees; ``face_found``, ``hand_found``;
+        - ``face_detection``, the box of the detection in pixels, None where none is found;
+        - ``face_iou`` of that box and the mask's; ``face_width_ratio`` and ``face_height_ratio``, its size
+          against the mask's; ``face_shift``, how far below the mask's it lies, in heights of the mask's;
+        - ``face_points``, ``hand_points``, ``body_points``, how many are visible, and
+          ``face_points_inside``, ``hand_points_inside``, ``body_points_inside``, how many lie where they should.
 
     Raises:
         ValueError: Not as many detections as images, or a folder read without what is needed.
@@ -103,20 +106,24 @@ def _share(values: pd.Series) -> Estimate:
     return estimate_proportion(int(values.sum()), len(values))
 
 
-def _judge_face(record: HumanRecord, found: Detection) -> dict[str, float | bool]:
+def _judge_face(record: HumanRecord, found: Detection) -> dict[str, Any]:
     yaw = float("nan") if record.face_yaw is None else record.face_yaw
     truth = record.boxes.get("face")
     near = [face.box for face in found.faces if truth and _holds(truth, _middle(face.box))]
-    row: dict[str, float | bool] = {"face_yaw": yaw, "face_found": bool(near)}
+    row: dict[str, Any] = {"face_yaw": yaw, "face_found": bool(near)}
     if not near:
-        return row | dict.fromkeys(BOX_COLUMNS, float("nan"))
+        return row | {"face_detection": None} | dict.fromkeys(BOX_COLUMNS, float("nan"))
     box = max(near, key=lambda candidate: box_overlap(truth, candidate))
     # A detector's box may leave the picture, which a mask cannot.
     box = (max(box[0], 0), max(box[1], 0), min(box[2], found.width), min(box[3], found.height))
     width, height = truth[2] - truth[0], truth[3] - truth[1]
     shift = (_middle(box)[1] - _middle(truth)[1]) / height
     ratios = (box[2] - box[0]) / width, (box[3] - box[1]) / height
-    return row | dict(zip(BOX_COLUMNS, (box_overlap(truth, box), *ratios, shift), strict=True))
+    return (
+        row
+        | {"face_detection": box}
+        | dict(zip(BOX_COLUMNS, (box_overlap(truth, box), *ratios, shift), strict=True))
+    )
 
 
 def _judge_hands(record: HumanRecord, found: Detection) -> dict[str, bool]:
