@@ -258,7 +258,7 @@ def _quiet(pipeline: StableDiffusionXLPipeline) -> Iterator[None]:
 
 
 def _batches(items: list[ImageSample], size: int, progress: bool) -> Iterator[list[ImageSample]]:
-    from tqdm.auto import tqdm
+    from tqdm import tqdm
 
     with tqdm(total=len(items), desc="sample", unit="image", disable=None if progress else True) as bar:
         for start in range(0, len(items), size):

@@ -20,12 +20,12 @@ def heldout_figure(figures: Mapping[str, Any]) -> tuple[Figure, pd.DataFrame]:
     """Held-out loss of each objective along both runs, and its final change with an interval.
 
     Args:
-        figures: Of the result ``train_lora``: ``curves`` and ``changes`` as rows.
+        figures: Of the result ``train_lora``: ``curves``, ``losses`` and ``loss_differences`` as rows.
 
     Returns:
         The figure, and its rows, told apart by the column ``quantity``: "curve" or "change".
     """
-    curves, changes = pd.DataFrame(figures["curves"]), pd.DataFrame(figures["changes"])
+    curves, changes = pd.DataFrame(figures["curves"]), _relative_changes(figures)
     regions, runs = list(dict.fromkeys(changes.region)), list(dict.fromkeys(changes.system))
     figure, panels = plt.subplots(
         1, len(regions) + 1, figsize=(PAGE, 2.3), width_ratios=[1] * len(regions) + [1.3]
@@ -37,18 +37,34 @@ def heldout_figure(figures: Mapping[str, Any]) -> tuple[Figure, pd.DataFrame]:
                 curve.step, curve.relative - 1, "o-" if run == runs[0] else "s--", color=colour(run), ms=3
             )
         panel.axhline(0, color=colour("base"), linewidth=0.8, zorder=1)
-        panel.yaxis.set_major_formatter(PercentFormatter(1, decimals=0))
-        panel.set(title=label(region), xlabel="step")
-        panel.sharey(panels[0])
+        panel.yaxis.set_major_formatter(PercentFormatter(1, decimals=None))
+        panel.set(title=label(region), xlabel="step", ylim=_padded(curves.relative - 1))
+    for panel in panels[1:-1]:
+        panel.tick_params(labelleft=False)
     panels[0].set_ylabel("held-out loss against the base")
     draw_estimates(panels[-1], changes, "region", regions, runs)
     panels[-1].axvline(0, color=colour("base"), linewidth=0.8, zorder=1)
-    panels[-1].xaxis.set_major_formatter(PercentFormatter(1, decimals=0))
+    panels[-1].xaxis.set_major_formatter(PercentFormatter(1, decimals=None))
     panels[-1].set(title="after the last step", xlabel="change against the base")
     handles, labels = panels[-1].get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside lower center", ncols=len(runs))
     data = pd.concat([curves.assign(quantity="curve"), changes.assign(quantity="change")])
     return figure, data
+
+
+def _padded(values: pd.Series) -> tuple[float, float]:
+    margin = 0.06 * (values.max() - values.min()) or 0.01
+    return values.min() - margin, values.max() + margin
+
+
+def _relative_changes(figures: Mapping[str, Any]) -> pd.DataFrame:
+    """Paired differences from the base as a share of its mean loss, which is taken as exact."""
+    losses, changes = pd.DataFrame(figures["losses"]), pd.DataFrame(figures["loss_differences"])
+    changes = changes[changes.reference == "base"].reset_index(drop=True)
+    base = losses[losses.system == "base"].set_index("region").value
+    for column in ("value", "low", "high"):
+        changes[column] = changes[column].astype(float) / changes.region.map(base)
+    return changes
 
 
 @drawn_from("train_lora", "training_gradients")
@@ -88,7 +104,7 @@ def conflict_figure(figures: Mapping[str, Any]) -> tuple[Figure, pd.DataFrame]:
     Left of zero a step raises the objective.
 
     Args:
-        figures: Of the result ``train_lora``: ``gradients`` as rows, ``ascents`` as a mapping.
+        figures: Of the result ``train_lora``: ``gradients`` as rows.
 
     Returns:
         The figure, and its rows.
@@ -105,7 +121,7 @@ def conflict_figure(figures: Mapping[str, Any]) -> tuple[Figure, pd.DataFrame]:
             )
             ascends = f"{100 * (values < 0).mean():.0f} %"
             panel.annotate(
-                ascends, (0.01, height), xycoords=("axes fraction", "data"), va="center", fontsize=7,
+                ascends, (0.025, height), xycoords=("axes fraction", "data"), va="center", fontsize=7,
                 bbox={"boxstyle": "round", "fc": "white", "ec": "none", "alpha": 0.8},
             )  # fmt: skip
         panel.axvline(0, color="black", linewidth=0.8)

@@ -29,10 +29,10 @@ def gradient_table(log: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
         log: A run's :attr:`~fairhuman.training.Run.log`.
 
     Returns:
-        Columns ``step``, ``objective``, ``loss``, ``norm`` (of its gradient) and, for each direction that
-        could be taken there, the plain sum of the gradients (``sum``) and exact MPD (``mpd``):
-        ``<direction>_alignment``, the cosine between gradient and direction, negative where the step
-        raises the objective, and ``<direction>_share``, wᵢ‖gᵢ‖ as a share of their sum over objectives.
+        Columns ``step``, ``objective``, ``loss``, ``weight`` (the one applied), ``norm`` (of the gradient)
+        and, for each direction that could be taken there, the plain sum of the gradients (``sum``) and
+        exact MPD (``mpd``): ``<direction>_alignment``, the cosine between gradient and direction, negative
+        where the step raises the objective, and ``<direction>_share``, wᵢ‖gᵢ‖ as a share of their sum.
     """
     rows = []
     for line in log:
@@ -45,7 +45,11 @@ def gradient_table(log: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
             continue
         K, names = K[np.ix_(present, present)], [names[i] for i in present]
         norms = np.sqrt(np.diag(K))
-        columns = {"loss": [line["losses"][name] for name in names], "norm": norms}
+        columns = {
+            "loss": [line["losses"][name] for name in names],
+            "weight": [line["weights"][name] for name in names],
+            "norm": norms,
+        }
         for direction in DIRECTIONS:
             w = _weights(K, direction)
             length = np.sqrt(max(w @ K @ w, 0))

@@ -98,7 +98,7 @@ class _Trainer:
 
     def fit(self, inputs: Mapping[str, str], progress: bool) -> None:
         """Make the steps that are left, then write the adapter."""
-        from tqdm.auto import tqdm
+        from tqdm import tqdm
 
         main = self.accelerator.is_main_process
         self.resume()

@@ -13,7 +13,8 @@ NAMES = ["global", "face", "hand"]
 def line(gradients, step=0, finite=True):
     K = gradients @ gradients.T
     losses = dict(zip(NAMES, (1.0, 0.5, 0.25), strict=False))
-    return {"step": step, "losses": losses, "gramian": K.tolist(), "finite": finite}
+    weights = dict.fromkeys(NAMES, 1.0)
+    return {"step": step, "losses": losses, "weights": weights, "gramian": K.tolist(), "finite": finite}
 
 
 @pytest.mark.parametrize("seed", range(5))

@@ -1,0 +1,67 @@
+"""The commands train lora and sample: from files to files, and one line for what is wrong."""
+
+import json
+import subprocess
+import sys
+
+import pytest
+from typer.testing import CliRunner
+
+from fairhuman.__main__ import app
+from fairhuman.training import Run
+
+
+def invoke(*words):
+    return CliRunner().invoke(app, [str(word) for word in words])
+
+
+@pytest.fixture(scope="module")
+def run(base, people, tmp_path_factory):
+    output = tmp_path_factory.mktemp("commands") / "run"
+    settings = output.parent / "settings.yaml"
+    settings.write_text(f"data: {people}\nbase: {base}\noutput: nowhere\nresolution: 64\nsteps: 3\n")
+    done = invoke("train", "lora", settings, "--output", output, "--strategy", "ls", "--set", "rank=2")
+    assert done.exit_code == 0, done.output
+    return Run.open(output)
+
+
+def test_changes_take_precedence_over_the_file(run):
+    assert run.complete
+    assert (run.settings.strategy, run.settings.rank, run.settings.steps) == ("ls", 2, 3)
+
+
+def test_sample_from_a_prompt_file(run, base, tmp_path):
+    prompts = tmp_path / "prompts.txt"
+    prompts.write_text("a man\na woman\na person\n")
+    words = ("--base", base, "--lora", run.directory, "--scale", 0.5, "--steps", 1, "--limit", 2)
+    done = invoke("sample", prompts, tmp_path / "out", *words, "--seed", 1, "--seed", 2)
+    assert done.exit_code == 0, done.output
+    lines = [json.loads(line) for line in (tmp_path / "out/metadata.jsonl").read_text().splitlines()]
+    assert [(line["text"], line["seed"]) for line in lines] == [
+        ("a man", 1), ("a woman", 1), ("a man", 2), ("a woman", 2)
+    ]  # fmt: skip
+    assert {line["lora"] for line in lines} == {str(run.directory)}
+    other = invoke("sample", prompts, tmp_path / "out", "--base", base, "--steps", 1, "--limit", 2)
+    assert isinstance(other.exception, ValueError) and "holds other samples" in str(other.exception)
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (("train", "lora", "--set", "steps"), "--set: must be NAME=VALUE"),
+        (("train", "lora", "--data", "nowhere"), "'output' is missing"),
+        (("train", "lora", "absent.yaml"), "absent.yaml"),
+        (("train", "lora", "--data", "d", "--output", "o", "--set", "lerning_rate=1"), "'learning_rate'"),
+        (("sample", "absent.txt", "out"), "no such file: absent.txt"),
+    ],
+)
+def test_what_is_wrong_is_said(words, message):
+    assert message in str(invoke(*words).exception)
+
+
+def test_a_user_sees_one_line_and_no_traceback(tmp_path):
+    words = [sys.executable, "-m", "fairhuman", "sample", "absent.txt", "out"]
+    done = subprocess.run(words, cwd=tmp_path, capture_output=True, text=True)
+    assert done.returncode == 2
+    assert done.stderr.strip().splitlines() == ["fairhuman: prompts: no such file: absent.txt"]
+    assert not (tmp_path / "out").exists()
