@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 
 from fairhuman import figures
-from fairhuman.evaluation import compare_losses, compare_systems
+from fairhuman.evaluation import compare_losses, compare_systems, evaluate_detection
 from fairhuman.evaluation.detectors import Detection, Face, Hand
 from fairhuman.figures import latex_table, markdown_table, redraw, save, stored, supported_best
 from fairhuman.results import read_result, write_result
@@ -39,6 +39,15 @@ def evaluation():
         "renders": system(1.0, 0.8),
     }
     figures = compare_systems(systems, ceiling="renders")
+    areas = np.linspace(0.005, 0.08, 40)
+    truth = pd.DataFrame(
+        {
+            f"{region}_{what}": value
+            for region in ("face", "hand")
+            for what, value in (("area", areas), ("expected", True))
+        }
+    )
+    figures["render_areas"] = evaluate_detection(systems["renders"], truth, by_area=True).to_dict("records")
     return figures | compare_losses(
         {name: losses(s) for name, s in (("base", 1), ("lora-ls", 0.9), ("lora-mpd", 0.85))}
     )

@@ -86,6 +86,29 @@ def losses_figure(figures: Mapping[str, Any]) -> tuple[Figure, pd.DataFrame]:
     return figure, pd.concat(data, ignore_index=True)
 
 
+@drawn_from("evaluation", "evaluation_areas")
+def rates_by_area_figure(figures: Mapping[str, Any]) -> tuple[Figure, pd.DataFrame]:
+    """What the detectors find in renders, by the area of the region: their own blind spots.
+
+    Args:
+        figures: Of the result ``evaluation``: ``render_areas``, rows of
+            :func:`fairhuman.evaluation.evaluate_detection` by area.
+
+    Returns:
+        The figure, and its rows.
+    """
+    data = pd.DataFrame(figures["render_areas"])
+    data = data[(data.metric == "rate") & (data.area != "all")].reset_index(drop=True)
+    detectors = list(dict.fromkeys(data.detector))
+    figure, panels = plt.subplots(1, len(detectors), figsize=(PAGE, 1.8), sharey=True, squeeze=False)
+    for panel, detector in zip(panels[0], detectors, strict=True):
+        own = data[data.detector == detector].assign(system="renders")
+        draw_estimates(panel, own, "area", list(dict.fromkeys(own.area)), ["renders"])
+        panel.set(title=label(detector), xlim=(-0.02, 1.02), xlabel="detection rate")
+    panels[0][0].set_ylabel("area of the region")
+    return figure, data
+
+
 def draw_estimates(
     ax: Axes, data: pd.DataFrame, column: str, rows: Sequence[str], systems: Sequence[str]
 ) -> None:

@@ -1,0 +1,70 @@
+"""The detectors see the rendered people, and see them by the regions that the masks name."""
+
+import numpy as np
+import pytest
+from PIL import Image, ImageFilter
+
+from fairhuman.data import HumanFolder
+from fairhuman.evaluation import compare_detection, detect, evaluate_detection, expected_regions
+from fairhuman.humans import generate
+
+
+@pytest.fixture(scope="module")
+def renders(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("renders")
+    generate(folder, 12, seed=5, size=256)
+    return HumanFolder(folder)
+
+
+@pytest.fixture(scope="module")
+def truth(renders):
+    return expected_regions(renders.records)
+
+
+@pytest.fixture(scope="module")
+def found(renders):
+    return detect([record.image for record in renders.records])
+
+
+def spoiled(renders, region):
+    """Every image with one region blurred away."""
+    for sample in renders:
+        image = Image.fromarray(sample.image)
+        mask = Image.fromarray(sample.masks[region]).filter(ImageFilter.MaxFilter(9))
+        yield np.array(Image.composite(image.filter(ImageFilter.GaussianBlur(16)), image, mask))
+
+
+def rate(detections, truth, detector):
+    table = evaluate_detection(detections, truth)
+    return table[(table.detector == detector) & (table.metric == "rate")].value.item()
+
+
+def test_rendered_people_have_faces_and_hands(found, truth):
+    assert truth.face_expected.sum() >= 6
+    assert rate(found, truth, "face") >= 0.8
+    assert rate(found, truth, "hand") >= 0.6
+
+
+def test_a_face_is_found_where_its_mask_is(renders, found, truth):
+    inside = []
+    for record, detection, expected in zip(renders.records, found, truth.face_expected, strict=True):
+        if expected and detection.faces:
+            x0, y0, x1, y1 = record.boxes["face"]
+            x, y = detection.faces[0].keypoints[2]  # the nose
+            inside.append(x0 <= x <= x1 and y0 <= y <= y1)
+    assert np.mean(inside) >= 0.9
+
+
+def test_without_faces_only_faces_are_lost(renders, found, truth):
+    faceless = detect(list(spoiled(renders, "face")))
+    assert rate(faceless, truth, "face") <= 0.3
+    assert rate(faceless, truth, "hand") >= rate(found, truth, "hand") - 0.2
+    loss = compare_detection(found, faceless, truth).set_index(["detector", "metric"])
+    assert loss.supported["face", "rate"]
+    assert loss.value["face", "rate"] < -0.5
+
+
+def test_without_hands_only_hands_are_lost(renders, found, truth):
+    handless = detect(list(spoiled(renders, "hand")))
+    assert rate(handless, truth, "hand") <= 0.3
+    assert rate(handless, truth, "face") >= rate(found, truth, "face") - 0.2
