@@ -18,7 +18,7 @@ reproduce: $(READY)
 test: $(READY) lint
 	$(RUN) -m pytest tests
 	rm -rf build/test && mkdir -p build/test
-	FAIRHUMAN_WORKSPACE=build/test $(RUN) -m pytest --nbval-lax --nbval-cell-timeout=1800 -p no:cacheprovider notebooks
+	FAIRHUMAN_WORKSPACE=$(CURDIR)/build/test $(RUN) -m pytest --nbval-lax --nbval-cell-timeout=1800 -p no:cacheprovider notebooks
 
 lint: $(READY)
 	$(RUN) -m ruff check .
@@ -31,7 +31,7 @@ figures: $(READY)
 	$(RUN) -m fairhuman figures --profile $(PROFILE)
 
 notebooks: $(READY)
-	FAIRHUMAN_WORKSPACE=build/notebooks $(RUN) -m fairhuman refresh
+	FAIRHUMAN_WORKSPACE=$(CURDIR)/build/notebooks $(RUN) -m fairhuman refresh
 
 clean:
 	rm -rf $(VENV) build runs .snakemake .pytest_cache .ruff_cache .hypothesis
