@@ -7,12 +7,18 @@ from torch import Generator, Tensor
 
 
 def conditioned(
-    count: int, m: int, generator: Generator, *, log10_condition: float = 8.0, log10_scale: float = 0.0
+    count: int,
+    m: int,
+    generator: Generator,
+    *,
+    log10_condition: float | tuple[float, float] = 8.0,
+    log10_scale: float = 0.0,
 ) -> Tensor:
     """Gram matrices of any orientation, condition number and scale, shape (count, m, m), float64.
 
-    K = Q Λ Qᵀ with Q uniform among orthogonal matrices; the condition number is 10^U(0, log10_condition),
-    the other eigenvalues log-uniform in between, the largest 10^U(−log10_scale, log10_scale).
+    K = Q Λ Qᵀ with Q uniform among orthogonal matrices; the condition number is 10^U(low, high) with
+    ``log10_condition`` = (low, high), or high alone with low = 0, the other eigenvalues log-uniform in
+    between, the largest 10^U(−log10_scale, log10_scale).
     """
     normal = torch.randn(count, m, m, generator=generator, dtype=torch.float64)
     Q, R = torch.linalg.qr(normal)
@@ -20,7 +26,8 @@ def conditioned(
     exponents = torch.rand(count, m, generator=generator, dtype=torch.float64)
     if m > 1:
         exponents[:, 0], exponents[:, -1] = 0.0, 1.0
-    span = log10_condition * torch.rand(count, 1, generator=generator, dtype=torch.float64)
+    low, high = log10_condition if isinstance(log10_condition, tuple) else (0.0, log10_condition)
+    span = low + (high - low) * torch.rand(count, 1, generator=generator, dtype=torch.float64)
     scale = log10_scale * (2 * torch.rand(count, 1, generator=generator, dtype=torch.float64) - 1)
     return symmetric((Q * (10 ** (scale - span * exponents)).unsqueeze(-2)) @ Q.mT)
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import warnings
+
 import numpy as np
 import torch
 from torch import Tensor
@@ -104,18 +106,26 @@ def certified_rates(gramian: Tensor, alpha: float = 2.0) -> tuple[Tensor, float]
     values, vectors = np.linalg.eigh(K / np.outer(norms, norms))
     G = vectors * np.sqrt(np.clip(values, 0, None))  # unit rows, K = (norms G)(norms G)ᵀ
     d = cvxpy.Variable(len(K))
-    rates = G @ d
-    # Costs of rᵢ‖gᵢ‖ are costs of the unit gradients' rates with factors ‖gᵢ‖^(1−α).
-    factors = (norms / norms.min()) ** (1 - alpha)
-    if alpha == 1:
-        cost = -cvxpy.sum(cvxpy.log(rates))
-    else:
-        cost = factors @ cvxpy.power(rates, 1 - alpha) / (alpha - 1)
-    problem = cvxpy.Problem(cvxpy.Minimize(cost), [cvxpy.sum_squares(d) <= 1])
-    problem.solve(solver=cvxpy.CLARABEL)
+    # Solved twice: the second time in units of the first time's rates, which makes all terms alike.
+    size = np.ones(len(K))
+    for _ in range(2):
+        rates = (G / size[:, None]) @ d
+        factors = (norms * size) ** (1 - alpha)
+        if alpha == 1:
+            cost = -cvxpy.sum(cvxpy.log(rates)) / len(K)
+        else:
+            cost = (factors / factors.sum()) @ cvxpy.power(rates, 1 - alpha) / (alpha - 1)
+        problem = cvxpy.Problem(cvxpy.Minimize(cost), [cvxpy.sum_squares(d) <= 1])
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", message="Solution may be inaccurate")
+            problem.solve(solver=cvxpy.CLARABEL)
+        if d.value is None or (G @ d.value).min() <= 0:
+            break
+        unit = d.value / np.linalg.norm(d.value)
+        size = G @ unit
     if problem.status != cvxpy.OPTIMAL:
         raise RuntimeError(f"cvxpy certified no optimum: status {problem.status}.")
-    found = torch.from_numpy(norms * (G @ (d.value / np.linalg.norm(d.value))))
+    found = torch.from_numpy(norms * size)
     return found, float(potential_delay(found, alpha))
 
 

@@ -5,7 +5,21 @@ A drawing function takes a result's figures and returns a Matplotlib figure with
 """
 
 # Each module that holds drawings registers them when it is imported.
-from ._evaluation import detection_figure, draw_estimates, label, losses_figure
+from ._derivation import (
+    condition_figure,
+    dimension_figure,
+    maps_figure,
+    rates_figure,
+    shrinking_figure,
+    stationary_figure,
+)
+from ._evaluation import (
+    detection_figure,
+    draw_estimates,
+    label,
+    losses_figure,
+    rates_by_area_figure,
+)
 from ._files import save, stored
 from ._humans import annotation_figure, areas_figure, boxes_figure, draw_regions
 from ._redraw import redraw
@@ -24,19 +38,26 @@ __all__ = [
     "areas_figure",
     "boxes_figure",
     "colour",
+    "condition_figure",
     "conflict_figure",
     "detection_figure",
+    "dimension_figure",
     "draw_estimates",
     "draw_regions",
     "drawn_from",
-    "label",
     "gradients_figure",
     "heldout_figure",
+    "label",
     "latex_table",
     "losses_figure",
+    "maps_figure",
     "markdown_table",
+    "rates_figure",
+    "rates_by_area_figure",
     "redraw",
     "save",
+    "shrinking_figure",
+    "stationary_figure",
     "stored",
     "style",
     "supported_best",
