@@ -33,6 +33,9 @@ class Watched(Strategy):
     def weights(self, losses: Tensor, gramian: Tensor | None, present: Tensor) -> Tensor:
         return self.strategy.weights(losses, gramian, present)
 
+    def advance(self) -> None:
+        self.strategy.advance()
+
     def state_dict(self) -> dict[str, Any]:
         return self.strategy.state_dict()
 
