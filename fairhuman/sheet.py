@@ -14,6 +14,7 @@ from PIL import Image, ImageDraw, ImageFont
 _PAPER: Final = (255, 255, 255)
 _INK: Final = (38, 38, 38)
 _FAINT: Final = (110, 110, 110)
+_LEAST_TILE: Final = 64
 
 
 def contact_sheet(
@@ -24,7 +25,7 @@ def contact_sheet(
     tile: int = 256,
     lines: int = 3,
     title: str = "",
-    limit: int = 1_500_000,
+    limit: int | None = None,
 ) -> Image.Image:
     """Lays pictures out in rows, with a caption under each.
 
@@ -37,11 +38,11 @@ def contact_sheet(
         tile: Side of a tile in pixels.
         lines: Lines of text under each picture; 0 leaves captions out.
         title: A line above the sheet, if any.
-        limit: Most bytes that the sheet may take as a PNG file. A sheet that would take more is reduced to a
-            palette of 256 colours, and if that is not enough, in size.
+        limit: Most bytes that the sheet may take as a PNG file, as in a notebook: tiles are made smaller until
+            it does, but not smaller than 64 pixels. None: any number.
 
     Returns:
-        The sheet, RGB or with a palette; `fairhuman.figures.save` writes it.
+        The sheet; `fairhuman.figures.save` writes it.
 
     Raises:
         ValueError: No images, or not as many captions, or a number out of range.
@@ -55,11 +56,26 @@ def contact_sheet(
         raise ValueError("images: at least one is needed, found none")
     if len(captions) != len(images):
         raise ValueError(f"captions: must be as many as images ({len(images)}), found {len(captions)}")
-    least = {"columns": (columns, 1), "tile": (tile, 16), "lines": (lines, 0), "limit": (limit, 10_000)}
+    least = {"columns": (columns, 1), "tile": (tile, 16), "lines": (lines, 0)}
     for name, (value, bound) in least.items():
         if value < bound:
             raise ValueError(f"{name}: must be at least {bound}, found {value}")
     columns = min(columns, len(images))
+    sheet = _lay_out(images, captions, columns, tile, lines, title)
+    while limit is not None and tile > _LEAST_TILE and _png_bytes(sheet) > limit:
+        tile = max(_LEAST_TILE, round(0.92 * tile))
+        sheet = _lay_out(images, captions, columns, tile, lines, title)
+    return sheet
+
+
+def _lay_out(
+    images: Sequence[Image.Image | NDArray[np.uint8]],
+    captions: Sequence[str],
+    columns: int,
+    tile: int,
+    lines: int,
+    title: str,
+) -> Image.Image:
     gap = max(4, round(tile / 20))
     height = max(9, round(tile / 15))
     font = _font(height)
@@ -78,19 +94,7 @@ def contact_sheet(
         sheet.paste(fitted, (x + (tile - fitted.width) // 2, y + (tile - fitted.height) // 2))
         for line, text in enumerate(_broken(words, font, tile, lines)):
             draw.text((x, y + tile + gap // 2 + line * step), text, fill=_FAINT, font=font)
-    return _within(sheet, limit)
-
-
-def _within(sheet: Image.Image, limit: int) -> Image.Image:
-    shown = sheet
-    while _png_bytes(shown) > limit:
-        # First fewer colours, which costs little to the eye, then fewer pixels.
-        if shown is not sheet:
-            sheet = sheet.resize(
-                (round(0.9 * sheet.width), round(0.9 * sheet.height)), Image.Resampling.LANCZOS
-            )
-        shown = sheet.quantize(256, method=Image.Quantize.MEDIANCUT, dither=Image.Dither.FLOYDSTEINBERG)
-    return shown
+    return sheet
 
 
 def _fit(image: Image.Image | NDArray[np.uint8], tile: int) -> Image.Image:

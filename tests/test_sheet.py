@@ -45,11 +45,10 @@ def test_other_proportions_are_kept():
 
 def test_sheet_keeps_below_the_limit():
     noise = np.random.default_rng(0).integers(0, 256, (12, 96, 96, 3), dtype=np.uint8)
-    sheet = contact_sheet(list(noise), ["noise"] * 12, columns=4, tile=96, limit=60_000)
+    sheet = contact_sheet(list(noise), ["noise"] * 12, columns=4, tile=96, lines=1, limit=220_000)
     buffer = io.BytesIO()
     sheet.save(buffer, "png", optimize=True)
-    assert buffer.tell() <= 60_000
-    assert sheet.width > 100
+    assert 100_000 < buffer.tell() <= 220_000
 
 
 def test_images_of_any_kind_are_taken():

@@ -31,14 +31,16 @@ def annotation_figure(samples: Sequence[HumanSample]) -> Figure:
     """
     side = PAGE / len(_COLUMNS)
     figure, panels = plt.subplots(
-        len(samples), len(_COLUMNS), figsize=(PAGE, (side + 0.12) * len(samples)), squeeze=False
+        len(samples), len(_COLUMNS), figsize=(PAGE, (side + 0.2) * len(samples) + 0.2), squeeze=False
     )
     for row, sample in zip(panels, samples, strict=True):
         row[0].imshow(sample.image)
         draw_regions(row[1], sample)
         row[2].imshow(sample.pose)
         _draw_depth(row[3], sample.depth)
-        row[0].set_title(sample.text, fontweight="normal", fontsize=7, loc="left", wrap=False)
+        # As a title, a caption wider than its panel would push the panels apart.
+        place = {"transform": row[0].transAxes, "fontsize": 7, "va": "bottom", "in_layout": False}
+        row[0].text(0, 1.03, sample.text, **place)
         for panel in row:
             panel.set_axis_off()
     handles = [Rectangle((0, 0), 1, 1, color=colour(name)) for name in samples[0].masks]
@@ -57,19 +59,24 @@ def draw_regions(ax: Axes, sample: HumanSample, strength: float = 0.6) -> None:
 
 
 def boxes_figure(
-    images: Sequence[np.ndarray], annotated: Sequence[Sequence[float]], detected: Sequence[Sequence[float]]
+    images: Sequence[np.ndarray],
+    annotated: Sequence[Sequence[float]],
+    detected: Sequence[Sequence[float]],
+    titles: Sequence[str],
 ) -> Figure:
     """Images in a row with the box of the face's mask (solid) and the detector's (dashed).
 
     Args:
         images: (H, W, 3) uint8 arrays.
         annotated, detected: One box (x0, y0, x1, y1) in pixels an image.
+        titles: A few words above each image.
     """
-    figure, panels = plt.subplots(1, len(images), figsize=(PAGE, PAGE / len(images) + 0.25), squeeze=False)
-    for panel, image, mask, found in zip(panels[0], images, annotated, detected, strict=True):
+    figure, panels = plt.subplots(1, len(images), figsize=(PAGE, PAGE / len(images) + 0.35), squeeze=False)
+    for panel, image, mask, found, title in zip(panels[0], images, annotated, detected, titles, strict=True):
         panel.imshow(image)
         _outline(panel, mask, colour("face"), "-", "mask")
         _outline(panel, found, colour("mpd"), "--", "detector")
+        panel.set_title(title, fontweight="normal", fontsize=7)
         panel.set_axis_off()
     handles, labels = panels[0][0].get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside lower center", ncols=2)
@@ -90,8 +97,8 @@ def areas_figure(figures: Mapping[str, Any]) -> tuple[Figure, pd.DataFrame]:
     figure, panels = plt.subplots(1, len(areas), figsize=(PAGE, 2.0), sharey=True, squeeze=False)
     for panel, (name, values) in zip(panels[0], areas.items(), strict=True):
         there = values[values > 0]
-        panel.hist(there, bins=np.geomspace(1e-4, 1, 25), color=colour(name))
-        panel.set(xscale="log", xlim=(1e-4, 1), xlabel="share of the image", title=name.capitalize())
+        panel.hist(there, bins=np.geomspace(1e-4, 1, 33), color=colour(name))
+        panel.set(xscale="log", xlim=(4e-4, 0.9), xlabel="share of the image", title=name.capitalize())
         panel.xaxis.set_major_formatter(FuncFormatter(lambda share, _: f"{100 * share:g} %"))
         absent = f"none visible: {np.mean(values == 0):.0%}"
         panel.annotate(absent, (0.02, 0.9), xycoords="axes fraction", fontsize=7)
@@ -106,7 +113,7 @@ def _draw_depth(ax: Axes, depth: np.ndarray) -> None:
     ax.imshow(metres, cmap="cividis_r")
     if metres.count():
         near_far = f"{metres.min():.2f} to {metres.max():.2f} m"
-        ax.annotate(near_far, (0.5, 0.01), xycoords="axes fraction", ha="center", fontsize=6)
+        ax.set_title(near_far, fontweight="normal", fontsize=7, loc="right")
 
 
 def _outline(ax: Axes, box: Sequence[float], line: str, linestyle: str, label: str) -> None:
