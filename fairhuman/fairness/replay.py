@@ -1,0 +1,72 @@
+"""What a strategy would have decided at the steps of a recorded run, against the exact direction."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from fairhuman.fairness._alpha_fair import alpha_fair_weights
+from fairhuman.fairness._strategy import Strategy
+from fairhuman.fairness.reference import cosine
+
+
+@dataclass(frozen=True)
+class Recorded:
+    """One step of a run: its losses, the Gram matrix of its gradients, which objectives were present."""
+
+    losses: Tensor
+    gramian: Tensor
+    present: Tensor
+
+
+def read_log(path: str | Path) -> tuple[tuple[str, ...], list[Recorded]]:
+    """Steps of a training log (``log.jsonl``) that hold a Gram matrix.
+
+    Returns:
+        The objectives' names, and the steps in order; steps that were refused are left out.
+
+    Raises:
+        FileNotFoundError: if there is no such file.
+        ValueError: if no step of it holds a Gram matrix.
+    """
+    steps: list[Recorded] = []
+    names: tuple[str, ...] = ()
+    with Path(path).open(encoding="utf-8") as lines:
+        for line in map(json.loads, lines):
+            if line["gramian"] is None or not line["finite"]:
+                continue
+            names = tuple(line["losses"])
+            losses = torch.tensor(list(line["losses"].values()), dtype=torch.float64)
+            gramian = torch.tensor(line["gramian"], dtype=torch.float64)
+            steps.append(Recorded(losses, gramian, gramian.diagonal() > 0))
+    if not steps:
+        raise ValueError(f"{path}: no step holds a Gram matrix")
+    return names, steps
+
+
+def replay(steps: Iterable[Recorded], strategy: Strategy) -> tuple[Tensor, Tensor]:
+    """Let a strategy decide at every step; it sees the Gram matrix only when it asks for it.
+
+    The run went on as it did, whatever the strategy decides.
+
+    Returns:
+        Weights, shape (n, m), and which steps asked for the Gram matrix, shape (n,), bool.
+    """
+    decided, asked = [], []
+    for step in steps:
+        asks = strategy.needs_gramian
+        decided.append(strategy.weights(step.losses, step.gramian if asks else None, step.present))
+        asked.append(asks)
+        strategy.advance()
+    return torch.stack(decided), torch.tensor(asked)
+
+
+def agreement(steps: Sequence[Recorded], weights: Tensor, alpha: float = 2.0) -> Tensor:
+    """Cosine of each step's direction with the exact α-fair direction of the same batch, shape (n,)."""
+    K = torch.stack([step.gramian for step in steps])
+    return cosine(K, weights, alpha_fair_weights(K, alpha))
