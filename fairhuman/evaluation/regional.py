@@ -1,6 +1,6 @@
 """Held-out losses by region: how well each system denoises faces, hands and whole images it has not seen.
 
-Systems are compared on the very same noised latents, so that the differences of one image's losses are paired.
+Systems are compared on the very same noised latents, so that one image's losses are paired.
 """
 
 from __future__ import annotations
