@@ -31,7 +31,8 @@ class Watched(Strategy):
         return self.strategy.needs_gramian or (self.every > 0 and self.step % self.every == 0)
 
     def weights(self, losses: Tensor, gramian: Tensor | None, present: Tensor) -> Tensor:
-        return self.strategy.weights(losses, gramian, present)
+        # Weights must not depend on being watched.
+        return self.strategy.weights(losses, gramian if self.strategy.needs_gramian else None, present)
 
     def advance(self) -> None:
         self.strategy.advance()
