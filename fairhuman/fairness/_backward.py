@@ -25,7 +25,7 @@ class FairStep:
         gramian: inner products of the unscaled gradients, shape (m, m), float64, on the CPU; None if the
             strategy did not need them.
         finite: False if a loss or gradient was not finite; the step is then refused: no ``.grad`` has
-            been touched and the strategy has not been asked.
+            been touched and the strategy has not advanced.
         stationary: True if the weights are all 0 although some gradient is not, as no direction improves
             every objective.
         absent: objectives without a region in this batch.
@@ -63,7 +63,8 @@ def fair_backward(
         absent: names of objectives without a region in this batch: weight 0, no backward pass.
         scale: factor put on the losses for the backward passes, against underflow in half precision. The
             Gram matrix and the weights are those of the unscaled gradients.
-        keep_scale: leave the direction multiplied by ``scale``, for ``GradScaler.step`` to unscale.
+        keep_scale: leave the direction multiplied by ``scale``, for ``GradScaler.step`` to unscale. Where
+            the step was refused, lower the scale: ``scaler.update(scaler.get_scale() / 2)``.
         group: process group over which gradients are averaged before the Gram matrix is formed; "auto"
             is the default group where ``torch.distributed`` is initialised; None averages nothing. As
             gradients do not pass through ``DistributedDataParallel``'s hooks, call the bare module.
@@ -84,7 +85,7 @@ class FairAccumulator:
     """Fair backward pass over several micro-batches: gradients of each objective are summed, then weighed.
 
     Averaging directions of micro-batches is not the direction of their union, because the weights depend
-    on the gradients. Strategies that need no Gram matrix take their weights from each micro-batch.
+    on the gradients. Strategies that need no Gram matrix take weights from each micro-batch's own losses.
 
     Args:
         parameters, strategy, scale, keep_scale, group: see :func:`fair_backward`.
@@ -147,10 +148,10 @@ class FairAccumulator:
         elif names != self._names:
             raise ValueError(f"`losses` must have the names {self._names} again. Found {names}.")
         active = [name not in absent and losses[name].requires_grad for name in names]
-        values = torch.stack([losses[name].detach().double().cpu() for name in names]) * weight
         present = torch.tensor(active)
+        values = torch.stack([losses[name].detach().double().cpu() for name in names])
         values = torch.where(present, values, 0.0)
-        self._losses = self._losses + values
+        self._losses = self._losses + weight * values
         self._present = self._present | present
         factor = self.scale * weight
         if self._exact:

@@ -170,7 +170,8 @@ def map_closed_form(resolution: int, correlation: float = 0.0) -> dict[str, Any]
         "smallest": shares.amin(-1),
         "worst": (rates / sizes).amin(-1),
     }
-    blank = {name: torch.where(exists, values, torch.nan) for name, values in maps.items()}
+    # Six decimals are more than a map shows, and keep the stored file small.
+    blank = {name: torch.where(exists, v, torch.nan).round(decimals=6) for name, v in maps.items()}
     return {"rho": rho, "log10_ratio": ratio, "correlation": correlation, **blank}
 
 

@@ -1,0 +1,96 @@
+"""The studies of the derivation, on cases whose answer is known."""
+
+import json
+
+import pytest
+import torch
+
+from fairhuman.fairness import Amortised, alpha_fair_weights, derivation, get_strategy
+from fairhuman.fairness.ensembles import conditioned, gaussian, regional
+from fairhuman.fairness.reference import potential_delay, rates_of_descent, residual
+from fairhuman.fairness.replay import agreement, read_log, replay
+
+
+def draw():
+    return torch.Generator().manual_seed(0)
+
+
+def test_regional_has_the_norms_and_cosines_asked_for():
+    K = regional((2.0, 3.0, 5.0), (0.1, -0.2, 0.3))
+    norms = K.diagonal().sqrt()
+    torch.testing.assert_close(norms, torch.tensor([2.0, 3.0, 5.0]).double())
+    cosines = (K / norms.outer(norms))[[0, 0, 1], [1, 2, 2]]
+    torch.testing.assert_close(cosines, torch.tensor([0.1, -0.2, 0.3]).double())
+
+
+@pytest.mark.parametrize("decade", (0.0, 3.0, 6.0))
+def test_conditioned_has_the_condition_asked_for(decade):
+    values = torch.linalg.eigvalsh(conditioned(20, 3, draw(), log10_condition=(decade, decade)))
+    torch.testing.assert_close(
+        values[:, -1] / values[:, 0], torch.full((20,), 10**decade).double(), rtol=1e-6, atol=0
+    )
+
+
+def test_potential_delay():
+    rates = torch.tensor([1.0, 0.5, 0.25]).double()
+    assert potential_delay(rates) == 7
+    assert potential_delay(rates, 1.0) == pytest.approx(-float(rates.log().sum()))
+    assert potential_delay(torch.tensor([1.0, -1.0])) == float("inf")
+
+
+def test_residual_marks_negative_weights():
+    K = regional((0.1, 0.01, 0.01), (0.3, 0.3, 0.0))
+    assert residual(K, torch.tensor([-8.0, 514.0, 514.0])).isnan()
+
+
+def test_projection_is_onto_the_gradient():
+    g, d = torch.tensor([3.0, 4.0]), torch.tensor([1.0, 0.0])
+    assert derivation.projection_length(g, d) == pytest.approx(0.6)
+
+
+def test_exact_method_is_the_optimum_of_every_comparison():
+    rows = derivation.by_dimension((3, 10), 200, draw())
+    exact = [row for row in rows if row["method"] == "exact"]
+    assert all(row["excess"] == 0 and row["ascends"] == 0 for row in exact)
+    others = [row for row in rows if row["method"] != "exact"]
+    assert all(row["excess"] > 0 for row in others)
+
+
+def test_map_is_blank_where_no_such_gradients_exist():
+    found = derivation.map_closed_form(21, correlation=-0.5)
+    possible = found["rho"].abs() < 0.5
+    assert (found["worst"].isnan() == ~possible.expand(21, -1)).all()
+    centre = found["excess"][:, 10]
+    torch.testing.assert_close(centre, torch.zeros_like(centre), atol=0.5, rtol=0)
+
+
+def test_double_well_ends_where_no_step_helps_but_another_point_is_better():
+    wells = derivation.double_well()
+    assert wells["stationary"]
+    assert wells["dominating"] < 0 < wells["end"]
+
+
+def log_line(losses, gramian, **others):
+    return json.dumps({"losses": losses, "gramian": gramian, "finite": True, **others})
+
+
+def test_replay_of_a_log(tmp_path):
+    K = gaussian(12, 2, 5, draw())
+    lines = [log_line({"global": 1.0, "face": 0.5}, k.tolist()) for k in K]
+    lines.insert(3, log_line({"global": 1.0, "face": 0.5}, None))
+    (tmp_path / "log.jsonl").write_text("\n".join(lines) + "\n")
+    names, steps = read_log(tmp_path / "log.jsonl")
+    assert names == ("global", "face")
+    assert len(steps) == 12
+    weights, asked = replay(steps, get_strategy("mpd"))
+    assert asked.all()
+    torch.testing.assert_close(weights, alpha_fair_weights(K))
+    torch.testing.assert_close(agreement(steps, weights), torch.ones(12).double())
+    _, asked = replay(steps, Amortised(every=5, warmup=2))
+    assert asked.tolist() == [True, True, True] + [False] * 4 + [True] + [False] * 4
+
+
+def test_log_without_inner_products_is_refused(tmp_path):
+    (tmp_path / "log.jsonl").write_text(log_line({"global": 1.0}, None) + "\n")
+    with pytest.raises(ValueError, match="no step holds a Gram matrix"):
+        read_log(tmp_path / "log.jsonl")
