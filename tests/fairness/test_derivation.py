@@ -7,7 +7,7 @@ import torch
 
 from fairhuman.fairness import Amortised, alpha_fair_weights, derivation, get_strategy
 from fairhuman.fairness.ensembles import conditioned, gaussian, regional
-from fairhuman.fairness.reference import potential_delay, rates_of_descent, residual
+from fairhuman.fairness.reference import potential_delay, residual
 from fairhuman.fairness.replay import agreement, read_log, replay
 
 
