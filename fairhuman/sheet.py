@@ -38,8 +38,8 @@ def contact_sheet(
         tile: Side of a tile in pixels.
         lines: Lines of text under each picture; 0 leaves captions out.
         title: A line above the sheet, if any.
-        limit: Most bytes that the sheet may take as a PNG file, as in a notebook: tiles are made smaller until
-            it does, but not smaller than 64 pixels. None: any number.
+        limit: Most bytes that the sheet may take as a PNG file, as in a notebook: tiles are made smaller
+            until it does, but not smaller than 64 pixels. None: any number.
 
     Returns:
         The sheet; `fairhuman.figures.save` writes it.

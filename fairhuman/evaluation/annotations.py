@@ -56,7 +56,7 @@ def judge_annotations(folder: HumanFolder, detections: Sequence[Detection]) -> p
         - ``face_iou`` of that box and the mask's; ``face_width_ratio`` and ``face_height_ratio``, its size
           against the mask's; ``face_shift``, how far below the mask's it lies, in heights of the mask's;
         - ``face_points``, ``hand_points``, ``body_points``: how many are visible;
-        - ``face_points_inside``, ``hand_points_inside``, ``body_points_inside``: how many of them lie in place.
+        - ``face_points_inside``, ``hand_points_inside``, ``body_points_inside``: of these, how many fit.
 
     Raises:
         ValueError: Not as many detections as images, or a folder read without what is needed.
