@@ -25,7 +25,8 @@ def save(figure: Figure | Image.Image, name: str, data: Data, folder: Path | Non
     The same figure and data give the same bytes. Files are replaced whole: nobody sees half a figure.
 
     Args:
-        figure: A Matplotlib figure, written as PNG and PDF, or an image, written as PNG.
+        figure: A Matplotlib figure, written as PNG and PDF, or an image such as a contact sheet, written
+            as JPEG.
         name: File name without ending: letters, digits, ``-`` and ``_``.
         data: A table, written as CSV, or a mapping, written as JSON.
         folder: Where to; by default :func:`fairhuman.profiles.figures_directory`.
@@ -48,7 +49,9 @@ def save(figure: Figure | Image.Image, name: str, data: Data, folder: Path | Non
     folder.mkdir(parents=True, exist_ok=True)
     written = [_write(folder / beside, lambda path: path.write_text(text, encoding="utf-8"))]
     if isinstance(figure, Image.Image):
-        return [*written, _write(folder / f"{name}.png", lambda path: figure.save(path, "png"))]
+        picture = figure.convert("RGB")
+        options = {"quality": 92, "subsampling": 0}
+        return [*written, _write(folder / f"{name}.jpg", lambda path: picture.save(path, "jpeg", **options))]
     for form, metadata in _NO_METADATA.items():
         draw = _drawer(figure, form, metadata)
         written.append(_write(folder / f"{name}.{form}", draw))
