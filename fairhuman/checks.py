@@ -1,8 +1,8 @@
 """Numbers in notebooks, compared with a tolerance.
 
-nbval compares the text of an output. Processors differ in a float's last digits, and training amplifies that, so a
-printed number either flakes or is rounded until it says nothing. :func:`within` prints the same text for every
-value inside a stated tolerance, and the value itself for any other, which nbval then reports.
+nbval compares the text of an output. Processors differ in a float's last digits, and training amplifies
+that, so a printed number either flakes or is rounded until it says nothing. :func:`within` prints the same
+text for every value inside a stated tolerance, and the value itself for any other, which nbval then reports.
 """
 
 import math

@@ -82,7 +82,7 @@ def load_profile(name: str, folder: Path | None = None) -> Profile:
         folder: Folder of the parameter files; by default ``params/`` of the checkout.
 
     Raises:
-        ValueError: No such profile, or the file does not have the form ``notebooks: {name: {parameter: value}}``.
+        ValueError: No such profile, or a file not of the form ``notebooks: {name: {parameter: value}}``.
     """
     path = _params(folder) / f"{name}.yaml"
     if not path.is_file():

@@ -21,6 +21,8 @@ PACKAGES = (
     "mediapipe", "numpy", "scipy", "pandas",
 )  # fmt: skip
 
+CODE = ("fairhuman", "notebooks", "params")
+
 
 def write_result(
     profile: str,
@@ -64,7 +66,7 @@ def write_result(
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_suffix(".json.partial")
     partial.write_text(json.dumps(content, indent=1, allow_nan=False) + "\n")
-    os.replace(partial, path)
+    partial.replace(path)
     return path
 
 

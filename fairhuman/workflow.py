@@ -25,8 +25,8 @@ class Step:
     Attributes:
         after: Notebooks that must have run before.
         results: Names of the result files it writes.
-        owns: Run folders that are its alone; removed when its code or parameters have changed, kept for resuming
-            when they have not.
+        owns: Run folders that are its alone; removed when its code or parameters have changed, kept for
+            resuming when they have not.
         uses: Parts of the library, beside the ones that every notebook uses, whose change makes it stale.
     """
 
@@ -124,7 +124,8 @@ def parameter_defaults(notebook: str) -> dict[str, Any]:
     """Names and values in the notebook's ``parameters`` cell.
 
     Raises:
-        ValueError: The notebook is unknown, or has not exactly one such cell, or the cell holds more than literals.
+        ValueError: The notebook is unknown, has not exactly one such cell, or the cell holds more than
+            literals.
     """
     path = notebook_path(notebook)
     cells = [
@@ -149,8 +150,9 @@ def parameter_defaults(notebook: str) -> dict[str, Any]:
 def run_notebook(name: str, profile: str = "quick") -> Path:
     """Execute a notebook with a profile's parameters.
 
-    Run folders that the notebook owns are removed first if its code, the library parts it uses or its parameters
-    have changed since they were made; otherwise they are kept, so that a run that was cut off goes on.
+    Run folders that the notebook owns are removed first if its code, the library parts it uses or its
+    parameters have changed since they were made; otherwise they are kept, so that a run that was cut off
+    goes on.
 
     Args:
         name: Notebook name without ending.
@@ -189,7 +191,7 @@ def run_notebook(name: str, profile: str = "quick") -> Path:
         )
     except papermill.PapermillExecutionError as error:
         raise RuntimeError(f"{name}: {error.ename}: {error.evalue} (see {unfinished})") from error
-    os.replace(unfinished, executed)
+    unfinished.replace(executed)
     return executed
 
 
@@ -223,7 +225,7 @@ def refresh_notebook(name: str) -> Path:
         cell.metadata = {key: value for key, value in cell.metadata.items() if key == "tags"}
     partial = path.with_suffix(".ipynb.partial")
     nbformat.write(notebook, partial)
-    os.replace(partial, path)
+    partial.replace(path)
     return path
 
 

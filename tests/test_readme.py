@@ -1,6 +1,5 @@
 """Every Python block of the README runs, in order, in one folder; every command it names exists."""
 
-import os
 import re
 import subprocess
 import sys
