@@ -75,6 +75,7 @@ WORDS: Final[Mapping[str, Words]] = {
         "knees up": "from the knees up",
         "distant": "in the distance",
     },
+    "background": {"plain": None, "gradient": None, "room": "in a room", "outdoors": "outdoors"},
     "background_color": {"none": None} | _same(*BACKDROP),
 }
 """Attribute to the words for each of its values; None leaves the matter unsaid."""
@@ -183,10 +184,10 @@ def _doing(view: _View) -> str | None:
 
 
 def _background(view: _View, rng: np.random.Generator) -> str | None:
-    colour = view.word("background_color")
-    if not (colour and view.sees("background")) or rng.random() < 0.5:
+    place, colour = view.word("background"), view.word("background_color")
+    if not ((place or colour) and view.sees("background")) or rng.random() < 0.5:
         return None
-    return f", {colour} background"
+    return f", {place or colour + ' background'}"
 
 
 def _with_article(noun: str) -> str:

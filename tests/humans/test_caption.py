@@ -82,7 +82,8 @@ def test_what_is_out_of_the_picture_is_not_spoken_of(hidden, unsaid):
     chosen = {
         "framing": "upper body", "pose": "standing", "expression": "smiling", "hair": "long",
         "hair_color": "blond", "facial_hair": "beard", "top": "shirt", "shirt_color": "red",
-        "pattern": "plain", "bottom": "shorts", "bottom_color": "navy", "background_color": "grey",
+        "pattern": "plain", "bottom": "shorts", "bottom_color": "navy", "background": "plain",
+        "background_color": "grey",
     }  # fmt: skip
     said = set().union(*map(words, every_way(person(**chosen))))
     assert unsaid <= said, "the test would be empty"
@@ -105,7 +106,7 @@ def test_an_expression_is_not_told_from_the_side():
 
 
 def test_a_hand_close_up_speaks_of_the_hand_alone():
-    human = person(framing="hand close-up", gesture="thumb up", background_color="blue")
+    human = person(framing="hand close-up", gesture="thumb up", background="plain", background_color="blue")
     assert every_way(human) == {
         "Close-up of a hand giving a thumbs up",
         "Close-up of a hand giving a thumbs up, blue background",
@@ -123,6 +124,12 @@ def test_a_face_close_up_speaks_of_no_clothes():
 def test_captions_hold_for_the_mirrored_picture():
     for seed in range(CAPTIONS):
         assert not {"left", "right"} & words(caption(person(seed), np.random.default_rng(seed)))
+
+
+def test_a_place_is_named_instead_of_a_colour():
+    human = person(framing="upper body", background="outdoors", background_color="none")
+    assert {text.endswith(", outdoors") for text in every_way(human)} == {True, False}
+    assert not any("background" in text for text in every_way(human))
 
 
 def test_articles():
