@@ -103,12 +103,12 @@ def sample(
     prompts, seeds = list(prompts), list(seeds)
     size = pipeline.unet.config.sample_size * pipeline.vae_scale_factor if size is None else size
     factor = pipeline.vae_scale_factor * 2 ** (len(pipeline.unet.config.block_out_channels) - 1)
-    _check(prompts, seeds, steps, guidance, batch, size, factor, adapter_scale, scheduler)
     options = {
         "prompts": prompts, "seeds": seeds, "steps": steps, "guidance": guidance, "size": size,
         "adapter_scale": adapter_scale, "negative_prompt": negative_prompt, "scheduler": scheduler,
         **(origin or {}),
     }  # fmt: skip
+    _check(options, batch, factor)
     folder = None if out is None else _Folder(Path(out), options)
     wanted = [ImageSample(text, i, seed) for seed in seeds for i, text in enumerate(prompts)]
     todo = [item for item in wanted if folder is None or not folder.has(item)]
@@ -208,7 +208,8 @@ def _text(line: str, place: str) -> str:
     return text.strip()
 
 
-def _check(prompts, seeds, steps, guidance, batch, size, factor, adapter_scale, scheduler) -> None:
+def _check(options: Mapping[str, Any], batch: int, factor: int) -> None:
+    prompts, seeds, size = options["prompts"], options["seeds"], options["size"]
     if not prompts:
         raise ValueError("prompts: there must be at least one")
     for index, text in enumerate(prompts):
@@ -218,15 +219,16 @@ def _check(prompts, seeds, steps, guidance, batch, size, factor, adapter_scale, 
         isinstance(seed, int) and seed >= 0 for seed in seeds
     ):  # fmt: skip
         raise ValueError(f"seeds: must be distinct integers ≥ 0, at least one, got {seeds}")
-    for name, value in (("steps", steps), ("batch", batch)):
+    for name, value in (("steps", options["steps"]), ("batch", batch)):
         if value < 1:
             raise ValueError(f"{name}: must be ≥ 1, got {value}")
-    if not np.isfinite(guidance) or not np.isfinite(adapter_scale):
-        raise ValueError(f"guidance and adapter_scale: must be finite, got {guidance} and {adapter_scale}")
+    for name in ("guidance", "adapter_scale"):
+        if not np.isfinite(options[name]):
+            raise ValueError(f"{name}: must be finite, got {options[name]}")
     if size < factor or size % factor:
         raise ValueError(f"size: must be a positive multiple of {factor} for this base, got {size}")
-    if scheduler not in SCHEDULERS:
-        raise ValueError(f"scheduler: {unknown(scheduler, SCHEDULERS)}")
+    if options["scheduler"] not in SCHEDULERS:
+        raise ValueError(f"scheduler: {unknown(options['scheduler'], SCHEDULERS)}")
 
 
 def _has_adapter(pipeline: StableDiffusionXLPipeline) -> bool:

@@ -10,6 +10,8 @@ from typing import Any
 
 import numpy as np
 
+from fairhuman.data._sample import Box
+
 __all__ = ["BOXES", "KEYPOINTS", "HumanRecord", "read_record"]
 
 BOXES = ("face", "left_hand", "right_hand", "left_foot", "right_foot")
@@ -18,8 +20,6 @@ BOXES = ("face", "left_hand", "right_hand", "left_foot", "right_foot")
 KEYPOINTS = {"body": ("keypoints", 17), "left_hand": ("left_hand_keypoints", 21),
              "right_hand": ("right_hand_keypoints", 21)}  # fmt: skip
 """Name → key in the metadata, number of points: COCO order for the body, MediaPipe's for hands."""
-
-Box = tuple[float, float, float, float]
 
 
 @dataclass(frozen=True)

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 
 import numpy as np
 from PIL import Image
 
 __all__ = ["HumanSample", "crop_sample", "flip_sample", "resize_sample"]
+
+Box = tuple[float, float, float, float]
 
 # COCO: nose, then eyes, ears, shoulders, elbows, wrists, hips, knees, ankles, left before right.
 _COCO_MIRROR = [0, *(i + d for i in range(1, 17, 2) for d in (1, 0))]
@@ -36,7 +38,7 @@ class HumanSample:
     image: np.ndarray
     text: str
     masks: Mapping[str, np.ndarray] = field(default_factory=dict)
-    boxes: Mapping[str, tuple[float, float, float, float] | None] = field(default_factory=dict)
+    boxes: Mapping[str, Box | None] = field(default_factory=dict)
     keypoints: Mapping[str, np.ndarray] = field(default_factory=dict)
     pose: np.ndarray | None = None
     depth: np.ndarray | None = None
@@ -123,12 +125,12 @@ def resize_sample(sample: HumanSample, height: int, width: int) -> HumanSample:
     return _on_grids(replace(sample, boxes=boxes, keypoints=keypoints), resize)
 
 
-def _cut(box, height: int, width: int):
+def _cut(box: Box, height: int, width: int) -> Box | None:
     x0, y0, x1, y1 = max(box[0], 0), max(box[1], 0), min(box[2], width), min(box[3], height)
     return (x0, y0, x1, y1) if x0 < x1 and y0 < y1 else None
 
 
-def _on_grids(sample: HumanSample, operate) -> HumanSample:
+def _on_grids(sample: HumanSample, operate: Callable[[np.ndarray, str], np.ndarray]) -> HumanSample:
     return replace(
         sample,
         image=operate(sample.image, "image"),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -157,7 +157,7 @@ def collate(
     """Noise the examples and stack them on ``device``. Noising is done in float32; what the UNet reads is
     then brought to its ``dtype``, the target stays in float32."""
 
-    def stack(tensors) -> Tensor:
+    def stack(tensors: Iterable[Tensor]) -> Tensor:
         return torch.stack(list(tensors)).to(device)
 
     latents, noise = stack(e.latents for e in examples), stack(e.noise for e in examples)
