@@ -2,7 +2,7 @@
 # make test        unit tests, README examples, and every notebook's outputs
 # make lab         JupyterLab on the notebooks
 # make figures     redraw figures/ from results/PROFILE
-# make notebooks   execute the notebooks in place, so that their stored outputs are today's
+# make notebooks   execute the notebooks in place: their outputs, results/quick and figures/ are then of one run
 # make clean       remove the environment and everything computed but results/ and figures/
 PROFILE ?= quick
 CORES   ?= $(shell getconf _NPROCESSORS_ONLN)
@@ -31,7 +31,7 @@ figures: $(READY)
 	$(RUN) -m fairhuman figures --profile $(PROFILE)
 
 notebooks: $(READY)
-	FAIRHUMAN_WORKSPACE=$(CURDIR)/build/notebooks $(RUN) -m fairhuman refresh
+	$(RUN) -m fairhuman refresh
 
 clean:
 	rm -rf $(VENV) build runs .snakemake .pytest_cache .ruff_cache .hypothesis

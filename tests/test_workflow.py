@@ -4,7 +4,7 @@ import nbformat
 import pytest
 
 from fairhuman import workflow
-from fairhuman.workflow import Step, executed_path, run_notebook
+from fairhuman.workflow import Step, executed_path, refresh_notebook, run_notebook
 
 
 @pytest.fixture
@@ -62,6 +62,24 @@ def test_what_a_step_made_is_kept_until_its_inputs_change(checkout):
     assert found() == "1"  # same inputs: goes on from what is there
     (checkout / "fairhuman" / "part.py").write_text("changed = True")
     assert found() == "0"  # the library changed: begun anew
+
+
+def test_a_notebook_is_refreshed_in_place(checkout):
+    write_notebook(checkout, "print(count * 21)")
+    path = refresh_notebook("00_first")
+    notebook = nbformat.read(path, as_version=4)
+    assert notebook.cells[-1].outputs[0].text == "42\n"
+    assert [cell.execution_count for cell in notebook.cells] == [1, 2]
+    assert set(notebook.metadata) == {"kernelspec", "language_info"}
+
+
+def test_a_failing_notebook_is_left_as_it_was(checkout):
+    write_notebook(checkout, "1 / 0")
+    path = checkout / "notebooks" / "00_first.ipynb"
+    before = path.read_bytes()
+    with pytest.raises(RuntimeError, match="ZeroDivisionError"):
+        refresh_notebook("00_first")
+    assert path.read_bytes() == before
 
 
 def test_an_unknown_notebook_is_refused(checkout):
