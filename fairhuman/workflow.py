@@ -202,7 +202,7 @@ def refresh_notebook(name: str) -> Path:
     """Execute a notebook in place, with its own parameters, so that its stored outputs are today's.
 
     Its parameters are those of ``quick``, and so are the run folders: kept or removed as for
-    :func:`run_notebook`. Nothing else of the file changes: metadata is reduced to the kernel, outputs keep their execution counts.
+    :func:`run_notebook`. Metadata is reduced to the kernel; nothing else of the file changes.
 
     Raises:
         ValueError: No such notebook.
