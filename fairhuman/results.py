@@ -7,6 +7,7 @@ import json
 import math
 import os
 import platform
+import re
 import subprocess
 from collections.abc import Mapping
 from datetime import UTC, datetime
@@ -65,7 +66,7 @@ def write_result(
     path = results_directory(profile) / f"{name}.json"
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_suffix(".json.partial")
-    partial.write_text(json.dumps(content, indent=1, allow_nan=False) + "\n")
+    partial.write_text(_dumps(content) + "\n")
     partial.replace(path)
     return path
 
@@ -117,6 +118,12 @@ def plain(value: Any) -> Any:
     if isinstance(value, float):
         return value if math.isfinite(value) else None
     raise TypeError(f"a result cannot hold {type(value).__name__}: {value!r}")
+
+
+def _dumps(content: Any) -> str:
+    """JSON that reads well and differs line by line: mappings unfolded, lists of plain values on one line."""
+    text = json.dumps(content, indent=1, allow_nan=False)
+    return re.sub(r"\[\n[^\[\]{}\"]*\]", lambda found: "[" + " ".join(found[0][1:-1].split()) + "]", text)
 
 
 def _version(package: str) -> str | None:

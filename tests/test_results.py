@@ -23,6 +23,13 @@ def test_a_result_says_how_it_was_obtained(workspace):
     assert result["provenance"]["versions"]["torch"].startswith("2.")
 
 
+def test_the_file_is_plain_json_with_lists_on_one_line(workspace):
+    figures = {"rows": [[1, 2], [3.5, None]], "names": ["a [1,  2]", "b"], "empty": []}
+    path = write_result("quick", "lists", figures, parameters={}, samples=1, seed=0)
+    assert json.loads(path.read_text())["figures"] == figures
+    assert "[3.5, null]" in path.read_text()
+
+
 def test_nothing_is_left_half_written(workspace):
     write_result("quick", "rates", {"face": 1}, parameters={}, samples=1, seed=0)
     with pytest.raises(TypeError, match="object"):
