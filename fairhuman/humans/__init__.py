@@ -73,4 +73,4 @@ def render_human(rng: np.random.Generator, preset: str = "studio", size: int = 2
     from fairhuman.humans._attributes import seen_attributes
     from fairhuman.humans._render import draw
 
-    return seen_attributes(draw(getattr(_presets, preset)(rng), size))
+    return seen_attributes(draw(_presets.PRESETS[preset](rng), size))

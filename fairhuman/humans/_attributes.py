@@ -20,7 +20,10 @@ def seen_attributes(picture: HumanImage) -> HumanImage:
     share = np.bincount(picture.parts.ravel(), minlength=len(Part)) / picture.parts.size
     hands = [
         picture.attributes[name]
-        for name, part in (("left_gesture", Part.LEFT_HAND), ("right_gesture", Part.RIGHT_HAND))
+        for name, part in (
+            ("left_gesture", Part.LEFT_HAND),
+            ("right_gesture", Part.RIGHT_HAND),
+        )
         if share[part] >= _ENOUGH
     ]
     gesture = next((hand for hand in hands if hand != "relaxed"), "relaxed")

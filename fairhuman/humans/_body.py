@@ -51,15 +51,16 @@ def quiet_import() -> Iterator[None]:
     """Warp greets on stdout and warns of an absent GPU on stderr from native code."""
     logging.getLogger("anny").setLevel(logging.ERROR)
     saved = os.dup(1), os.dup(2)
-    with open(os.devnull, "w") as sink:
-        os.dup2(sink.fileno(), 1)
-        os.dup2(sink.fileno(), 2)
-        try:
-            yield
-        finally:
-            for number, descriptor in zip((1, 2), saved, strict=True):
-                os.dup2(descriptor, number)
-                os.close(descriptor)
+    sink = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(sink, 1)
+    os.dup2(sink, 2)
+    try:
+        yield
+    finally:
+        for number, descriptor in zip((1, 2), saved, strict=True):
+            os.dup2(descriptor, number)
+            os.close(descriptor)
+        os.close(sink)
 
 
 @dataclass(frozen=True)
@@ -204,13 +205,22 @@ def _along_arm(points: NDArray, heads: NDArray, bones: Mapping[str, int]) -> NDA
 def _arm_share(model: torch.nn.Module, bones: Mapping[str, int]) -> NDArray[np.float32]:
     names = ("upperarm", "lowerarm", "wrist", "finger", "metacarpal")
     arm = np.array([label.startswith(names) for label in bones])
-    weights, indices = model.vertex_bone_weights.numpy(), model.vertex_bone_indices.numpy()
+    weights, indices = (
+        model.vertex_bone_weights.numpy(),
+        model.vertex_bone_indices.numpy(),
+    )
     return (weights * arm[indices]).sum(1).astype(np.float32)
 
 
 def _fingertips(model: torch.nn.Module, bones: Mapping[str, int]) -> NDArray[np.int32]:
-    canonical, heads = model.template_vertices.numpy(), model.template_bone_heads.numpy()
-    weights, indices = model.vertex_bone_weights.numpy(), model.vertex_bone_indices.numpy()
+    canonical, heads = (
+        model.template_vertices.numpy(),
+        model.template_bone_heads.numpy(),
+    )
+    weights, indices = (
+        model.vertex_bone_weights.numpy(),
+        model.vertex_bone_indices.numpy(),
+    )
     tips = []
     for side in "LR":
         for finger in range(1, 6):

@@ -19,7 +19,12 @@ def _table(**codes: str) -> Mapping[str, tuple[float, float, float]]:
 
 
 SKIN = _table(
-    very_light="#f0cdb8", light="#e2b598", medium="#c99570", tan="#ab7850", brown="#7d5238", dark="#513527"
+    very_light="#f0cdb8",
+    light="#e2b598",
+    medium="#c99570",
+    tan="#ab7850",
+    brown="#7d5238",
+    dark="#513527",
 )
 HAIR = _table(
     black="#14110f",

@@ -27,13 +27,33 @@ _PAIRED = (
 EXPRESSIONS: Mapping[str, Mapping[str, float]] = {
     "neutral": {},
     "smiling": {"mouthSmile": 0.75, "cheekSquint": 0.35, "eyeSquint": 0.15},
-    "laughing": {"mouthSmile": 0.85, "jawOpen": 0.34, "mouthUpperUp": 0.35, "mouthLowerDown": 0.25, "cheekSquint": 0.6, "eyeSquint": 0.35, "browOuterUp": 0.2},
-    "surprised": {"jawOpen": 0.42, "browInnerUp": 0.9, "browOuterUp": 0.9, "eyeWide": 0.8, "mouthFunnel": 0.3},
-    "frowning": {"browDown": 0.95, "mouthFrown": 0.75, "eyeSquint": 0.25, "mouthPress": 0.3, "noseSneer": 0.25},
+    "laughing": {
+        "mouthSmile": 0.85,
+        "jawOpen": 0.34,
+        "mouthUpperUp": 0.35,
+        "mouthLowerDown": 0.25,
+        "cheekSquint": 0.6,
+        "eyeSquint": 0.35,
+        "browOuterUp": 0.2,
+    },
+    "surprised": {
+        "jawOpen": 0.42,
+        "browInnerUp": 0.9,
+        "browOuterUp": 0.9,
+        "eyeWide": 0.8,
+        "mouthFunnel": 0.3,
+    },
+    "frowning": {
+        "browDown": 0.95,
+        "mouthFrown": 0.75,
+        "eyeSquint": 0.25,
+        "mouthPress": 0.3,
+        "noseSneer": 0.25,
+    },
     "sad": {"browInnerUp": 0.95, "mouthFrown": 0.8, "eyeBlink": 0.18},
     "eyes closed": {"eyeBlink": 1.0, "mouthSmile": 0.15},
     "pouting": {"mouthPucker": 0.8, "browDown": 0.2},
-}  # fmt: skip
+}
 
 
 def facial_actions(expression: str, strength: float) -> dict[str, float]:
@@ -50,7 +70,11 @@ def facial_actions(expression: str, strength: float) -> dict[str, float]:
 
 def phenotype(rng: np.random.Generator, gender: str, age: str, skin: str) -> dict[str, float]:
     """Proportions of an adult. anny's ages: 2/3 is a young adult, 1 is old."""
-    low, high = {"young": (0.667, 0.70), "middle-aged": (0.74, 0.82), "elderly": (0.88, 0.97)}[age]
+    low, high = {
+        "young": (0.667, 0.70),
+        "middle-aged": (0.74, 0.82),
+        "elderly": (0.88, 0.97),
+    }[age]
     ancestry = rng.dirichlet(
         {
             "very light": (0.2, 0.7, 3),

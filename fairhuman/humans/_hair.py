@@ -46,7 +46,14 @@ STYLES: Mapping[str, HairStyle] = {
         HairStyle("short curly", cap=(0.014, 0.034), curl=0.8),
         HairStyle("bob", cap=(0.016, 0.022), length=0.07, flare=-0.004),
         HairStyle("long", cap=(0.014, 0.020), length=0.26, flare=0.010),
-        HairStyle("long wavy", cap=(0.018, 0.024), length=0.24, flare=0.022, wave=0.010, curl=0.35),
+        HairStyle(
+            "long wavy",
+            cap=(0.018, 0.024),
+            length=0.24,
+            flare=0.022,
+            wave=0.010,
+            curl=0.35,
+        ),
         HairStyle("bun", cap=(0.007, 0.012), knot=(0.112, 0.030, 0.046, 0.044, 0.040)),
         HairStyle("ponytail", cap=(0.006, 0.012), knot=(-0.055, 0.125, 0.032, 0.032, 0.125)),
         HairStyle("afro", cap=(0.060, 0.075), curl=1.0),
@@ -185,7 +192,13 @@ def grow(
         local, canonical = _knot(style.knot, low, high)
         posed = pose(local)
         parts.append(
-            (posed, _grid_normals(posed, *KNOT_SHAPE), canonical, grid_faces(*KNOT_SHAPE), Piece.KNOT)
+            (
+                posed,
+                _grid_normals(posed, *KNOT_SHAPE),
+                canonical,
+                grid_faces(*KNOT_SHAPE),
+                Piece.KNOT,
+            )
         )
     if not parts:
         empty = np.zeros((0, 3), np.float32)
@@ -213,7 +226,10 @@ def _curtain(style: HairStyle, low: Array, high: Array, rng: np.random.Generator
     angle = np.linspace(-span, span, columns)
     down = np.linspace(0, 1, rows)
     centre = np.array([0.0, (low[1] + high[1]) / 2 + 0.004, low[2] * 0.42 + high[2] * 0.58])
-    side, back = (high[0] - low[0]) / 2 + style.cap[0] * 0.8, (high[1] - low[1]) / 2 + style.cap[0] * 0.8
+    side, back = (
+        (high[0] - low[0]) / 2 + style.cap[0] * 0.8,
+        (high[1] - low[1]) / 2 + style.cap[0] * 0.8,
+    )
     top = high[2] - centre[2] + style.cap[1]
     arc = 0.42  # of the rows lie on the head
     polar = np.clip(down / arc, 0, 1) * np.pi / 2
@@ -259,12 +275,21 @@ def _knot(knot: tuple[float, ...], low: Array, high: Array) -> tuple[Array, Arra
     a = np.linspace(0, 2 * np.pi, columns)[:, None]
     p = np.linspace(0, np.pi, rows)[None]
     sphere = np.stack(
-        [np.cos(a) * np.sin(p), np.sin(a) * np.sin(p), np.broadcast_to(np.cos(p), (columns, rows))], -1
+        [
+            np.cos(a) * np.sin(p),
+            np.sin(a) * np.sin(p),
+            np.broadcast_to(np.cos(p), (columns, rows)),
+        ],
+        -1,
     )
     centre = np.array([0.0, (low[1] + high[1]) / 2 + behind, (low[2] + high[2]) / 2 + 0.02 + height])
     local = sphere.reshape(-1, 3) * np.asarray(radii) + centre
     canonical = np.stack(
-        [np.broadcast_to(a, (columns, rows)), np.broadcast_to(p, (columns, rows)), np.zeros((columns, rows))],
+        [
+            np.broadcast_to(a, (columns, rows)),
+            np.broadcast_to(p, (columns, rows)),
+            np.zeros((columns, rows)),
+        ],
         -1,
     )
     return local.astype(np.float32), canonical.reshape(-1, 3).astype(np.float32)

@@ -38,10 +38,17 @@ _SHAPES: Mapping[str, HandShape] = {
     "pointing": HandShape((_STRAIGHT, _FIST, _FIST, _FIST), oppose=-26, flex=26, thumb=(36, 40)),
     "thumb up": HandShape((_FIST,) * 4, oppose=4, flex=-26, thumb=(-12, -18)),
     "two fingers": HandShape(
-        (_STRAIGHT, _STRAIGHT, _FIST, _FIST), spread=13, oppose=-28, flex=30, thumb=(36, 40)
+        (_STRAIGHT, _STRAIGHT, _FIST, _FIST),
+        spread=13,
+        oppose=-28,
+        flex=30,
+        thumb=(36, 40),
     ),
     "gripping": HandShape(
-        ((44, 52, 30), (46, 54, 32), (48, 56, 34), (50, 58, 36)), oppose=-30, flex=8, thumb=(18, 26)
+        ((44, 52, 30), (46, 54, 32), (48, 56, 34), (50, 58, 36)),
+        oppose=-30,
+        flex=8,
+        thumb=(18, 26),
     ),
 }
 GESTURES: dict[str, HandShape] = {name: replace(shape, name=name) for name, shape in _SHAPES.items()}

@@ -12,7 +12,28 @@ from fairhuman.humans._structs import Look
 from fairhuman.humans._types import OCCLUDED, OUTSIDE, VISIBLE, Camera
 
 # How deep a joint may lie below the surface in front of it and still count as seen, metres.
-_DEPTH = {"body": (0.04, 0.04, 0.04, 0.07, 0.07, 0.13, 0.13, 0.09, 0.09, 0.06, 0.06, 0.18, 0.18, 0.12, 0.12, 0.09, 0.09), "hand": 0.032}  # fmt: skip
+_DEPTH = {
+    "body": (
+        0.04,
+        0.04,
+        0.04,
+        0.07,
+        0.07,
+        0.13,
+        0.13,
+        0.09,
+        0.09,
+        0.06,
+        0.06,
+        0.18,
+        0.18,
+        0.12,
+        0.12,
+        0.09,
+        0.09,
+    ),
+    "hand": 0.032,
+}
 
 
 def body_keypoints(points: NDArray[np.float32], shape: Topology) -> NDArray[np.float64]:

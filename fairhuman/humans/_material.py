@@ -1,3 +1,4 @@
+# ruff: noqa: UP018, RET504, SIM102 (to Warp, float(0.0) is a variable)
 """What each surface looks like at a point: skin, eyes, hair, clothes (Warp functions).
 
 Canonical coordinates are those of the neutral body: x to the person's left, y backwards,
@@ -73,8 +74,6 @@ def beard(c: wp.vec3) -> float:
 @wp.func
 def skin(c: wp.vec3, paint: wp.vec4, head: bool, hand: bool, look: Look) -> wp.vec3:
     base = look.skin
-    mottle = grain(look.seed, c[0] * 40.0, c[1] * 40.0, c[2] * 40.0)
-    base = base * (1.0 + 0.05 * mottle)
     if head:
         x = wp.abs(c[0])
         cheek = wp.exp(-((x - 0.047) * (x - 0.047) + (c[2] - 0.692) * (c[2] - 0.692)) / 0.0004)

@@ -72,7 +72,11 @@ class Pose:
     left_leg: Leg = field(default_factory=Leg)
     right_leg: Leg = field(default_factory=Leg)
     head: tuple[float, float, float] = (0.0, 0.0, 0.0)
-    spine: tuple[float, float, float] = (0.0, 0.0, 0.0)  # twist, lean forward, lean left
+    spine: tuple[float, float, float] = (
+        0.0,
+        0.0,
+        0.0,
+    )  # twist, lean forward, lean left
     gaze: tuple[float, float] = (0.0, 0.0)  # yaw, pitch
     turn: float = 0.0  # of the whole body, degrees to its left
 
@@ -139,7 +143,15 @@ class Solver:
         rotations, positions = self.solve()
         index = {
             n: self.bones[f"{n}.{side}"]
-            for n in ("clavicle", "upperarm01", "lowerarm01", "wrist", "finger3-1", "finger2-1", "finger5-1")
+            for n in (
+                "clavicle",
+                "upperarm01",
+                "lowerarm01",
+                "wrist",
+                "finger3-1",
+                "finger2-1",
+                "finger5-1",
+            )
         }
         chest = rotations[self.bones["spine01"]]
         if spec.raise_shoulder:
@@ -213,7 +225,13 @@ class Solver:
 
 def _twist(matrix: Array, axis: Array) -> float:
     """Degrees of a rotation about an axis (swing-twist)."""
-    vector = np.array([matrix[2, 1] - matrix[1, 2], matrix[0, 2] - matrix[2, 0], matrix[1, 0] - matrix[0, 1]])
+    vector = np.array(
+        [
+            matrix[2, 1] - matrix[1, 2],
+            matrix[0, 2] - matrix[2, 0],
+            matrix[1, 0] - matrix[0, 1],
+        ]
+    )
     w = np.sqrt(max(1 + np.trace(matrix), 1e-12)) / 2
     return float(np.rad2deg(2 * np.arctan2(vector @ axis / (4 * w), w) + np.pi) % 360 - 180)
 
@@ -223,7 +241,13 @@ def _limit(matrix: Array, degrees: float) -> Array:
     angle = np.rad2deg(np.arccos(np.clip((np.trace(matrix) - 1) / 2, -1, 1)))
     if angle <= degrees:
         return matrix
-    vector = np.array([matrix[2, 1] - matrix[1, 2], matrix[0, 2] - matrix[2, 0], matrix[1, 0] - matrix[0, 1]])
+    vector = np.array(
+        [
+            matrix[2, 1] - matrix[1, 2],
+            matrix[0, 2] - matrix[2, 0],
+            matrix[1, 0] - matrix[0, 1],
+        ]
+    )
     return rotation(vector, degrees)
 
 
@@ -238,7 +262,12 @@ def solve_pose(
         step = rotation((0, 0, 1), twist / 5) @ rotation((1, 0, 0), lean / 5) @ rotation((0, 1, 0), side / 5)
         solver.set(bone, step)
     yaw, pitch, roll = pose.head
-    for bone, share in (("neck01", 0.2), ("neck02", 0.25), ("neck03", 0.25), ("head", 0.3)):
+    for bone, share in (
+        ("neck01", 0.2),
+        ("neck02", 0.25),
+        ("neck03", 0.25),
+        ("head", 0.3),
+    ):
         solver.set(
             bone,
             rotation((0, 0, 1), share * yaw)
@@ -247,7 +276,10 @@ def solve_pose(
         )
     for eye in ("eye.L", "eye.R"):
         solver.set(eye, rotation((0, 0, 1), pose.gaze[0]) @ rotation((1, 0, 0), pose.gaze[1]))
-    for side_name, leg, sign in (("L", pose.left_leg, 1.0), ("R", pose.right_leg, -1.0)):
+    for side_name, leg, sign in (
+        ("L", pose.left_leg, 1.0),
+        ("R", pose.right_leg, -1.0),
+    ):
         thigh = rotation((0, sign, 0), -leg.spread) @ rotation((1, 0, 0), -leg.flex)
         turn = rotation((0, 0, 1), sign * leg.turn)
         solver.set(f"upperleg01.{side_name}", turn @ thigh)

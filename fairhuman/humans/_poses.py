@@ -44,18 +44,32 @@ def waving(rng: Rng) -> Arm:
 def showing(rng: Rng) -> Arm:
     """A hand held up before the shoulder, its palm to the camera."""
     wrist = (rng.uniform(0.14, 0.40), rng.uniform(0.34, 0.46), rng.uniform(-0.06, 0.16))
-    return Arm(wrist, (0.45, -0.2, -1), (rng.uniform(-0.12, 0.2), 0.15, 1), _near(rng, (-0.1, 1, 0), 0.08))
+    return Arm(
+        wrist,
+        (0.45, -0.2, -1),
+        (rng.uniform(-0.12, 0.2), 0.15, 1),
+        _near(rng, (-0.1, 1, 0), 0.08),
+    )
 
 
 def thumbing(rng: Rng) -> Arm:
     """A fist held forward with the thumb side up."""
-    wrist = (rng.uniform(0.02, 0.22), rng.uniform(0.42, 0.52), rng.uniform(-0.22, -0.02))
+    wrist = (
+        rng.uniform(0.02, 0.22),
+        rng.uniform(0.42, 0.52),
+        rng.uniform(-0.22, -0.02),
+    )
     return Arm(wrist, (0.5, -0.3, -1), _near(rng, (-0.75, 0.65, 0.05), 0.07), (-0.65, -0.75, 0))
 
 
 def pointing_up(rng: Rng) -> Arm:
     wrist = (rng.uniform(0.12, 0.36), rng.uniform(0.34, 0.46), rng.uniform(-0.05, 0.14))
-    return Arm(wrist, (0.45, -0.2, -1), (rng.uniform(-0.2, 0.1), 0.12, 1), _near(rng, (-0.35, 1, 0), 0.1))
+    return Arm(
+        wrist,
+        (0.45, -0.2, -1),
+        (rng.uniform(-0.2, 0.1), 0.12, 1),
+        _near(rng, (-0.35, 1, 0), 0.1),
+    )
 
 
 def on_hip(rng: Rng) -> Arm:
@@ -73,18 +87,33 @@ def crossed(rng: Rng, over: bool) -> Arm:
     forward, height = (0.135, 0.005) if over else (0.075, -0.045)
     wrist = (-0.085 if over else -0.075, forward, height - 0.055)
     return Arm(
-        wrist, (0.9, 0.05, -1), (-1, -0.05, 0.22 if over else 0.12), (-0.05, -1, -0.05), landmark="chest"
+        wrist,
+        (0.9, 0.05, -1),
+        (-1, -0.05, 0.22 if over else 0.12),
+        (-0.05, -1, -0.05),
+        landmark="chest",
     )
 
 
 def raised(rng: Rng) -> Arm:
     wrist = (rng.uniform(0.25, 0.5), rng.uniform(0.0, 0.12), rng.uniform(0.72, 0.85))
-    return Arm(wrist, (1, -0.2, -0.2), (rng.uniform(0, 0.3), 0, 1), (-0.1, 1, 0), raise_shoulder=22)
+    return Arm(
+        wrist,
+        (1, -0.2, -0.2),
+        (rng.uniform(0, 0.3), 0, 1),
+        (-0.1, 1, 0),
+        raise_shoulder=22,
+    )
 
 
 def reaching(rng: Rng) -> Arm:
     wrist = (rng.uniform(0.0, 0.3), rng.uniform(0.7, 0.85), rng.uniform(-0.1, 0.25))
-    return Arm(wrist, (0.4, -0.1, -1), _near(rng, (0.05, 1, 0.15), 0.08), _near(rng, (-0.5, 0.1, -0.7), 0.1))
+    return Arm(
+        wrist,
+        (0.4, -0.1, -1),
+        _near(rng, (0.05, 1, 0.15), 0.08),
+        _near(rng, (-0.5, 0.1, -0.7), 0.1),
+    )
 
 
 def clasped(rng: Rng, over: bool) -> Arm:
@@ -102,7 +131,12 @@ def _legs(rng: Rng) -> tuple[Leg, Leg]:
     spread, turn = rng.uniform(-11, -5), rng.uniform(4, 14)
     left, right = Leg(spread=spread, turn=turn), Leg(spread=spread, turn=turn)
     if rng.random() < 0.5:  # weight on one leg, the other knee a little bent
-        bent = Leg(flex=rng.uniform(6, 14), spread=spread + 3, knee=rng.uniform(10, 20), turn=turn + 8)
+        bent = Leg(
+            flex=rng.uniform(6, 14),
+            spread=spread + 3,
+            knee=rng.uniform(10, 20),
+            turn=turn + 8,
+        )
         left, right = (bent, right) if rng.random() < 0.5 else (left, bent)
     return left, right
 
@@ -110,7 +144,14 @@ def _legs(rng: Rng) -> tuple[Leg, Leg]:
 def _standing(rng: Rng, gesture: str) -> Pose:
     left, right = _legs(rng)
     relaxed = GESTURES["relaxed"]
-    return Pose(hanging(rng), hanging(rng), jitter(relaxed, rng, 3), jitter(relaxed, rng, 3), left, right)
+    return Pose(
+        hanging(rng),
+        hanging(rng),
+        jitter(relaxed, rng, 3),
+        jitter(relaxed, rng, 3),
+        left,
+        right,
+    )
 
 
 def _one_arm(make: Callable[[Rng], Arm]) -> Callable[[Rng, str], Pose]:
@@ -130,7 +171,13 @@ def _two_arms(make: Callable[..., Arm], ordered: bool = False) -> Callable[[Rng,
         over = bool(rng.random() < 0.5)
         arms = (make(rng, over), make(rng, not over)) if ordered else (make(rng), make(rng))
         hands = jitter(GESTURES[gesture], rng, 2.5), jitter(GESTURES[gesture], rng, 2.5)
-        return replace(pose, left_arm=arms[0], right_arm=arms[1], left_hand=hands[0], right_hand=hands[1])
+        return replace(
+            pose,
+            left_arm=arms[0],
+            right_arm=arms[1],
+            left_hand=hands[0],
+            right_hand=hands[1],
+        )
 
     return draw
 
@@ -139,7 +186,13 @@ def _walking(rng: Rng, gesture: str) -> Pose:
     pose = _standing(rng, gesture)
     step = rng.uniform(18, 28)
     front = Leg(flex=step, spread=-9, knee=rng.uniform(4, 12), turn=3)
-    back = Leg(flex=-0.75 * step, spread=-9, knee=rng.uniform(12, 28), turn=6, heel=rng.uniform(14, 28))
+    back = Leg(
+        flex=-0.75 * step,
+        spread=-9,
+        knee=rng.uniform(12, 28),
+        turn=6,
+        heel=rng.uniform(14, 28),
+    )
     swing = rng.uniform(0.12, 0.22)
     ahead, behind = hanging(rng, swing), hanging(rng, -swing)
     if rng.random() < 0.5:

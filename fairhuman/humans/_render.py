@@ -10,14 +10,14 @@ import warp as wp
 from numpy.typing import NDArray
 
 from fairhuman.humans import _shade
-from fairhuman.humans._body import Piece, Zone, load_model, topology
+from fairhuman.humans._body import load_model, topology
 from fairhuman.humans._camera import Shot, aim
 from fairhuman.humans._hair import STYLES, grow
 from fairhuman.humans._keypoints import body_keypoints, hand_keypoints, visibility
 from fairhuman.humans._pose import Pose, body_landmarks, solve_pose
 from fairhuman.humans._structs import Light, Look, Stage, View
 from fairhuman.humans._types import REGION_PARTS, Camera, HumanImage
-from fairhuman.humans._wardrobe import Outfit, dress
+from fairhuman.humans._wardrobe import Outfit, cloth_vertices, dress
 
 Array = NDArray[np.float32]
 
@@ -109,13 +109,21 @@ def _subject(shot: Shot, points: Array, positions: Array) -> Array:
 def _view(camera: Camera, points: Array, size: int) -> View:
     view = View()
     right, down, forward = (wp.vec3(*row) for row in camera.rotation)
-    view.origin, view.right, view.down, view.forward = wp.vec3(*camera.position), right, down, forward
+    view.origin, view.right, view.down, view.forward = (
+        wp.vec3(*camera.position),
+        right,
+        down,
+        forward,
+    )
     view.fx, view.fy, view.cx, view.cy = camera.fx, camera.fy, camera.cx, camera.cy
     view.width = view.height = size
     pixels = camera.project(camera.to_camera(points))
     (left, top), (right_edge, bottom) = pixels.min(0) - 2, pixels.max(0) + 3
     view.left, view.top = int(np.clip(left, 0, size)), int(np.clip(top, 0, size))
-    view.right_edge, view.bottom = int(np.clip(right_edge, 0, size)), int(np.clip(bottom, 0, size))
+    view.right_edge, view.bottom = (
+        int(np.clip(right_edge, 0, size)),
+        int(np.clip(bottom, 0, size)),
+    )
     return view
 
 
@@ -146,9 +154,10 @@ def draw(picture: Picture, size: int) -> HumanImage:
     kinds = np.concatenate([shape.piece[keep] + 16 * shape.zone[keep], hair.kinds]).astype(np.int32)
 
     camera = aim(picture.shot, _subject(picture.shot, points, positions), size)
-    used = np.unique(faces)
+    used = np.zeros(len(all_points), bool)
+    used[faces] = True
     stage = picture.stage
-    stage.floor_z = float(points[np.unique(shape.faces[shape.piece == Piece.CLOTH]), 2].min()) - 0.001
+    stage.floor_z = float(points[cloth_vertices(), 2].min()) - 0.001
     view = _view(camera, all_points[used], size)
     mesh = wp.Mesh(_array(all_points, wp.vec3), _array(faces.reshape(-1), wp.int32))
     scene = (
@@ -158,7 +167,8 @@ def draw(picture: Picture, size: int) -> HumanImage:
         _array(paint, wp.vec4),
         _array(kinds, wp.int32),
     )
-    boxes = wp.array(picture.boxes, dtype=wp.vec3, device="cpu")
+    heights = np.array([0.0, 0.0, stage.floor_z], np.float32) * np.array([[1], [1], [0], [0]], np.float32)
+    boxes = wp.array(picture.boxes + heights, dtype=wp.vec3, device="cpu")  # they stand on the floor
     image = wp.empty((size, size, 3), dtype=wp.uint8, device="cpu")
     parts = wp.empty((size, size), dtype=wp.uint8, device="cpu")
     coverage = wp.empty((size, size, 6), dtype=wp.float32, device="cpu")
@@ -166,7 +176,18 @@ def draw(picture: Picture, size: int) -> HumanImage:
     wp.launch(
         _shade.render,
         (size, size),
-        [*scene, boxes, view, person.look, picture.light, stage, image, parts, coverage, depth],
+        [
+            *scene,
+            boxes,
+            view,
+            person.look,
+            picture.light,
+            stage,
+            image,
+            parts,
+            coverage,
+            depth,
+        ],
         device="cpu",
     )
     body = body_keypoints(points, shape)

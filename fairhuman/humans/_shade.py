@@ -1,18 +1,24 @@
+# ruff: noqa: UP018, SIM102 (to Warp, float(0.0) and int(0) are variables; a nested if saves work)
 """The kernels: vertex normals, the picture, and what hides a keypoint."""
 
 from __future__ import annotations
 
 import warp as wp
 
+from fairhuman.humans._backdrop import backdrop
+from fairhuman.humans._light import shade
+from fairhuman.humans._material import folds, grain
 from fairhuman.humans._structs import Light, Look, Stage, Surface, View
-from fairhuman.humans._trace import backdrop, first_surface, free_path, shade
+from fairhuman.humans._surface import first_surface, free_path
 
 labels_vec = wp.types.vector(length=16, dtype=wp.float32)
 
 
 @wp.kernel(enable_backward=False)
 def add_face_normals(
-    points: wp.array(dtype=wp.vec3), faces: wp.array(dtype=wp.int32), normals: wp.array(dtype=wp.vec3)
+    points: wp.array(dtype=wp.vec3),
+    faces: wp.array(dtype=wp.int32),
+    normals: wp.array(dtype=wp.vec3),
 ):
     f = wp.tid()
     i, j, k = faces[3 * f], faces[3 * f + 1], faces[3 * f + 2]
@@ -70,6 +76,10 @@ def render(
     open = wp.vec2(0.0)
     seen = wp.vec2(0.0)
     count = labels_vec()
+    fold = wp.vec3(0.0)
+    mottle = float(1.0)
+    folded = int(0)
+    mottled = int(0)
     depth[row, column] = 0.0
     near = column >= view.left and column < view.right_edge and row >= view.top and row < view.bottom
     for k in range(9):
@@ -86,13 +96,37 @@ def render(
             count[s.label] = count[s.label] + 1.0
             if k == 4:
                 depth[row, column] = s.t * wp.dot(d, view.forward)
+            # Slow fields, taken once a pixel: the cloth's folds, the skin's mottle.
+            if s.label == 12 or s.label == 13:
+                if folded == 0:
+                    fold = folds(s.point, s.paint, look)
+                    folded = 1
+                s.normal = wp.normalize(s.normal + fold - s.normal * wp.dot(s.normal, fold))
+            elif s.kind == 1:
+                if mottled == 0:
+                    mottle = 1.0 + 0.05 * grain(
+                        look.seed,
+                        s.point[0] * 40.0,
+                        s.point[1] * 40.0,
+                        s.point[2] * 40.0,
+                    )
+                    mottled = 1
+                s.albedo = s.albedo * mottle
             rows = shade(s, d, light)
             person_direct = person_direct + rows[0]
             person_ambient = person_ambient + rows[1]
             person_rest = person_rest + rows[2]
         else:
             count[0] = count[0] + 1.0
-            s = backdrop(view.origin, d, x / float(view.width), y / float(view.height), stage, light, boxes)
+            s = backdrop(
+                view.origin,
+                d,
+                x / float(view.width),
+                y / float(view.height),
+                stage,
+                light,
+                boxes,
+            )
             if s.kind == 4 and (stage.kind > 0 or s.hit == 0):
                 scene_rest = scene_rest + s.albedo
             elif s.kind == 4:  # a seamless floor: the backdrop's colour, darkened by shadow

@@ -95,4 +95,6 @@ class Surface:
     shine: wp.float32
     gloss: wp.float32
     kind: wp.int32  # 0 cloth, 1 skin, 2 hair, 3 eye
+    point: wp.vec3  # canonical
+    paint: wp.vec4
     label: wp.int32

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import functools
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from fairhuman.humans._body import Piece, Topology, Zone
+from fairhuman.humans._body import Piece, Topology, Zone, topology
 
 PATTERNS = ("plain", "striped", "checked", "buttoned", "open", "block")
 NECKLINES = {"crew": 0, "v": 1, "scoop": 2, "high": 3}
@@ -35,16 +36,54 @@ class Outfit:
     trouser: float = 0.008
 
 
+@dataclass(frozen=True)
+class _Bounds:
+    """Where each triangle lies on the canonical body: heights, position along the arm."""
+
+    low: NDArray[np.float32]
+    high: NDArray[np.float32]
+    along_low: NDArray[np.float32]
+    along_high: NDArray[np.float32]
+    on_arm: NDArray[np.bool_]
+    off_arm: NDArray[np.bool_]
+    cloth: NDArray[np.bool_]  # per vertex
+    skirt: NDArray[np.bool_]  # per vertex
+
+
+@functools.lru_cache(maxsize=1)
+def _bounds() -> _Bounds:
+    shape = topology()
+    height, along = shape.canonical[:, 2][shape.faces], shape.paint[:, 0][shape.faces]
+    arm = (shape.paint[:, 1] > 0.5)[shape.faces]
+    vertices = np.arange(len(shape.canonical))
+    return _Bounds(
+        height.min(1),
+        height.max(1),
+        along.min(1),
+        along.max(1),
+        arm.all(1),
+        ~arm.any(1),
+        np.isin(vertices, shape.faces[shape.piece == Piece.CLOTH]),
+        np.isin(vertices, shape.faces[shape.piece == Piece.SKIRT]),
+    )
+
+
+def cloth_vertices() -> NDArray[np.bool_]:
+    """(V,) the vertices of the suit that clothes and shoes are cut from."""
+    return _bounds().cloth
+
+
 def dress(
-    outfit: Outfit, points: NDArray[np.float32], normals: NDArray[np.float32], shape: Topology
+    outfit: Outfit,
+    points: NDArray[np.float32],
+    normals: NDArray[np.float32],
+    shape: Topology,
 ) -> tuple[NDArray[np.bool_], NDArray[np.float32]]:
     """Which triangles exist with this outfit (F,), and the vertices with the clothes let out."""
     canonical, arm = shape.canonical, shape.paint[:, 1] > 0.5
     height, along = canonical[:, 2], shape.paint[:, 0]
-    cloth = np.zeros(len(points), bool)
-    cloth[np.unique(shape.faces[shape.piece == Piece.CLOTH])] = True
-    skirt = np.zeros(len(points), bool)
-    skirt[np.unique(shape.faces[shape.piece == Piece.SKIRT])] = True
+    bounds = _bounds()
+    cloth, skirt = bounds.cloth, bounds.skirt
 
     offset = np.zeros(len(points), np.float32)
     upper = arm | (height > outfit.waist)
@@ -65,21 +104,17 @@ def dress(
     flat = shoe & (height < -0.80)
     moved[flat, 2] = np.minimum(moved[flat, 2], points[flat, 2])
 
-    low, high = height[shape.faces].min(1), height[shape.faces].max(1)
-    reach = along[shape.faces].min(1)
-    on_arm = arm[shape.faces].all(1)
-    covered = ~arm[shape.faces].any(1) & (high < 0.44) & (low > -0.10)
+    low, high = bounds.low, bounds.high
+    covered = bounds.off_arm & (high < 0.44) & (low > -0.10)
     if not outfit.skirt and outfit.hem < -0.55:
-        covered |= ~arm[shape.faces].any(1) & (high < 0.44) & (low > outfit.hem + 0.08)
-    covered |= (
-        on_arm & (along[shape.faces].max(1) < outfit.sleeve - 0.12) & (along[shape.faces].min(1) > 0.05)
-    )
+        covered |= bounds.off_arm & (high < 0.44) & (low > outfit.hem + 0.08)
+    covered |= bounds.on_arm & (bounds.along_high < outfit.sleeve - 0.12) & (bounds.along_low > 0.05)
     body = shape.piece == Piece.BODY
     keep = ~(body & (covered | np.isin(shape.zone, (Zone.LEFT_FOOT, Zone.RIGHT_FOOT)) & (high < -0.765)))
     is_cloth = shape.piece == Piece.CLOTH
     trouser_hem = -0.14 if outfit.skirt else outfit.hem
-    gone = on_arm & (reach > outfit.sleeve)
-    gone |= ~on_arm & (high < trouser_hem) & (low > -0.742)
+    gone = bounds.on_arm & (bounds.along_low > outfit.sleeve)
+    gone |= ~bounds.on_arm & (high < trouser_hem) & (low > -0.742)
     keep &= ~(is_cloth & gone)
     keep &= ~((shape.piece == Piece.SKIRT) & ((high < outfit.hem) if outfit.skirt else True))
     return keep, moved

@@ -1,4 +1,5 @@
-"""Rays: the first opaque surface, shadow and openness, the stage behind (Warp functions)."""
+# ruff: noqa: UP018, SIM102, SIM109 (to Warp, float(0.0) is a variable, `in` unknown; a nested if saves work)
+"""Rays at the person: the first opaque surface, and how far a ray runs free (Warp functions)."""
 
 from __future__ import annotations
 
@@ -6,7 +7,6 @@ import warp as wp
 
 from fairhuman.humans._material import (
     eye,
-    folds,
     grain,
     hairline,
     in_face,
@@ -16,7 +16,7 @@ from fairhuman.humans._material import (
     strands,
     top_colour,
 )
-from fairhuman.humans._structs import Light, Look, Stage, Surface
+from fairhuman.humans._structs import Look, Surface
 
 # Values of fairhuman.humans._body.Piece and Zone, and of Part, as Warp wants them.
 BODY, EYE, TONGUE, TEETH, LASH, CLOTH, SKIRT, CAP, CURTAIN, KNOT = (wp.constant(i) for i in range(10))
@@ -125,6 +125,8 @@ def first_surface(
         s.hit = 1
         s.t = t
         s.geometric = g
+        s.point = c
+        s.paint = paint
         s.shine = 0.0
         s.gloss = 20.0
         s.kind = 0
@@ -199,8 +201,6 @@ def first_surface(
                 upper = c[2] > look.waist or paint[1] > 0.5
                 if kind == SKIRT:
                     upper = False
-                gradient = folds(c, paint, look)
-                n = wp.normalize(n + gradient - n * wp.dot(n, gradient))
                 if upper:
                     s.albedo = top_colour(c, paint, look)
                     s.label = 12
@@ -238,170 +238,4 @@ def first_surface(
             s.tangent = wp.normalize(wp.cross(across, n))
         s.normal = n
         return s
-    return s
-
-
-@wp.func
-def shade(s: Surface, direction: wp.vec3, light: Light) -> wp.mat33:
-    """Rows: direct light, ambient light, rim and highlights (all linear RGB)."""
-    n = s.normal
-    half = wp.normalize(light.key - direction)
-    cosine = wp.dot(n, light.key)
-    direct = wp.vec3(wp.max(cosine, 0.0))
-    if s.kind == 1:  # light bleeds through skin, red furthest
-        direct = wp.vec3(
-            wp.max((cosine + 0.32) / 1.32, 0.0),
-            wp.max((cosine + 0.17) / 1.17, 0.0),
-            wp.max((cosine + 0.12) / 1.12, 0.0),
-        )
-    spec = wp.pow(wp.max(wp.dot(n, half), 0.0), s.gloss) * s.shine
-    tint = wp.vec3(1.0)
-    if s.kind == 2:
-        along = wp.dot(s.tangent, half)
-        spec = wp.pow(wp.sqrt(wp.max(1.0 - along * along, 0.0)), 60.0) * 0.45 * wp.max(cosine + 0.2, 0.0)
-        direct = wp.vec3(wp.max((cosine + 0.15) / 1.15, 0.0))
-        tint = s.albedo * 1.2 + wp.vec3(0.06)
-    up = 0.5 + 0.5 * n[2]
-    ambient = light.sky * up + light.ground * (1.0 - up)
-    grazing = wp.pow(1.0 - wp.max(-wp.dot(n, direction), 0.0), 3.0)
-    rim = light.rim_colour * (wp.max(wp.dot(n, light.rim), 0.0) * (0.3 + 0.7 * grazing))
-    a = wp.cw_mul(wp.cw_mul(s.albedo, direct) + tint * (spec * wp.min(cosine * 4.0 + 1.0, 1.0)), light.colour)
-    b = wp.cw_mul(s.albedo, ambient) + wp.cw_mul(tint, ambient) * (
-        0.04 * grazing * (1.0 - wp.float32(s.kind == 2))
-    )
-    c = wp.cw_mul(s.albedo + wp.vec3(0.03), rim)
-    return wp.matrix_from_rows(a, b, c)
-
-
-@wp.func
-def hit_box(o: wp.vec3, d: wp.vec3, low: wp.vec3, high: wp.vec3) -> wp.vec2:
-    """Entry distance and axis (0, 1, 2) of a box, or (-1, 0)."""
-    near = float(-1.0e9)
-    far = float(1.0e9)
-    axis = float(0.0)
-    for k in range(3):
-        inv = 1.0 / (d[k] + 1.0e-9 * (1.0 - wp.abs(wp.sign(d[k]))))
-        a = (low[k] - o[k]) * inv
-        b = (high[k] - o[k]) * inv
-        if wp.min(a, b) > near:
-            near = wp.min(a, b)
-            axis = float(k)
-        far = wp.min(far, wp.max(a, b))
-    if near < far and near > 0.0:
-        return wp.vec2(near, axis)
-    return wp.vec2(-1.0, 0.0)
-
-
-@wp.func
-def backdrop(
-    o: wp.vec3, d: wp.vec3, sx: float, sy: float, stage: Stage, light: Light, boxes: wp.array2d(dtype=wp.vec3)
-) -> Surface:
-    """The scene behind the person; `kind` 4 is already lit (sky, lamp, screen gradient)."""
-    s = Surface()
-    s.hit = 0
-    s.kind = 4
-    s.normal = wp.vec3(0.0, -1.0, 0.0)
-    if stage.kind == 0:
-        share = sy
-        if stage.radial > 0.0:
-            dx = sx - stage.centre[0]
-            dy = sy - stage.centre[1]
-            share = wp.clamp(wp.sqrt(dx * dx + dy * dy) * 1.3, 0.0, 1.0)
-        s.albedo = stage.high * (1.0 - share) + stage.low * share
-        if stage.grounded == 1 and d[2] < -0.001:
-            t = (stage.floor_z - o[2]) / d[2]
-            p = o + d * t
-            if t > 0.0 and p[1] < stage.wall_y:
-                s.hit = 1
-                s.t = t
-                s.normal = wp.vec3(0.0, 0.0, 1.0)
-        return s
-    best = float(1.0e6)
-    if d[2] < -1.0e-4:
-        t = (stage.floor_z - o[2]) / d[2]
-        p = o + d * t
-        best = t
-        s.hit = 1
-        s.kind = 0
-        s.normal = wp.vec3(0.0, 0.0, 1.0)
-        s.albedo = stage.floor
-        if stage.pattern == 1:  # boards
-            board = wp.floor(p[0] * 6.0)
-            tone = grain(5, board * 7.3, p[1] * 0.7, 0.0)
-            s.albedo = stage.floor * (1.0 + 0.25 * tone)
-            if wp.abs(p[0] * 6.0 - board - 0.5) > 0.47:
-                s.albedo = stage.floor2
-        if stage.pattern == 2:  # tiles
-            if wp.mod(wp.floor(p[0] * 2.5) + wp.floor(p[1] * 2.5) + 200.0, 2.0) < 0.5:
-                s.albedo = stage.floor2
-        if stage.pattern == 3:  # grass, gravel
-            s.albedo = stage.floor * (
-                1.0
-                + 0.5 * grain(6, p[0] * 9.0, p[1] * 3.0, 0.0)
-                + 0.3 * grain(6, p[0] * 45.0, p[1] * 15.0, 0.0)
-            )
-        fade = wp.exp(-best * 0.035)
-        if stage.kind == 2:
-            s.albedo = s.albedo * fade + stage.low * (0.6 * (1.0 - fade))
-    if stage.kind == 1 and d[1] > 1.0e-4:
-        t = (stage.wall_y - o[1]) / d[1]
-        if t < best:
-            p = o + d * t
-            best = t
-            s.hit = 1
-            s.kind = 0
-            s.normal = wp.vec3(0.0, -1.0, 0.0)
-            height = p[2] - stage.floor_z
-            s.albedo = stage.high
-            if stage.radial > 0.0 and height < stage.radial:
-                s.albedo = stage.low
-            if height < 0.09:
-                s.albedo = wp.vec3(0.6, 0.58, 0.55)
-            if stage.window[2] > 0.0:
-                dx = wp.abs(p[0] - stage.window[0])
-                dz = wp.abs(height - stage.window[1])
-                if dx < stage.window[2] + 0.07 and dz < stage.window[3] + 0.07:
-                    s.albedo = wp.vec3(0.72, 0.70, 0.66)
-                    if dx < stage.window[2] and dz < stage.window[3] and dx > 0.025:
-                        s.kind = 4
-                        share = wp.clamp((height - stage.window[1]) / stage.window[3] * 0.5 + 0.5, 0.0, 1.0)
-                        s.albedo = wp.vec3(0.55, 0.72, 0.95) * share + wp.vec3(0.85, 0.88, 0.90) * (
-                            1.0 - share
-                        )
-                        if share < 0.25 + 0.08 * grain(9, p[0] * 6.0, 0.0, 0.0):
-                            s.albedo = wp.vec3(0.16, 0.26, 0.12)
-    for k in range(stage.boxes):
-        entry = hit_box(o, d, boxes[k, 0], boxes[k, 1])
-        if entry[0] > 0.0 and entry[0] < best:
-            best = entry[0]
-            p = o + d * best
-            s.hit = 1
-            s.kind = 0
-            s.albedo = boxes[k, 2]
-            s.normal = wp.vec3(0.0, 0.0, 1.0)
-            if entry[1] == 0.0:
-                s.normal = wp.vec3(-wp.sign(d[0]), 0.0, 0.0)
-            if entry[1] == 1.0:
-                s.normal = wp.vec3(0.0, -1.0, 0.0)
-            style = boxes[k, 3][0]
-            if style == 1.0 and entry[1] < 1.5:  # shelves or windows in rows
-                a = wp.mod(p[2] - stage.floor_z + 50.0, boxes[k, 3][1])
-                b = wp.mod(p[0] + p[1] + 50.0, boxes[k, 3][2])
-                if (
-                    a > boxes[k, 3][1] * 0.25
-                    and a < boxes[k, 3][1] * 0.85
-                    and b > boxes[k, 3][2] * 0.2
-                    and b < boxes[k, 3][2] * 0.8
-                ):
-                    s.albedo = s.albedo * 0.35
-            if stage.kind == 2:
-                fade = wp.exp(-best * 0.02)
-                s.albedo = s.albedo * fade + stage.low * (0.6 * (1.0 - fade))
-    s.t = best
-    if s.hit == 0:  # sky
-        share = wp.clamp(d[2] * 3.0, 0.0, 1.0)
-        s.albedo = stage.low * (1.0 - share) + stage.high * share
-        if stage.kind == 2:
-            cloud = grain(8, d[0] * 4.0, d[2] * 14.0, 0.0) + 0.5 * grain(8, d[0] * 9.0, d[2] * 30.0, 1.0)
-            s.albedo = s.albedo + (wp.vec3(0.9) - s.albedo) * (0.6 * ramp(0.1, 0.6, cloud))
     return s
