@@ -10,7 +10,13 @@ from PIL import Image
 from safetensors.torch import load_file
 
 from fairhuman.models import TINY, build_autoencoder, load_base
-from fairhuman.training.base import AutoencoderSettings, BaseSettings, DenoiserSettings, train_base
+from fairhuman.training.base import (
+    AutoencoderSettings,
+    BaseSettings,
+    DenoiserSettings,
+    train_base,
+    training_curves,
+)
 from fairhuman.training.base._corpus import Corpus, to_pixels
 from fairhuman.training.base._crops import draw_views
 from fairhuman.training.base._denoiser import spread_timesteps
@@ -46,6 +52,7 @@ def _settings(data, output, **denoiser):
         autoencoder=AutoencoderSettings(
             steps=6, whole_steps=2, crop=32, crops=2, whole_images=1, warmup=2, decay=2
         ),
+        refinement=AutoencoderSettings(steps=2, whole_steps=1, crop=32, crops=2, warmup=0, decay=1),
         denoiser=DenoiserSettings(**chosen),
         checkpoint_every=2,
     )
@@ -130,6 +137,26 @@ def test_crops_cover_the_boxes_they_are_laid_on(data):
     assert torch.equal(pixels, again)
     other, _, _ = draw_views(corpus, settings, seed=0, step=1)
     assert not torch.equal(pixels, other)
+
+
+def test_mirror_images_keep_captions_that_stay_true():
+    images = torch.arange(2 * 3 * 8 * 8, dtype=torch.uint8).view(2, 3, 8, 8)
+    corpus = Corpus(images, ["Her left hand", "A bright face"], [[], [(1, 2, 4, 5)]])
+    mirrored = corpus.mirrored()
+    assert mirrored.captions == ["A bright face"]
+    assert mirrored.boxes == [[(4, 2, 7, 5)]]
+    assert torch.equal(mirrored.images[0, :, :, 0], images[1, :, :, 7])
+
+
+def test_the_log_is_summarised_without_losing_steps_or_time(data, tmp_path):
+    settings = _settings(data, tmp_path / "run")
+    train_base(settings, WORDS, progress=False)
+    curves = training_curves(tmp_path / "run", points=4)
+    assert curves["denoiser"]["steps"] == 6
+    assert [row["step"] for row in curves["denoiser"]["curve"]] == [2, 3, 4, 6]
+    lines = [json.loads(line) for line in (tmp_path / "run" / "denoiser" / "log.jsonl").open()]
+    assert curves["denoiser"]["minutes"] == pytest.approx(sum(line["seconds"] for line in lines) / 60)
+    assert curves["denoiser"]["curve"][1]["loss"] == pytest.approx(lines[2]["loss"], abs=1e-5)
 
 
 def test_timesteps_of_a_batch_cover_the_schedule():

@@ -2,6 +2,7 @@
 
 from fairhuman.training.base._autoencoder import train_autoencoder
 from fairhuman.training.base._corpus import Corpus
+from fairhuman.training.base._curves import training_curves, write_training
 from fairhuman.training.base._denoiser import train_denoiser
 from fairhuman.training.base._latents import encode_corpus, normalise_latents
 from fairhuman.training.base._recipe import train_base
@@ -17,4 +18,6 @@ __all__ = [
     "train_autoencoder",
     "train_base",
     "train_denoiser",
+    "training_curves",
+    "write_training",
 ]

@@ -16,6 +16,7 @@ from fairhuman.training._random import START, generator
 from fairhuman.training._run import Log
 from fairhuman.training.base._corpus import Corpus
 from fairhuman.training.base._crops import draw_views
+from fairhuman.training.base._optimizers import Optimizers
 from fairhuman.training.base._settings import BaseSettings
 from fairhuman.training.base._state import Average, autocast, load_state, rate, save_state, set_rate
 
@@ -23,7 +24,12 @@ logger = logging.getLogger(__name__)
 
 
 def train_autoencoder(
-    corpus: Corpus, settings: BaseSettings, folder: Path, progress: bool = True
+    corpus: Corpus,
+    settings: BaseSettings,
+    folder: Path,
+    progress: bool = True,
+    *,
+    start: AutoencoderKL | None = None,
 ) -> AutoencoderKL:
     """Train the autoencoder, or take up a training that was cut off.
 
@@ -33,24 +39,26 @@ def train_autoencoder(
 
     Args:
         corpus: The training images.
-        settings: The run; the part ``autoencoder`` is used.
+        settings: The run; the part ``autoencoder`` is used, or with ``start`` the part ``refinement``.
         folder: Where ``log.jsonl`` and ``checkpoints/`` are kept.
         progress: Show a progress bar.
+        start: A trained autoencoder to refine; it is left as it is.
 
     Returns:
         The averaged network; its latents are not normalised yet (see
         :func:`fairhuman.training.base.normalise_latents`).
     """
-    chosen = settings.autoencoder
+    chosen = settings.autoencoder if start is None else settings.refinement
+    corpus = corpus.first(chosen.images)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(generator(settings.seed, START, 0).initial_seed())
-        vae = build_autoencoder(settings.architecture).train()
+        vae = build_autoencoder(settings.architecture)
+    if start is not None:
+        vae.load_state_dict(start.state_dict())
+    vae.train()
     average = Average([vae], chosen.ema)
-    optimizer = torch.optim.AdamW(
-        vae.parameters(), lr=chosen.learning_rate, betas=(0.9, 0.99), weight_decay=0.0
-    )
-    optimizer.param_groups[0]["peak"] = chosen.learning_rate
-    first = load_state(folder, [vae], average, [optimizer])
+    optimizers = Optimizers(vae, [], chosen)
+    first = load_state(folder, [vae], average, optimizers.all)
     folder.mkdir(parents=True, exist_ok=True)
     log = Log(folder / "log.jsonl", first)
     steps = range(first, chosen.steps)
@@ -65,11 +73,11 @@ def train_autoencoder(
         loss = terms["pixels"] + chosen.gradient_weight * terms["gradients"] + chosen.kl_weight * kl
         if not torch.isfinite(loss):
             raise FloatingPointError(f"autoencoder: loss is not finite at step {step}")
-        set_rate([optimizer], rate(step, chosen.steps, chosen.warmup, chosen.decay))
-        optimizer.zero_grad(set_to_none=True)
+        set_rate(optimizers.all, rate(step, chosen.steps, chosen.warmup, chosen.decay))
+        vae.zero_grad(set_to_none=True)
         loss.backward()
         torch.nn.utils.clip_grad_norm_(vae.parameters(), 1.0)
-        optimizer.step()
+        optimizers.step()
         average.update(step)
         psnr = -10 * torch.log10((restored.detach() - pixels).square().mean() / 4)
         log.write(
@@ -85,7 +93,7 @@ def train_autoencoder(
             }
         )
         if (step + 1) % settings.checkpoint_every == 0 or step + 1 == chosen.steps:
-            save_state(folder, step + 1, [vae], average, [optimizer])
+            save_state(folder, step + 1, [vae], average, optimizers.all)
     log.close()
     return average.modules[0]
 

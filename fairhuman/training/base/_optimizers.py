@@ -1,14 +1,14 @@
-"""AdamW, or Muon on the UNet's inner matrices and AdamW on the rest."""
+"""AdamW, or Muon on a network's inner matrices and AdamW on the rest."""
 
 from __future__ import annotations
 
 import torch
 from torch import nn
 
-from fairhuman.training.base._settings import DenoiserSettings
+from fairhuman.training.base._settings import AutoencoderSettings, DenoiserSettings
 
 INNER = ("down_blocks.", "mid_block.", "up_blocks.")
-"""Where the UNet's inner matrices are; the layers at its ends and the embeddings are AdamW's, as usual."""
+"""Where the inner matrices are; the layers at a network's ends and the embeddings are AdamW's, as usual."""
 
 
 class Optimizers:
@@ -18,16 +18,19 @@ class Optimizers:
     (out, in · height · width) that shares its memory.
 
     Args:
-        unet: The UNet.
+        network: The UNet or the autoencoder.
         others: Modules that train with it.
         settings: Learning rates and the choice of optimiser.
     """
 
-    def __init__(self, unet: nn.Module, others: list[nn.Module], settings: DenoiserSettings) -> None:
+    def __init__(
+        self, network: nn.Module, others: list[nn.Module], settings: AutoencoderSettings | DenoiserSettings
+    ) -> None:
         self._matrices: list[tuple[nn.Parameter, nn.Parameter]] = []
         rest = [parameter for module in others for parameter in module.parameters()]
-        for name, parameter in unet.named_parameters():
-            if settings.optimizer == "muon" and name.startswith(INNER) and parameter.ndim >= 2:
+        for name, parameter in network.named_parameters():
+            inner = any(part in name for part in INNER)
+            if settings.optimizer == "muon" and inner and parameter.ndim >= 2:
                 self._matrices.append((parameter, nn.Parameter(parameter.data.view(len(parameter), -1))))
             else:
                 rest.append(parameter)

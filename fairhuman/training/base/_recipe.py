@@ -28,7 +28,9 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 SETTINGS_FILE = "settings.yaml"
-AUTOENCODER, DENOISER, PIPELINE, LATENTS = "autoencoder", "denoiser", "pipeline", "latents.safetensors"
+AUTOENCODER, DENOISER, PIPELINE = "autoencoder", "denoiser", "pipeline"
+REFINEMENT = "refinement"
+LATENTS, MIRRORED = "latents.safetensors", "latents_mirrored.safetensors"
 
 
 def train_base(settings: BaseSettings, words: Iterable[str] | None = None, progress: bool = True) -> Path:
@@ -63,9 +65,16 @@ def train_base(settings: BaseSettings, words: Iterable[str] | None = None, progr
     output.mkdir(parents=True, exist_ok=True)
     (output / SETTINGS_FILE).write_text(yaml.safe_dump(settings.to_dict(), sort_keys=False))
     vae = train_autoencoder(corpus, settings, output / AUTOENCODER, progress)
-    latents = _cached_latents(vae, corpus, output)
+    if settings.refinement.steps:
+        vae = train_autoencoder(corpus, settings, output / REFINEMENT, progress, start=vae)
+    latents = _normalised(vae, corpus, settings.precision, output)
+    captions = corpus.captions
+    if settings.denoiser.mirror:
+        mirrored = corpus.mirrored()
+        latents = torch.cat([latents, _mirrored(vae, mirrored, settings.precision, output)])
+        captions = captions + mirrored.captions
     pipeline = untrained_pipeline(settings, words, vae)
-    train_denoiser(pipeline, latents, corpus.captions, settings, output / DENOISER, progress)
+    train_denoiser(pipeline, latents, captions, settings, output / DENOISER, progress)
     return export(pipeline, output / PIPELINE)
 
 
@@ -131,7 +140,7 @@ def _differences(there: dict, here: dict, prefix: str = "") -> Iterable[tuple[st
 def _may_change(path: Path, name: str, there: BaseSettings, here: BaseSettings) -> bool:
     """Whether a training's length may still change: no step has been made that would have differed."""
     part, _, field = name.partition(".")
-    if part not in (AUTOENCODER, DENOISER) or field not in ("steps", "decay", "whole_steps"):
+    if part not in (AUTOENCODER, REFINEMENT, DENOISER) or field not in ("steps", "decay", "whole_steps"):
         return False
     from fairhuman.training._checkpoint import latest_checkpoint, load_checkpoint
 
@@ -141,7 +150,7 @@ def _may_change(path: Path, name: str, there: BaseSettings, here: BaseSettings) 
     return done <= min(plan.steps - max(plan.decay, getattr(plan, "whole_steps", 0)) for plan in plans)
 
 
-def _cached_latents(vae: AutoencoderKL, corpus: Corpus, output: Path) -> torch.Tensor:
+def _normalised(vae: AutoencoderKL, corpus: Corpus, precision: str, output: Path) -> torch.Tensor:
     """Normalised latents of the corpus, and the autoencoder changed accordingly; from disk if there."""
     path = output / LATENTS
     if path.is_file():
@@ -150,8 +159,20 @@ def _cached_latents(vae: AutoencoderKL, corpus: Corpus, output: Path) -> torch.T
         vae.load_state_dict(stored)
         vae.register_to_config(scaling_factor=1.0)
         return latents
-    latents = normalise_latents(vae, encode_corpus(vae, corpus))
-    partial = path.with_suffix(".partial")
-    save_file({"latents": latents.contiguous(), **vae.state_dict()}, partial)
-    partial.replace(path)
+    latents = normalise_latents(vae, encode_corpus(vae, corpus, precision))
+    _write(path, {"latents": latents.contiguous(), **vae.state_dict()})
     return latents
+
+
+def _mirrored(vae: AutoencoderKL, corpus: Corpus, precision: str, output: Path) -> torch.Tensor:
+    """Latents of further images by the normalised autoencoder; from disk if there."""
+    path = output / MIRRORED
+    if not path.is_file():
+        _write(path, {"latents": encode_corpus(vae, corpus, precision)})
+    return load_file(path)["latents"]
+
+
+def _write(path: Path, tensors: dict[str, torch.Tensor]) -> None:
+    partial = path.with_suffix(".partial")
+    save_file(tensors, partial)
+    partial.replace(path)

@@ -25,6 +25,7 @@ class AutoencoderSettings:
 
     Attributes:
         steps: Optimiser steps.
+        images: How many of the training images, the first ones, are used; 0 means all.
         whole_steps: How many of them, the last ones, see whole images: group norms gather their
             statistics over all they see, so a network that has only seen crops errs on images.
         crop: Side of a crop in pixels, a multiple of 8.
@@ -34,28 +35,33 @@ class AutoencoderSettings:
         region_weight: Weight of pixels inside the boxes of faces and hands; 1 is everybody else's.
         gradient_weight: Weight of the absolute error of finite differences, which keeps edges sharp.
         kl_weight: Weight of the Kullback-Leibler term, a mean over latent elements.
-        learning_rate: Peak; linear warm-up, constant, then linear decay to 0.
+        optimizer, learning_rate, muon_learning_rate, weight_decay: As for the denoiser.
         warmup, decay: Steps of the rise and of the fall.
         ema: Decay of the moving average of the weights that is kept.
     """
 
-    steps: int = 2400
-    whole_steps: int = 500
+    steps: int = 2000
+    images: int = 0
+    whole_steps: int = 450
     crop: int = 96
     crops: int = 16
-    whole_images: int = 3
+    whole_images: int = 2
     region_share: float = 0.5
     region_weight: float = 2.0
     gradient_weight: float = 1.0
     kl_weight: float = 1e-4
+    optimizer: str = "muon"
     learning_rate: float = 2e-3
+    muon_learning_rate: float = 3e-3
+    weight_decay: float = 0.0
     warmup: int = 50
-    decay: int = 900
+    decay: int = 800
     ema: float = 0.995
 
     def __post_init__(self) -> None:
-        _at_least(self, 1, "steps", "crop", "crops", "whole_images")
-        _at_least(self, 0, "whole_steps", "warmup", "decay", "gradient_weight", "kl_weight", "region_weight")
+        _at_least(self, 1, "crop", "crops", "whole_images")
+        _at_least(self, 0, "steps", "images", "whole_steps", "warmup", "decay")
+        _at_least(self, 0, "gradient_weight", "kl_weight", "region_weight")
         _schedule(self)
         _between(self, 0, 1, "region_share", "ema")
         _require(
@@ -80,27 +86,27 @@ class DenoiserSettings:
         clip_norm: Largest gradient norm; 0 switches clipping off.
         ema: Decay of the moving average of the weights that is kept.
         caption_dropout: Share of captions replaced by the zeros that guidance starts from.
+        mirror: Train on the mirrored images too, except where the caption names left or right.
     """
 
     steps: int = 4000
     batch_size: int = 16
-    optimizer: str = "adamw"
+    optimizer: str = "muon"
     learning_rate: float = 1e-3
-    muon_learning_rate: float = 4e-3
+    muon_learning_rate: float = 2e-3
     weight_decay: float = 1e-2
     warmup: int = 100
     decay: int = 1200
     clip_norm: float = 1.0
     ema: float = 0.999
     caption_dropout: float = 0.1
+    mirror: bool = True
 
     def __post_init__(self) -> None:
         _at_least(self, 1, "steps", "batch_size")
         _at_least(self, 0, "warmup", "decay", "weight_decay", "clip_norm")
         _schedule(self)
         _between(self, 0, 1, "ema", "caption_dropout")
-        if self.optimizer not in OPTIMIZERS:
-            raise ValueError(f"optimizer: {unknown(self.optimizer, OPTIMIZERS)}")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -111,7 +117,9 @@ class BaseSettings:
         data: Folder of the training set (see :class:`fairhuman.data.HumanFolder`).
         output: Folder of the run. It must be absent, empty, or hold this very run, which is then resumed.
         architecture: Sizes of the networks.
-        autoencoder, denoiser: The two trainings.
+        autoencoder: Training of the autoencoder.
+        refinement: A second training of it, from the weights of the first; steps 0 leaves it out.
+        denoiser: Training of the UNet and the text encoders.
         seed: Decides the weights at the start and every draw.
         precision: ``bfloat16`` is twice as fast as ``float32`` on processors with such instructions
             (AVX512-BF16, AMX) and many times slower on others; weights are kept in float32 either way.
@@ -125,6 +133,9 @@ class BaseSettings:
     output: str
     architecture: Architecture = field(default_factory=Architecture)
     autoencoder: AutoencoderSettings = field(default_factory=AutoencoderSettings)
+    refinement: AutoencoderSettings = field(
+        default_factory=lambda: AutoencoderSettings(steps=0, whole_steps=0, warmup=0, decay=0)
+    )
     denoiser: DenoiserSettings = field(default_factory=DenoiserSettings)
     seed: int = 0
     precision: str = "float32"
@@ -165,7 +176,12 @@ class BaseSettings:
         return values
 
 
-_PARTS = {"architecture": Architecture, "autoencoder": AutoencoderSettings, "denoiser": DenoiserSettings}
+_PARTS = {
+    "architecture": Architecture,
+    "autoencoder": AutoencoderSettings,
+    "refinement": AutoencoderSettings,
+    "denoiser": DenoiserSettings,
+}
 
 
 def _build(cls: type, values: Mapping[str, Any], source: str) -> Any:
@@ -225,6 +241,10 @@ def _between(settings: Any, low: float, high: float, *names: str) -> None:
 
 
 def _schedule(settings: Any) -> None:
-    _require("learning_rate", settings.learning_rate > 0, "> 0", settings.learning_rate)
+    if settings.optimizer not in OPTIMIZERS:
+        raise ValueError(f"optimizer: {unknown(settings.optimizer, OPTIMIZERS)}")
+    _at_least(settings, 0, "weight_decay")
+    for name in ("learning_rate", "muon_learning_rate"):
+        _require(name, getattr(settings, name) > 0, "> 0", getattr(settings, name))
     total = settings.warmup + settings.decay
     _require("warmup + decay", total <= settings.steps, f"at most steps = {settings.steps}", total)
