@@ -125,8 +125,8 @@ def backdrop(
             dy = wp.max(wp.max(low[1] - p[1], p[1] - high[1]), 0.0)
             dz = wp.max(wp.max(low[2] - p[2], p[2] - high[2]), 0.0)
             apart = wp.sqrt(dx * dx + dy * dy + dz * dz)
-            reach = 0.10 + 0.10 * wp.min(high[2] - low[2], 2.0)
-            s.albedo = s.albedo * (1.0 - 0.55 * wp.exp(-apart / reach))
+            reach = 0.07 + 0.03 * wp.min(high[2] - low[2], 2.0)
+            s.albedo = s.albedo * (1.0 - 0.4 * wp.exp(-apart / reach))
     for k in range(stage.boxes):
         entry = hit_box(o, d, boxes[k, 0], boxes[k, 1])
         if entry[0] > 0.0 and entry[0] < best:

@@ -145,10 +145,13 @@ def grow(
     rest_head: Array,
     shape: Topology,
     seed: int,
+    lift: float,
 ) -> Hair:
     """Geometry of a hair style on a posed body.
 
     points, normals: (V, 3) posed body; rest: (V, 3) the same body at rest;
+    lift: how far the cap's edge stands off the scalp, metres; below 0 it dips into the skin
+    and leaves thin dark lines.
     head_turn (3, 3), head_at (3,), rest_head (3,): the head bone's motion.
     """
     hair = hair_topology()
@@ -157,9 +160,9 @@ def grow(
     if style.cap is not None:
         side, crown = style.cap
         lumps = _lumps(shape.canonical[hair.scalp], rng, style.curl)
-        thickness = (side + (crown - side) * hair.height) * (1 + lumps) * (
-            0.10 + 0.90 * hair.edge
-        ) - 0.002 * (1 - hair.edge)
+        thickness = (side + (crown - side) * hair.height) * (1 + lumps) * (0.10 + 0.90 * hair.edge) + lift * (
+            1 - hair.edge
+        )
         n = normals[hair.scalp]
         parts.append(
             (

@@ -34,6 +34,7 @@ class Person:
     outfit: Outfit
     look: Look
     seed: int
+    hair_lift: float = 0.0007  # of the edge of the hair off the scalp, metres
 
 
 @dataclass(frozen=True)
@@ -144,6 +145,7 @@ def draw(picture: Picture, size: int) -> HumanImage:
         heads[head],
         shape,
         person.seed,
+        person.hair_lift,
     )
     count = len(points)
     all_points = np.concatenate([points, hair.points]).astype(np.float32)

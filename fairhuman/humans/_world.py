@@ -158,7 +158,7 @@ def world(rng: Rng) -> Picture:
             rng.normal(0.04 if framing == "distant" else 0, shift * 0.4),
         ),
         orbit=rng.normal(0, 9),
-        elevation=rng.uniform(-6, 14),
+        elevation=rng.uniform(1 if framing in ("whole body", "distant") else -6, 14),
         field=rng.uniform(20, 42),
         side=shown,
     )
