@@ -68,6 +68,13 @@ def contact_sheet(
     return sheet
 
 
+def jpeg(sheet: Image.Image, quality: int = 85) -> bytes:
+    """The sheet as the bytes of a JPEG file, for ``IPython.display.Image``: a notebook would hold it as PNG."""
+    buffer = io.BytesIO()
+    sheet.convert("RGB").save(buffer, "jpeg", quality=quality)
+    return buffer.getvalue()
+
+
 def _lay_out(
     images: Sequence[Image.Image | NDArray[np.uint8]],
     captions: Sequence[str],

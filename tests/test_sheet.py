@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from fairhuman.sheet import contact_sheet
+from fairhuman.sheet import contact_sheet, jpeg
 
 
 def tiles(count, size=64):
@@ -49,6 +49,12 @@ def test_sheet_keeps_below_the_limit():
     buffer = io.BytesIO()
     sheet.save(buffer, "png", optimize=True)
     assert 100_000 < buffer.tell() <= 220_000
+
+
+def test_jpeg_is_the_same_picture():
+    sheet = contact_sheet(tiles(4), ["A man"] * 4, columns=2, tile=64)
+    read = np.asarray(Image.open(io.BytesIO(jpeg(sheet)))).astype(int)
+    assert np.abs(read - np.asarray(sheet)).mean() < 4
 
 
 def test_images_of_any_kind_are_taken():

@@ -126,6 +126,16 @@ def test_captions_hold_for_the_mirrored_picture():
         assert not {"left", "right"} & words(caption(person(seed), np.random.default_rng(seed)))
 
 
+def test_clothes_are_told_from_afar_and_expressions_are_not():
+    human = person(pose="standing", expression="smiling", top="shirt", shirt_color="red", pattern="plain")
+    parts = np.zeros((640, 640), dtype=np.uint8)  # the same person, a hundredth of the picture
+    parts[300:364, 300:364] = human.parts
+    for framing, told in (("distant", True), ("whole body", False)):
+        far = replace(human, parts=parts, attributes={**human.attributes, "framing": framing})
+        assert {"red shirt" in text and "standing" in text for text in every_way(far)} == {told}
+        assert not any("smiling" in text for text in every_way(far))
+
+
 def test_a_place_is_named_instead_of_a_colour():
     human = person(framing="upper body", background="outdoors", background_color="none")
     assert {text.endswith(", outdoors") for text in every_way(human)} == {True, False}
