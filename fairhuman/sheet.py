@@ -69,7 +69,7 @@ def contact_sheet(
 
 
 def jpeg(sheet: Image.Image, quality: int = 85) -> bytes:
-    """The sheet as the bytes of a JPEG file, for ``IPython.display.Image``: a notebook would hold it as PNG."""
+    """A sheet as the bytes of a JPEG file, for ``IPython.display.Image``; else notebooks hold PNG."""
     buffer = io.BytesIO()
     sheet.convert("RGB").save(buffer, "jpeg", quality=quality)
     return buffer.getvalue()

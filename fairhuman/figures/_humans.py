@@ -71,7 +71,7 @@ def boxes_figure(
         annotated, detected: One box (x0, y0, x1, y1) in pixels an image.
         titles: A few words above each image.
     """
-    figure, panels = plt.subplots(1, len(images), figsize=(PAGE, PAGE / len(images) + 0.35), squeeze=False)
+    figure, panels = plt.subplots(1, len(images), figsize=(PAGE, PAGE / len(images) + 0.6), squeeze=False)
     for panel, image, mask, found, title in zip(panels[0], images, annotated, detected, titles, strict=True):
         panel.imshow(image)
         _outline(panel, mask, colour("face"), "-", "mask")
