@@ -68,7 +68,9 @@ def _means(lines: Sequence[Mapping[str, float]], points: int) -> list[dict[str, 
         means = {
             key: round(sum(line[key] for line in stretch) / len(stretch), 5)
             for key in stretch[0]
-            if key not in ("step", "seconds")
+            if key not in ("step", "seconds", "side")
         }
+        if "side" in stretch[-1]:
+            means["side"] = stretch[-1]["side"]
         rows.append({"step": stretch[-1]["step"] + 1, "minutes": round(elapsed / 60, 3), **means})
     return rows
