@@ -6,6 +6,7 @@ import json
 import numpy as np
 import pytest
 import torch
+from diffusers import StableDiffusionXLPipeline
 from PIL import Image
 from safetensors.torch import load_file
 
@@ -90,6 +91,8 @@ def test_a_training_that_was_cut_off_ends_with_the_same_bits(data, tmp_path, mon
 def test_the_trained_pipeline_loads_and_another_run_is_refused(data, tmp_path):
     settings = _settings(data, tmp_path / "run", optimizer="adamw")
     folder = train_base(settings, WORDS, progress=False)
+    plain = StableDiffusionXLPipeline.from_pretrained(folder)
+    assert {part.dtype for part in plain.components.values() if hasattr(part, "dtype")} == {torch.float32}
     pipeline = load_base(folder)
     assert pipeline.tokenizer.tokenize("a red square") == ["a</w>", "red</w>", "square</w>"]
     image = pipeline("a red square", num_inference_steps=2, output_type="np").images

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import shutil
 from collections.abc import Iterable
@@ -108,9 +109,22 @@ def export(pipeline: StableDiffusionXLPipeline, folder: Path) -> Path:
     with quiet():
         pipeline.to(torch.float16).save_pretrained(partial, safe_serialization=True)
     pipeline.to(torch.float32)
+    _declare_float32(partial)
     shutil.rmtree(folder, ignore_errors=True)
     partial.replace(folder)
     return folder
+
+
+def _declare_float32(folder: Path) -> None:
+    """Have the text encoders loaded in float32, as the other parts are when nothing is asked for.
+
+    transformers loads in the type that the configuration names, diffusers in float32: a pipeline saved in
+    half precision would come back as a mixture that cannot run.
+    """
+    for path in folder.glob("text_encoder*/config.json"):
+        config = json.loads(path.read_text())
+        config["dtype"] = "float32"
+        path.write_text(json.dumps(config, indent=2, sort_keys=True) + "\n")
 
 
 def check_output(settings: BaseSettings) -> Path:
