@@ -59,3 +59,9 @@ def test_the_lora_script_is_ten_lines_and_makes_an_image(folder):
     from PIL import Image
 
     assert Image.open(folder / "woman.png").size == (256, 256)
+
+
+def test_the_table_is_the_stored_one():
+    block = r"<!-- figures/table1_miniature.md -->\n(.*?)\n<!-- end -->"
+    shown = re.search(block, README, flags=re.DOTALL)[1]
+    assert shown in (ROOT / "figures" / "table1_miniature.md").read_text()
