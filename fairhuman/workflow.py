@@ -30,22 +30,25 @@ class Step:
         results: Names of the result files it writes.
         owns: Run folders that are its alone; removed when its code or parameters have changed, kept for
             resuming when they have not.
-        uses: Parts of the library, beside the ones that every notebook uses, whose change makes it stale.
+        uses: Parts of the library with which it makes its runs and results.
+        draws: Parts with which it only draws: their change makes it stale, but not what it owns.
     """
 
     after: tuple[str, ...] = ()
     results: tuple[str, ...] = ()
     owns: tuple[str, ...] = ()
     uses: tuple[str, ...] = ()
+    draws: tuple[str, ...] = ()
 
 
 STEPS: Mapping[str, Step] = {
     "00_humans": Step(
         results=("humans",),
         owns=("humans",),
-        uses=("humans", "data", "sheet", "evaluation/detectors", "evaluation/statistics"),
+        uses=("humans", "data"),
+        draws=("evaluation", "figures", "sheet"),
     ),
-    "02_mpd_derivation": Step(results=("mpd_derivation",), uses=("fairness", "figures")),
+    "02_mpd_derivation": Step(results=("mpd_derivation",), uses=("fairness",), draws=("figures",)),
     "04_train_lora": Step(
         after=("00_humans",),
         results=("train_lora",),
@@ -65,11 +68,12 @@ STEPS: Mapping[str, Step] = {
         after=("00_humans", "04_train_lora"),
         results=("evaluation",),
         owns=("samples",),
-        uses=("models", "sampling", "evaluation", "figures", "sheet"),
+        uses=("models", "sampling"),
+        draws=("evaluation", "figures", "sheet"),
     ),
     "10_figures": Step(
         after=("00_humans", "02_mpd_derivation", "04_train_lora", "06_evaluation"),
-        uses=("figures", "results"),
+        draws=("figures", "results"),
     ),
 }
 
@@ -92,11 +96,11 @@ def executed_path(name: str, profile: str) -> Path:
     return run_directory(profile, "notebooks") / f"{name}.ipynb"
 
 
-def sources(name: str) -> list[Path]:
-    """Library files whose change makes the notebook stale."""
+def sources(name: str, drawing: bool = True) -> list[Path]:
+    """Library files whose change makes the notebook stale; without ``drawing`` also what it owns."""
     package = _checkout() / "fairhuman"
     files: set[Path] = set()
-    for part in STEPS[name].uses:
+    for part in STEPS[name].uses + STEPS[name].draws * drawing:
         folder = package / part
         files.update(folder.rglob("*.py") if folder.is_dir() else [folder.with_suffix(".py")])
     return sorted(files)
@@ -250,7 +254,7 @@ def _fingerprint(notebook: Path, parameters: Mapping[str, Any]) -> str:
         source = "".join(cell["source"])
         if cell["cell_type"] == "code" and CHECKED not in source:
             digest.update(source.encode())
-    for path in sources(notebook.stem) if notebook.stem in STEPS else ():
+    for path in sources(notebook.stem, drawing=False) if notebook.stem in STEPS else ():
         digest.update(path.read_bytes())
     return digest.hexdigest()
 

@@ -12,10 +12,13 @@ def checkout(tmp_path, monkeypatch):
     for folder in ("params", "notebooks", "fairhuman"):
         (tmp_path / folder).mkdir()
     (tmp_path / "params" / "quick.yaml").write_text("notebooks: {}")
-    (tmp_path / "fairhuman" / "part.py").write_text("")
+    for part in ("part", "style"):
+        (tmp_path / "fairhuman" / f"{part}.py").write_text("")
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("FAIRHUMAN_WORKSPACE", str(tmp_path))
-    monkeypatch.setattr(workflow, "STEPS", {"00_first": Step(owns=("made",), uses=("part",))})
+    monkeypatch.setattr(
+        workflow, "STEPS", {"00_first": Step(owns=("made",), uses=("part",), draws=("style",))}
+    )
     return tmp_path
 
 
@@ -60,6 +63,8 @@ def test_what_a_step_made_is_kept_until_its_inputs_change(checkout):
         return nbformat.read(run_notebook("00_first"), as_version=4).cells[-1].outputs[0].text.strip()
 
     assert found() == "1"  # same inputs: goes on from what is there
+    (checkout / "fairhuman" / "style.py").write_text("changed = True")
+    assert found() == "1"  # only the drawing changed
     (checkout / "fairhuman" / "part.py").write_text("changed = True")
     assert found() == "0"  # the library changed: begun anew
 

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import PercentFormatter
+from matplotlib.ticker import MaxNLocator, PercentFormatter
 
 from ._registry import drawn_from
 from ._style import PAGE, colour
@@ -81,6 +81,7 @@ def losses_figure(figures: Mapping[str, Any]) -> tuple[Figure, pd.DataFrame]:
     draw_estimates(right, changes, "region", regions, systems)
     right.set(title=f"Change from {label(first)}", xlabel="paired difference; left of the line is better")
     right.xaxis.set_major_formatter(PercentFormatter(1, decimals=None))
+    right.xaxis.set_major_locator(MaxNLocator(5))  # labels of the default would touch
     _legend(figure, left)
     data = [losses.assign(quantity="loss"), changes.assign(quantity="change")]
     return figure, pd.concat(data, ignore_index=True)

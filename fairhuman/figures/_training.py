@@ -6,7 +6,7 @@ from typing import Any
 import matplotlib.pyplot as plt
 import pandas as pd
 from matplotlib.figure import Figure
-from matplotlib.ticker import PercentFormatter
+from matplotlib.ticker import MaxNLocator, PercentFormatter
 
 from ._evaluation import draw_estimates, label
 from ._registry import drawn_from
@@ -45,6 +45,7 @@ def heldout_figure(figures: Mapping[str, Any]) -> tuple[Figure, pd.DataFrame]:
     draw_estimates(panels[-1], changes, "region", regions, runs)
     panels[-1].axvline(0, color=colour("base"), linewidth=0.8, zorder=1)
     panels[-1].xaxis.set_major_formatter(PercentFormatter(1, decimals=None))
+    panels[-1].xaxis.set_major_locator(MaxNLocator(4))  # labels of the default would touch
     panels[-1].set(title="after the last step", xlabel="change against the base")
     handles, labels = panels[-1].get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside lower center", ncols=len(runs))
