@@ -17,7 +17,8 @@ reproduce: $(READY)
 
 test: $(READY) lint
 	$(RUN) -m pytest tests
-	rm -rf build/test && mkdir -p build/test/results && cp -r results/base results/benchmarks build/test/results
+	rm -rf build/test && mkdir -p build/test/results build/test/figures
+	cp -r results/benchmarks build/test/results && cp figures/base_training.json build/test/figures
 	FAIRHUMAN_WORKSPACE=$(CURDIR)/build/test $(RUN) -m pytest --nbval-lax --nbval-cell-timeout=1800 -p no:cacheprovider notebooks
 
 lint: $(READY)
