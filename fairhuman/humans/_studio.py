@@ -126,6 +126,7 @@ def studio(rng: Rng) -> Picture:
         outfit=Outfit(SLEEVES[sleeves], HEMS["full"]),
         look=look,
         seed=look.seed,
+        hair_lift=-0.002,  # as the embedded base model was trained
     )
     fill, shift = _FILL[framing]
     shown = "L" if pose.left_arm.landmark is None and pose.right_arm.landmark is not None else "R"
