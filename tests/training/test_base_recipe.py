@@ -110,6 +110,42 @@ def test_longer_is_another_run_once_the_decay_has_begun(data, tmp_path):
         train_base(_settings(data, tmp_path / "run", steps=9), WORDS, progress=False)
 
 
+def test_a_start_keeps_the_encoder_and_goes_on_from_its_unet(data, tmp_path):
+    first = train_base(_settings(data, tmp_path / "first"), WORDS, progress=False)
+    refinement = AutoencoderSettings(
+        steps=2, whole_steps=1, crop=32, crops=2, warmup=0, decay=1, decoder_only=True
+    )
+    settings = dataclasses.replace(
+        _settings(data, tmp_path / "second", steps=1, warmup=0, decay=0, learning_rate=1e-7),
+        start=str(first),
+        refinement=refinement,
+    )
+    settings = dataclasses.replace(
+        settings, denoiser=dataclasses.replace(settings.denoiser, muon_learning_rate=1e-7)
+    )
+    second = train_base(settings, WORDS, progress=False)
+    before, after = (
+        load_file(path / "vae" / "diffusion_pytorch_model.safetensors") for path in (first, second)
+    )
+    kept = [key for key in before if key.startswith(("encoder.", "quant_conv."))]
+    assert kept
+    assert all(torch.equal(before[key], after[key]) for key in kept)
+    assert any(not torch.equal(before[key], after[key]) for key in before if key.startswith("decoder."))
+    before, after = (
+        load_file(path / "unet" / "diffusion_pytorch_model.safetensors") for path in (first, second)
+    )
+    for key, value in before.items():  # one step of no length
+        torch.testing.assert_close(after[key], value, atol=1e-3, rtol=1e-2)
+    bigger = dataclasses.replace(TINY, unet_channels=tuple(2 * width for width in TINY.unet_channels))
+    with pytest.raises(ValueError, match="start: unet of .* must be of the architecture's size"):
+        train_base(
+            dataclasses.replace(settings, architecture=bigger, output=str(tmp_path / "other")),
+            WORDS,
+            progress=False,
+        )
+    assert not (tmp_path / "other").exists()
+
+
 def test_normalised_latents_have_unit_deviation_and_decode_to_the_same(data):
     torch.manual_seed(0)
     vae = build_autoencoder(TINY)
@@ -177,6 +213,10 @@ def test_timesteps_of_a_batch_cover_the_schedule():
         ({"autoencoder": {"crop": 50}}, "crop: must be a multiple of 8, got 50"),
         ({"autoencoder": {"steps": 2.5}}, "must be int, got 2.5"),
         ({"denoiser": {"steps": 10}}, "warmup \\+ decay: must be at most steps = 10"),
+        (
+            {"start": "embedded", "refinement": {"steps": 9, "warmup": 0, "decay": 0, "whole_steps": 0}},
+            "refinement: must have decoder_only with a start",
+        ),
         ({"precision": "half"}, "precision: unknown name 'half'"),
         ({"architecture": {"image_size": 100}}, "image_size must be a multiple"),
     ],

@@ -56,6 +56,9 @@ def train_autoencoder(
     if start is not None:
         vae.load_state_dict(start.state_dict())
     vae.train()
+    if chosen.decoder_only:
+        for part in (vae.encoder, vae.quant_conv):
+            part.requires_grad_(False)
     average = Average([vae], chosen.ema)
     optimizers = Optimizers(vae, [], chosen)
     first = load_state(folder, [vae], average, optimizers.all)

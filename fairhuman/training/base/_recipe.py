@@ -13,7 +13,7 @@ import torch
 import yaml
 from safetensors.torch import load_file, save_file
 
-from fairhuman.models import build_pipeline
+from fairhuman.models import build_pipeline, load_base
 from fairhuman.models._quiet import quiet
 from fairhuman.training._random import START, generator
 from fairhuman.training.base._autoencoder import train_autoencoder
@@ -31,6 +31,7 @@ logger = logging.getLogger(__name__)
 SETTINGS_FILE = "settings.yaml"
 AUTOENCODER, DENOISER, PIPELINE = "autoencoder", "denoiser", "pipeline"
 REFINEMENT = "refinement"
+VOCABULARY = "token_embedding"  # its rows are the words of the tokenizer, which a start brings along
 LATENTS, MIRRORED = "latents.safetensors", "latents_mirrored.safetensors"
 
 
@@ -57,6 +58,7 @@ def train_base(settings: BaseSettings, words: Iterable[str] | None = None, progr
     output = check_output(settings)
     if (output / PIPELINE / "model_index.json").is_file():
         return output / PIPELINE
+    start = started_pipeline(settings)
     torch.set_flush_denormal(True)  # denormal weights slow some processors down many times
     corpus = Corpus.read(settings.data, settings.architecture.image_size)
     if words is None:
@@ -65,16 +67,18 @@ def train_base(settings: BaseSettings, words: Iterable[str] | None = None, progr
         words = [*caption_vocabulary(), *corpus.captions]
     output.mkdir(parents=True, exist_ok=True)
     (output / SETTINGS_FILE).write_text(yaml.safe_dump(settings.to_dict(), sort_keys=False))
-    vae = train_autoencoder(corpus, settings, output / AUTOENCODER, progress)
+    vae = start.vae if start else train_autoencoder(corpus, settings, output / AUTOENCODER, progress)
     if settings.refinement.steps:
         vae = train_autoencoder(corpus, settings, output / REFINEMENT, progress, start=vae)
-    latents = _normalised(vae, corpus, settings.precision, output)
+    # A start's latents are normalised already, and its UNet knows them so.
+    latents = _latents(vae, corpus, settings.precision, output, normalise=start is None)
     captions = corpus.captions
     if settings.denoiser.mirror:
         mirrored = corpus.mirrored()
         latents = torch.cat([latents, _mirrored(vae, mirrored, settings.precision, output)])
         captions = captions + mirrored.captions
-    pipeline = untrained_pipeline(settings, words, vae)
+    pipeline = untrained_pipeline(settings, words, vae) if start is None else start
+    pipeline.register_modules(vae=vae.eval().requires_grad_(False))
     train_denoiser(pipeline, latents, captions, settings, output / DENOISER, progress)
     return export(pipeline, output / PIPELINE)
 
@@ -83,9 +87,34 @@ def untrained_pipeline(
     settings: BaseSettings, words: Iterable[str], vae: AutoencoderKL
 ) -> StableDiffusionXLPipeline:
     """A pipeline with this autoencoder and random UNet and text encoders."""
-    start = generator(settings.seed, START, 1).initial_seed()
-    pipeline = build_pipeline(settings.architecture, words, start)
+    seed = generator(settings.seed, START, 1).initial_seed()
+    pipeline = build_pipeline(settings.architecture, words, seed)
     pipeline.register_modules(vae=vae.eval().requires_grad_(False))
+    return pipeline
+
+
+def started_pipeline(settings: BaseSettings) -> StableDiffusionXLPipeline | None:
+    """The base to go on from, if the settings name one.
+
+    Raises:
+        ValueError: Its networks are not of the sizes that the settings say.
+    """
+    if not settings.start:
+        return None
+    pipeline = load_base(None if settings.start == "embedded" else settings.start)
+    asked = build_pipeline(settings.architecture, ["a"], 0)
+    for name in ("unet", "vae", "text_encoder", "text_encoder_2"):
+        there, here = (
+            {key: tuple(value.shape) for key, value in getattr(one, name).state_dict().items()}
+            for one in (pipeline, asked)
+        )
+        differing = [key for key in here if VOCABULARY not in key and there.get(key) != here[key]]
+        if differing:
+            key = differing[0]
+            raise ValueError(
+                f"start: {name} of {settings.start!r} must be of the architecture's size:"
+                f" {key} has shape {there.get(key)} there, {here[key]} here"
+            )
     return pipeline
 
 
@@ -164,7 +193,9 @@ def _may_change(path: Path, name: str, there: BaseSettings, here: BaseSettings) 
     return done <= min(plan.steps - max(plan.decay, getattr(plan, "whole_steps", 0)) for plan in plans)
 
 
-def _normalised(vae: AutoencoderKL, corpus: Corpus, precision: str, output: Path) -> torch.Tensor:
+def _latents(
+    vae: AutoencoderKL, corpus: Corpus, precision: str, output: Path, normalise: bool
+) -> torch.Tensor:
     """Normalised latents of the corpus, and the autoencoder changed accordingly; from disk if there."""
     path = output / LATENTS
     if path.is_file():
@@ -173,7 +204,9 @@ def _normalised(vae: AutoencoderKL, corpus: Corpus, precision: str, output: Path
         vae.load_state_dict(stored)
         vae.register_to_config(scaling_factor=1.0)
         return latents
-    latents = normalise_latents(vae, encode_corpus(vae, corpus, precision))
+    latents = encode_corpus(vae, corpus, precision)
+    if normalise:
+        latents = normalise_latents(vae, latents)
     _write(path, {"latents": latents.contiguous(), **vae.state_dict()})
     return latents
 

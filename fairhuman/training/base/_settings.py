@@ -38,6 +38,8 @@ class AutoencoderSettings:
         optimizer, learning_rate, muon_learning_rate, weight_decay: As for the denoiser.
         warmup, decay: Steps of the rise and of the fall.
         ema: Decay of the moving average of the weights that is kept.
+        decoder_only: Leave the encoder as it is, so that latents stay what they were and a UNet trained on
+            them stays right.
     """
 
     steps: int = 2000
@@ -57,6 +59,7 @@ class AutoencoderSettings:
     warmup: int = 50
     decay: int = 800
     ema: float = 0.995
+    decoder_only: bool = False
 
     def __post_init__(self) -> None:
         _at_least(self, 1, "crop", "crops", "whole_images")
@@ -111,13 +114,15 @@ class DenoiserSettings:
 
 @dataclass(frozen=True, kw_only=True)
 class BaseSettings:
-    """A training of the base from nothing.
+    """A training of the base, from nothing or from a base.
 
     Attributes:
         data: Folder of the training set (see :class:`fairhuman.data.HumanFolder`).
         output: Folder of the run. It must be absent, empty, or hold this very run, which is then resumed.
+        start: Base to go on from, a folder, or ``embedded`` for the shipped one; empty means random weights.
+            Its autoencoder stays, but that ``refinement`` may train the decoder.
         architecture: Sizes of the networks.
-        autoencoder: Training of the autoencoder.
+        autoencoder: Training of the autoencoder; left out where there is a ``start``.
         refinement: A second training of it, from the weights of the first; steps 0 leaves it out.
         denoiser: Training of the UNet and the text encoders.
         seed: Decides the weights at the start and every draw.
@@ -131,6 +136,7 @@ class BaseSettings:
 
     data: str
     output: str
+    start: str = ""
     architecture: Architecture = field(default_factory=Architecture)
     autoencoder: AutoencoderSettings = field(default_factory=AutoencoderSettings)
     refinement: AutoencoderSettings = field(
@@ -144,6 +150,11 @@ class BaseSettings:
     def __post_init__(self) -> None:
         _at_least(self, 0, "seed")
         _at_least(self, 1, "checkpoint_every")
+        if self.start and self.refinement.steps and not self.refinement.decoder_only:
+            raise ValueError(
+                "refinement: must have decoder_only with a start, whose UNet knows the encoder's latents,"
+                " got decoder_only false"
+            )
         if self.precision not in PRECISIONS:
             raise ValueError(f"precision: {unknown(self.precision, PRECISIONS)}")
 
