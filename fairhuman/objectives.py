@@ -23,6 +23,9 @@ def regional_losses(
     masks: Mapping[str, Tensor],
     reduction: Reduction = "image",
     local_scale: float = 1.0,
+    *,
+    weights: Tensor | None = None,
+    counts: Mapping[str, float] | None = None,
 ) -> dict[str, Tensor]:
     """The objectives of Eq. 2, ``‖ε − ε̂‖²`` and ``‖m ⊙ (ε − ε̂)‖²`` for each mask ``m``.
 
@@ -39,6 +42,10 @@ def regional_losses(
         masks: Name → mask on the latent grid, shape (batch, 1, h, w), values in [0, 1].
         local_scale: Factor on every loss but the global one. The authors' LoRA script multiplies
             the masked residual by 5 before squaring, which is ``local_scale=25``.
+        weights: Factor on each image's errors, shape (batch,), such as min-SNR's.
+        counts: For ``mask``: region → by how many images its errors are divided, instead of the number of
+            images here that have it. Where this is one of several parts of a batch, the mean number a
+            part makes the mean over the parts the loss of the whole.
 
     Returns:
         Name → scalar, ``"global"`` first, then the regions in the order of ``masks``. A region
@@ -55,11 +62,13 @@ def regional_losses(
     if not local_scale > 0:
         raise ValueError(f"local_scale: must be > 0, got {local_scale}")
     errors = regional_errors(prediction, target, masks, reduction)
+    if weights is not None:
+        errors = {name: error * weights for name, error in errors.items()}
     losses = {GLOBAL: errors.pop(GLOBAL).mean()}
     for name, error in errors.items():
         if reduction == "mask":
-            count = present(masks[name]).sum().clamp(min=1)
-            losses[name] = local_scale * error.sum() / count
+            count = present(masks[name]).sum() if counts is None else counts[name]
+            losses[name] = local_scale * error.sum() / (count or 1)
         else:
             losses[name] = local_scale * error.mean()
     return losses
@@ -112,15 +121,20 @@ def present(mask: Tensor) -> Tensor:
 
 
 def training_target(scheduler: SchedulerMixin, latents: Tensor, noise: Tensor, timesteps: Tensor) -> Tensor:
-    """What the network is to predict: the noise (ε-prediction, Eq. 1) or the velocity
-    ``√ᾱ ε − √(1−ᾱ) z₀`` (v-prediction), as the scheduler's configuration says.
+    """What the network is to predict, as the scheduler's configuration says: the noise (ε-prediction,
+    Eq. 1), the velocity ``√ᾱ ε − √(1−ᾱ) z₀`` (v-prediction), or the velocity ``ε − z₀`` of the straight
+    path from image to noise (flow matching).
 
     Raises:
         ValueError: Another prediction type.
     """
-    kind = scheduler.config.prediction_type
+    kind = scheduler.config.get("prediction_type", "flow_prediction")  # flow schedulers don't have the entry
     if kind == "epsilon":
         return noise
     if kind == "v_prediction":
         return scheduler.get_velocity(latents, noise, timesteps)
-    raise ValueError(f"scheduler: prediction_type must be 'epsilon' or 'v_prediction', got {kind!r}")
+    if kind == "flow_prediction":
+        return noise - latents
+    raise ValueError(
+        f"scheduler: prediction_type must be 'epsilon', 'v_prediction' or 'flow_prediction', got {kind!r}"
+    )

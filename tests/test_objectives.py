@@ -106,6 +106,50 @@ def test_targets_are_the_schedulers():
         training_target(DDPMScheduler(prediction_type="sample"), latents, noise, timesteps)
 
 
+def test_the_target_of_a_flow_leads_from_the_image_to_the_noise():
+    from diffusers import FlowMatchEulerDiscreteScheduler
+
+    generator = torch.Generator().manual_seed(0)
+    latents, noise = torch.randn(2, 1, 4, 4, 4, generator=generator)
+    scheduler = FlowMatchEulerDiscreteScheduler(shift=3.0)
+    velocity = training_target(scheduler, latents, noise, torch.tensor([500]))
+    place = 400  # any: from there, going back against the velocity ends at the image
+    sigma = scheduler.sigmas[place]
+    noisy = scheduler.scale_noise(latents, scheduler.timesteps[place : place + 1], noise)
+    torch.testing.assert_close(noisy - sigma * velocity, latents)
+
+
+@pytest.mark.parametrize("reduction", ["image", "mask", "sum"])
+def test_the_losses_of_a_batch_are_the_means_of_its_parts(reduction):
+    """With the mean number of images that have a region, also where one part has none of them."""
+    prediction, target, masks = problem()
+    prediction, target = prediction.repeat(2, 1, 1, 1)[:4], target.repeat(2, 1, 1, 1)[:4]
+    masks = {name: mask.repeat(2, 1, 1, 1)[:4] for name, mask in masks.items()}
+    last = list(masks)[-1]
+    masks[last][:2] = 0
+    weights = torch.tensor([1.0, 0.5, 2.0, 0.25])
+    whole = regional_losses(prediction, target, masks, reduction, weights=weights)
+    counts = {name: present(mask).sum().item() / 2 for name, mask in masks.items()}
+    parts = [
+        regional_losses(
+            prediction[part], target[part], {name: mask[part] for name, mask in masks.items()}, reduction,
+            weights=weights[part], counts=counts,
+        )
+        for part in (slice(0, 2), slice(2, 4))
+    ]  # fmt: skip
+    for name, loss in whole.items():
+        torch.testing.assert_close((parts[0][name] + parts[1][name]) / 2, loss)
+
+
+def test_weights_count_each_image():
+    prediction, target, masks = problem()
+    weights = torch.rand(len(prediction))
+    errors = regional_errors(prediction, target, masks)
+    losses = regional_losses(prediction, target, masks, weights=weights)
+    for name, loss in losses.items():
+        torch.testing.assert_close(loss, (weights * errors[name]).mean())
+
+
 @pytest.mark.parametrize(
     ("change", "word"),
     [
