@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import safe_open
+from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
@@ -29,6 +29,9 @@ def save_checkpoint(run: Path, step: int, state: dict[str, Any], keep: int) -> P
         step: Steps done.
         state: Nested dictionaries and lists of tensors and plain values.
         keep: Number of checkpoints to keep, ≥ 1.
+
+    Raises:
+        OSError: It could not be written, as on a full disk; earlier checkpoints are as they were.
     """
     folder = run / _FOLDER
     folder.mkdir(exist_ok=True)
@@ -36,10 +39,16 @@ def save_checkpoint(run: Path, step: int, state: dict[str, Any], keep: int) -> P
     partial = path.with_suffix(".partial")
     tensors: dict[str, Tensor] = {}
     plain = _flatten(state, "", tensors)
-    save_file(tensors, partial, metadata={"state": json.dumps(plain), "step": str(step)})
-    with partial.open("rb") as file:
-        os.fsync(file.fileno())
-    partial.replace(path)
+    try:
+        save_file(tensors, partial, metadata={"state": json.dumps(plain), "step": str(step)})
+        with partial.open("rb") as file:
+            os.fsync(file.fileno())
+        partial.replace(path)
+    except (OSError, SafetensorError) as error:
+        raise OSError(f"checkpoint: cannot write {path}: {error}; earlier ones are untouched") from error
+    finally:
+        for unfinished in folder.glob("*.partial"):  # of this attempt, or of one that was killed
+            unfinished.unlink()
     for old in sorted(folder.glob("step-*.safetensors"))[:-keep]:
         old.unlink()
     return path

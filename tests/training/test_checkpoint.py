@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+from safetensors import SafetensorError
 
 from fairhuman.training import _checkpoint as checkpoint
 from fairhuman.training._checkpoint import latest_checkpoint, load_checkpoint, save_checkpoint
@@ -60,11 +61,30 @@ def test_a_failure_leaves_the_previous_one(tmp_path, monkeypatch, moment):
         monkeypatch.setattr(checkpoint, "save_file", full_disk)
     else:
         monkeypatch.setattr(checkpoint.os, "fsync", lambda _: (_ for _ in ()).throw(OSError("lost")))
-    with pytest.raises(OSError):
+    with pytest.raises(OSError, match=r"cannot write .*step-00000002.*untouched"):
         save_checkpoint(tmp_path, 2, STATE, keep=1)
     step, state = load_checkpoint(latest_checkpoint(tmp_path))
     assert step == 1
     assert_equal(STATE, state)
+
+
+@pytest.mark.parametrize("error", [OSError(28, "No space left on device"), SafetensorError("I/O error")])
+def test_a_full_disk_gets_its_space_back(tmp_path, monkeypatch, error):
+    """What was half written is removed, and the next attempt succeeds once there is space."""
+    save_checkpoint(tmp_path, 1, STATE, keep=1)
+
+    def full_disk(tensors, path, metadata=None):
+        path.write_bytes(b"half a fi")
+        raise error
+
+    with monkeypatch.context() as patch:
+        patch.setattr(checkpoint, "save_file", full_disk)
+        with pytest.raises(OSError, match="earlier ones are untouched"):
+            save_checkpoint(tmp_path, 2, STATE, keep=1)
+    assert [path.name for path in (tmp_path / "checkpoints").iterdir()] == ["step-00000001.safetensors"]
+    (tmp_path / "checkpoints/step-00000003.partial").write_bytes(b"killed whi")
+    save_checkpoint(tmp_path, 4, STATE, keep=1)
+    assert [path.name for path in (tmp_path / "checkpoints").iterdir()] == ["step-00000004.safetensors"]
 
 
 def test_a_damaged_file_is_named(tmp_path):
