@@ -1,4 +1,4 @@
-"""Judging images: detectors, statistics with intervals, held-out losses, tables.
+"""Judging images: detectors, distances, statistics with intervals, held-out losses, tables.
 
 Names are imported on first use, so that a worker process that only runs detectors does not load
 PyTorch, pandas or SciPy.
@@ -23,7 +23,10 @@ _HOMES = {
     "compare_systems": "comparison",
     "expected_regions": "truth",
     "fingerprint": "identity",
+    "frechet_distance": "distances",
     "heldout_losses": "regional",
+    "kernel_distance": "distances",
+    "kernel_distance_difference": "distances",
     "paired_ratio_difference": "statistics",
     "spread": "tables",
     "tabulate_detections": "detection_rates",

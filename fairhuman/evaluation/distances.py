@@ -1,0 +1,187 @@
+"""How far a set of images is from another, by whatever features: Fréchet and kernel distance.
+
+With Inception's features these are FID and KID; with the features of
+:class:`fairhuman.evaluation.reader.AttributeReader` they are that reader's own *feature distances*, which
+compare with no published figure. The Fréchet distance is biased upwards at small samples, and singular up to
+as many images as there are features: it is refused there, and to be compared at equal numbers only. The
+kernel distance is unbiased at any size and is what small samples are judged by.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from scipy import stats
+
+from .statistics import Estimate
+
+__all__ = ["frechet_distance", "kernel_distance", "kernel_distance_difference"]
+
+_RESAMPLES = 999
+_LEAST = 10  # images of either set; below, a resample says more about the few than about the rest
+
+
+def frechet_distance(
+    reference: ArrayLike, generated: ArrayLike, *, level: float = 0.95, resamples: int = 100, seed: int = 0
+) -> Estimate:
+    """Squared Fréchet distance between the normal distributions fitted to two sets of features.
+
+    |μ₁ − μ₂|² + tr(Σ₁ + Σ₂ − 2 (Σ₁ Σ₂)^½), as Heusel et al. (2017) define FID. The interval, ``"normal"``, is
+    the value plus and minus a multiple of its bootstrap standard deviation: it is of the distance at these
+    numbers of images, bias included.
+
+    Args:
+        reference, generated: Features, shapes (n, d) and (m, d).
+        level: Confidence level in (0, 1).
+        resamples: Of the bootstrap.
+        seed: Of the bootstrap.
+
+    Raises:
+        ValueError: Shapes that do not match, values that are not finite, or no more images than features.
+    """
+    first, second = _features(reference, generated)
+    least = first.shape[1] + 1
+    if min(len(first), len(second)) < least:
+        raise ValueError(
+            f"reference, generated: a Fréchet distance of {first.shape[1]} features needs at least {least} "
+            f"images a set, found {len(first)} and {len(second)}; take the kernel distance"
+        )
+    rng = np.random.default_rng(seed)
+    drawn = [
+        _frechet(
+            first[rng.integers(len(first), size=len(first))],
+            second[rng.integers(len(second), size=len(second))],
+        )
+        for _ in range(resamples)
+    ]
+    value = _frechet(first, second)
+    arm = float(stats.norm.ppf((1 + level) / 2) * np.std(drawn, ddof=1))
+    return Estimate(value, value - arm, value + arm, len(second), "normal", level)
+
+
+def kernel_distance(
+    reference: ArrayLike,
+    generated: ArrayLike,
+    *,
+    level: float = 0.95,
+    resamples: int = _RESAMPLES,
+    seed: int = 0,
+) -> Estimate:
+    """Squared maximum mean discrepancy with the cubic kernel of KID (Bińkowski et al., 2018), unbiased.
+
+    k(x, y) = (xᵀy / d + 1)³. The estimate can be negative where the sets are alike. In a resample an image
+    drawn twice is not compared with itself, which would bias it; the interval is of percentiles.
+
+    Args:
+        reference, generated: Features, shapes (n, d) and (m, d).
+        level: Confidence level in (0, 1).
+        resamples: Of the bootstrap.
+        seed: Of the bootstrap.
+
+    Raises:
+        ValueError: Shapes that do not match, values that are not finite, or fewer than 10 images in a set.
+    """
+    first, second = _features(reference, generated)
+    drawn = _Drawn(len(first), len(second), resamples, seed)
+    value = _discrepancies(first, second, drawn.once)[0]
+    return _percentiles(value, _discrepancies(first, second, drawn.weights), len(second), level)
+
+
+def kernel_distance_difference(
+    reference: ArrayLike,
+    first: ArrayLike,
+    second: ArrayLike,
+    *,
+    level: float = 0.95,
+    resamples: int = _RESAMPLES,
+    seed: int = 0,
+) -> Estimate:
+    """Kernel distance of ``second`` less that of ``first``: systems given the same prompts and seeds.
+
+    Prompts are resampled together for both systems, the reference for itself.
+
+    Args:
+        reference: Features, shape (n, d).
+        first, second: Features of each system's images in the same order, shape (m, d).
+        level, resamples, seed: As for :func:`kernel_distance`.
+
+    Raises:
+        ValueError: Systems with different numbers of images, or what :func:`kernel_distance` refuses.
+    """
+    if len(np.asarray(first)) != len(np.asarray(second)):
+        raise ValueError(
+            "first, second: must hold the same prompts, found "
+            f"{len(np.asarray(first))} and {len(np.asarray(second))} images"
+        )
+    base, one = _features(reference, first)
+    base, other = _features(reference, second)
+    drawn = _Drawn(len(base), len(one), resamples, seed)
+    value, resampled = (
+        _discrepancies(base, other, weights) - _discrepancies(base, one, weights)
+        for weights in (drawn.once, drawn.weights)
+    )
+    return _percentiles(value[0], resampled, len(one), level)
+
+
+class _Drawn:
+    """How often each image occurs in each resample: (resamples, n) and (resamples, m)."""
+
+    def __init__(self, n: int, m: int, resamples: int, seed: int) -> None:
+        if min(n, m) < _LEAST:
+            raise ValueError(
+                f"reference, generated: a kernel distance needs at least {_LEAST} images a set, "
+                f"found {n} and {m}"
+            )
+        rng = np.random.default_rng(seed)
+        self.once = (np.ones((1, n)), np.ones((1, m)))
+        self.weights = tuple(
+            rng.multinomial(size, np.full(size, 1 / size), resamples).astype(float) for size in (n, m)
+        )
+
+
+def _discrepancies(
+    first: NDArray[np.float64], second: NDArray[np.float64], weights: tuple[NDArray[np.float64], ...]
+) -> NDArray[np.float64]:
+    """One unbiased estimate a row of the weights."""
+    across = _kernel(first, second)
+    mixed = ((weights[0] @ across) * weights[1]).sum(1) / (weights[0].sum(1) * weights[1].sum(1))
+    return _within(first, weights[0]) + _within(second, weights[1]) - 2 * mixed
+
+
+def _within(features: NDArray[np.float64], weights: NDArray[np.float64]) -> NDArray[np.float64]:
+    kernel = _kernel(features, features)
+    np.fill_diagonal(kernel, 0)
+    pairs = weights.sum(1) ** 2 - (weights**2).sum(1)
+    return ((weights @ kernel) * weights).sum(1) / pairs
+
+
+def _kernel(first: NDArray[np.float64], second: NDArray[np.float64]) -> NDArray[np.float64]:
+    return (first @ second.T / first.shape[1] + 1) ** 3
+
+
+def _frechet(first: NDArray[np.float64], second: NDArray[np.float64]) -> float:
+    shift = first.mean(0) - second.mean(0)
+    a, b = np.cov(first, rowvar=False), np.cov(second, rowvar=False)
+    # tr (ab)^½ by the eigenvalues of the product, which are real and not negative.
+    roots = np.sqrt(np.linalg.eigvals(a @ b).real.clip(min=0)).sum()
+    return float(shift @ shift + np.trace(a) + np.trace(b) - 2 * roots)
+
+
+def _percentiles(value: float, drawn: NDArray[np.float64], n: int, level: float) -> Estimate:
+    low, high = np.quantile(drawn, [(1 - level) / 2, (1 + level) / 2])
+    return Estimate(float(value), float(low), float(high), n, "percentile", level)
+
+
+def _features(reference: ArrayLike, generated: ArrayLike) -> tuple[NDArray[np.float64], ...]:
+    pair = tuple(np.asarray(features, dtype=np.float64) for features in (reference, generated))
+    if any(features.ndim != 2 for features in pair) or pair[0].shape[1] != pair[1].shape[1]:
+        raise ValueError(
+            "reference, generated: must have shapes (n, d) and (m, d), "
+            f"found {pair[0].shape} and {pair[1].shape}"
+        )
+    for features in pair:
+        if not math.isfinite(features.sum()):
+            raise ValueError("reference, generated: must be finite")
+    return pair
