@@ -1,0 +1,66 @@
+"""Are captions obeyed? What the reader sees in images, held against what their captions say."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+
+from fairhuman.evaluation.reader._attributes import CAPTIONED, caption_attributes
+from fairhuman.evaluation.reader._reader import AttributeReader
+from fairhuman.evaluation.statistics import estimate_proportion
+
+_PERMUTATIONS = 999
+
+
+def caption_agreement(
+    images: Sequence[np.ndarray],
+    captions: Sequence[str],
+    *,
+    reader: AttributeReader | None = None,
+    level: float = 0.95,
+    seed: int = 0,
+) -> pd.DataFrame:
+    """Share of the captions' statements that the reader reads back, attribute by attribute.
+
+    Only images whose caption states an attribute, in a value the reader knows, count for it. Chance is the
+    agreement with the captions of other images: the mean over permutations of the statements among the
+    images that have one.
+
+    Args:
+        images: Each (height, width, 3), uint8.
+        captions: One an image, of the kind that describes rendered people.
+        reader: By default the package's own.
+        level: Confidence level of the intervals (Wilson).
+        seed: Of the permutations.
+
+    Returns:
+        One row an attribute: ``attribute``, ``value``, ``low``, ``high``, ``n``, ``interval``, ``level``,
+        ``chance`` (mean agreement of permuted statements), ``chance_p`` (share of permutations that agree
+        at least as well, never below 1 / 1000), ``unknown`` (statements in values the reader does not know).
+
+    Raises:
+        ValueError: Not as many captions as images, or none.
+    """
+    if len(images) != len(captions) or not len(images):
+        raise ValueError(
+            f"captions: must be one an image, at least one, found {len(captions)} for {len(images)} images"
+        )
+    reader = AttributeReader.load() if reader is None else reader
+    read = reader.read(images)
+    said = pd.DataFrame([caption_attributes(caption) for caption in captions])
+    rng = np.random.default_rng(seed)
+    rows = []
+    for name in CAPTIONED:
+        stated = said[name].notna().to_numpy()
+        known = stated & said[name].isin(reader.classes["whole"][name]).to_numpy()
+        seen, asked = (table.loc[known, name].to_numpy(dtype=str) for table in (read, said))
+        right = int((seen == asked).sum())
+        shuffled = [int((seen == rng.permutation(asked)).sum()) for _ in range(_PERMUTATIONS)]
+        row = {"attribute": name, **estimate_proportion(right, int(known.sum()), level=level).stored()}
+        row["chance"] = float(np.mean(shuffled) / known.sum()) if known.any() else float("nan")
+        row["chance_p"] = float((1 + np.sum(np.array(shuffled) >= right)) / (1 + _PERMUTATIONS))
+        row["unknown"] = int((stated & ~known).sum())
+        rows.append(row)
+    return pd.DataFrame(rows)

@@ -1,0 +1,122 @@
+"""The trained reader: attributes and features of images, from weights that come with the package."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import torch
+from safetensors import safe_open
+from safetensors.torch import save_file
+
+from fairhuman.evaluation.reader._network import ReaderNetwork
+from fairhuman.evaluation.reader._views import SIDES, fit
+from fairhuman.profiles import unknown
+
+WEIGHTS = Path(__file__).with_name("reader.safetensors")
+
+
+class AttributeReader:
+    """Reads of renders, and of images like them, what captions say of people.
+
+    A small convolutional network a view (``whole``, ``head``, ``hand``), trained on renders of the preset
+    ``studio`` by ``python -m fairhuman train reader``. It knows nothing of photographs, and its features are
+    neither Inception's nor CLIP's: distances between them are this reader's own and compare with no
+    published figure.
+
+    Args:
+        networks: View to its network.
+        classes: View to its attributes, each with the names of its values.
+    """
+
+    def __init__(
+        self,
+        networks: Mapping[str, ReaderNetwork],
+        classes: Mapping[str, Mapping[str, Sequence[str]]],
+    ) -> None:
+        self.networks = {view: network.eval().requires_grad_(False) for view, network in networks.items()}
+        self.classes = classes
+
+    @classmethod
+    def load(cls, path: str | os.PathLike[str] | None = None) -> AttributeReader:
+        """A stored reader, by default the package's own.
+
+        Raises:
+            FileNotFoundError: No such file.
+        """
+        path = WEIGHTS if path is None else Path(path)
+        if not path.is_file():
+            raise FileNotFoundError(f"reader: no weights at {path}")
+        with safe_open(path, "pt") as stored:
+            classes = json.loads(stored.metadata()["classes"])
+            tensors = {name: stored.get_tensor(name) for name in stored.keys()}  # noqa: SIM118
+        networks = {}
+        for view, attributes in classes.items():
+            network = ReaderNetwork(SIDES[view], {name: len(values) for name, values in attributes.items()})
+            own = {
+                name.removeprefix(f"{view}."): tensor if tensor.dtype == torch.int64 else tensor.float()
+                for name, tensor in tensors.items()
+                if name.startswith(f"{view}.")
+            }
+            network.load_state_dict(own)
+            networks[view] = network
+        return cls(networks, classes)
+
+    def save(self, path: str | os.PathLike[str]) -> Path:
+        """Write the weights in half precision, whole or not at all."""
+        path = Path(path)
+        tensors = {
+            f"{view}.{name}": (tensor.half() if tensor.is_floating_point() else tensor).contiguous()
+            for view, network in self.networks.items()
+            for name, tensor in network.state_dict().items()
+        }
+        partial = path.with_suffix(".partial")
+        save_file(tensors, partial, {"classes": json.dumps(self.classes)})
+        partial.replace(path)
+        return path
+
+    @torch.no_grad()
+    def read(self, images: Sequence[np.ndarray], view: str = "whole", batch: int = 64) -> pd.DataFrame:
+        """The likeliest value of each attribute.
+
+        Args:
+            images: Each (height, width, 3), uint8; for ``head`` and ``hand`` crops by
+                :func:`fairhuman.evaluation.reader.cut_square`.
+            view: ``whole``, ``head`` or ``hand``.
+            batch: Images at a time.
+
+        Returns:
+            One row an image, one column an attribute.
+
+        Raises:
+            ValueError: An unknown view.
+        """
+        network = self._network(view)
+        names = {name: np.array(values) for name, values in self.classes[view].items()}
+        parts = [
+            {name: score.argmax(1).numpy() for name, score in network.scores(pixels).items()}
+            for pixels in _parts(images, network.side, batch)
+        ]
+        chosen = {name: np.concatenate([part[name] for part in parts] or [[]]).astype(int) for name in names}
+        return pd.DataFrame({name: values[chosen[name]] for name, values in names.items()})
+
+    @torch.no_grad()
+    def features(self, images: Sequence[np.ndarray], view: str = "whole", batch: int = 64) -> np.ndarray:
+        """Features of images, shape (count, num_features), float32; arguments as for :meth:`read`."""
+        network = self._network(view)
+        parts = [network(pixels).numpy() for pixels in _parts(images, network.side, batch)]
+        return np.concatenate(parts or [np.empty((0, network.num_features), np.float32)])
+
+    def _network(self, view: str) -> ReaderNetwork:
+        if view not in self.networks:
+            raise ValueError(f"view: {unknown(view, self.networks)}")
+        return self.networks[view]
+
+
+def _parts(images: Sequence[np.ndarray], side: int, batch: int):
+    for start in range(0, len(images), batch):
+        yield fit(images[start : start + batch], side)
