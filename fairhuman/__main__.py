@@ -9,6 +9,8 @@ from typing import Annotated, Any
 
 import typer
 
+from fairhuman.commands.train_reader import train_reader
+
 app = typer.Typer(
     help="Fair multi-objective fine-tuning of diffusion models: the FairHuman companion.",
     no_args_is_help=True,
@@ -16,6 +18,7 @@ app = typer.Typer(
 )
 train_app = typer.Typer(help="Train an adapter, or the embedded base model.", no_args_is_help=True)
 app.add_typer(train_app, name="train")
+train_app.command("reader")(train_reader)
 
 
 @app.command("run")
