@@ -9,6 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
+from fairhuman.commands.annotate import annotate
 from fairhuman.commands.train_reader import train_reader
 
 app = typer.Typer(
@@ -18,6 +19,7 @@ app = typer.Typer(
 )
 train_app = typer.Typer(help="Train an adapter, or the embedded base model.", no_args_is_help=True)
 app.add_typer(train_app, name="train")
+app.command("annotate")(annotate)
 train_app.command("reader")(train_reader)
 
 

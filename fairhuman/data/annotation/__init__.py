@@ -1,0 +1,6 @@
+"""Photographs to a training set: faces, hands and poses found, captions gathered, everything checked."""
+
+from fairhuman.data.annotation._run import Annotation, annotate
+from fairhuman.data.annotation._settings import AnnotateSettings
+
+__all__ = ["AnnotateSettings", "Annotation", "annotate"]

@@ -1,0 +1,61 @@
+"""Captions: from a table, from a text file beside the photograph, from a model, or one for all."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Mapping
+from pathlib import Path
+
+from fairhuman.data.annotation._reading import Refused
+
+__all__ = ["read_captions", "sidecar"]
+
+
+def read_captions(path: Path) -> dict[str, str]:
+    """Captions of a CSV file with the columns ``file_name`` and ``text``.
+
+    Raises:
+        FileNotFoundError: No such file.
+        ValueError: A column is missing, a line has no name, or a name occurs twice; the message says where.
+    """
+    if not path.is_file():
+        raise FileNotFoundError(f"captions: no such file: {path}")
+    captions: dict[str, str] = {}
+    try:
+        with path.open(encoding="utf-8-sig", newline="") as lines:
+            rows = csv.DictReader(lines)
+            for column in ("file_name", "text"):
+                if column not in (rows.fieldnames or ()):
+                    raise ValueError(f"captions: {path} has no column {column!r}, found {rows.fieldnames}")
+            for row in rows:
+                name = (row["file_name"] or "").strip().replace("\\", "/").removeprefix("./")
+                if not name or name in captions:
+                    what = "names no file" if not name else f"names {name!r} a second time"
+                    raise ValueError(f"captions: {path}, line {rows.line_num}: {what}")
+                captions[name] = (row["text"] or "").strip()
+    except UnicodeDecodeError as error:
+        raise ValueError(f"captions: {path} is not UTF-8 text: {error}") from error
+    return captions
+
+
+def sidecar(path: Path) -> str | None:
+    """The text file beside a photograph: ``photo.txt`` or ``photo.jpg.txt`` beside ``photo.jpg``.
+
+    Raises:
+        Refused: It is there but is no text.
+    """
+    for beside in (path.with_suffix(".txt"), path.with_name(f"{path.name}.txt")):
+        try:
+            text = " ".join(beside.read_text(encoding="utf-8").split())
+        except FileNotFoundError:
+            continue
+        except (OSError, UnicodeDecodeError) as error:
+            raise Refused("unreadable", f"its caption {beside.name}: {error}") from error
+        if text:
+            return text
+    return None
+
+
+def written_caption(name: str, path: Path, table: Mapping[str, str]) -> str | None:
+    """The caption that somebody wrote for a photograph: the table's before the text file's."""
+    return table.get(name) or sidecar(path)

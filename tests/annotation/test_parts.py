@@ -1,0 +1,54 @@
+"""Tiles, duplicates and masks, each against a plain way to the same."""
+
+import numpy as np
+import pytest
+
+from fairhuman.data.annotation._duplicates import find_duplicates
+from fairhuman.data.annotation._masks import draw_boxes, draw_hulls
+from fairhuman.data.annotation._tiles import is_cut, tiles
+
+
+@pytest.mark.parametrize(("width", "height", "scale"), [(1024, 1024, 2), (1500, 700, 3), (33, 4000, 2)])
+def test_tiles_cover_the_image_and_stay_in_it(width, height, scale):
+    seen = np.zeros((height, width), dtype=int)
+    for tile in tiles(width, height, scale):
+        assert 0 <= tile.x0 < tile.x1 <= width and 0 <= tile.y0 < tile.y1 <= height
+        seen[tile.y0 : tile.y1, tile.x0 : tile.x1] += 1
+    assert seen.min() >= 1
+
+
+def test_a_small_thing_is_whole_in_some_tile():
+    side = 512 * 0.2
+    for x, y in np.random.default_rng(0).uniform(0, 1024 - side, (200, 2)):
+        box = (x, y, x + side, y + side)
+        whole = [
+            tile for tile in tiles(1024, 1024, 2)
+            if tile.x0 <= x and tile.y0 <= y and box[2] <= tile.x1 and box[3] <= tile.y1
+        ]  # fmt: skip
+        assert any(not is_cut(box, tile, 1024, 1024) for tile in whole)
+
+
+@pytest.mark.parametrize("distance", [-1, 0, 3, 4, 9])
+def test_duplicates_are_those_of_comparing_all_with_all(distance):
+    random = np.random.default_rng(distance + 1)
+    seeds = [int(value) for value in random.integers(0, 2**63, 12)]
+    hashes = []
+    for _ in range(150):
+        flips = random.choice(64, random.integers(0, 8), replace=False)
+        hashes.append(seeds[random.integers(12)] ^ sum(1 << int(bit) for bit in flips))
+    kept, expected = [], []
+    for index, value in enumerate(hashes):
+        near = [other for other in kept if bin(hashes[other] ^ value).count("1") <= distance]
+        expected.append(near[0] if near else None)
+        kept += [] if near else [index]
+    assert find_duplicates(hashes, distance) == expected
+
+
+def test_masks_cover_what_they_are_of():
+    points = np.array([[10.0, 10], [30, 12], [28, 40], [15, 20]])
+    hull = draw_hulls([points], (64, 48), 3)
+    assert hull.shape == (64, 48) and set(np.unique(hull)) == {0, 255}
+    assert all(hull[int(y), int(x)] == 255 for x, y in points)
+    assert hull[30, 10] == 0 and hull[8, 10] == 255
+    boxes = draw_boxes([(10, 10, 20, 30)], (64, 48), 2)
+    assert (boxes > 0).sum() == 14 * 24
