@@ -16,7 +16,7 @@ import pandas as pd
 import torch
 from torch import Tensor
 
-from fairhuman.evaluation.statistics import estimate_mean
+from fairhuman.evaluation.statistics import Estimate, estimate_mean
 from fairhuman.fairness import gramian_of
 from fairhuman.objectives import GLOBAL, Reduction, regional_losses
 from fairhuman.training import Examples, collate, conflict_table, gradient_table
@@ -24,7 +24,7 @@ from fairhuman.training import Examples, collate, conflict_table, gradient_table
 if TYPE_CHECKING:
     from diffusers import StableDiffusionXLPipeline
 
-__all__ = ["as_if", "cosines_by_timestep", "regional_gradients", "shares_by_scale"]
+__all__ = ["as_if", "cosines_by_timestep", "norms_by_timestep", "regional_gradients", "shares_by_scale"]
 
 Line = dict[str, Any]
 _TARGETS = ("to_q", "to_k", "to_v", "to_out.0")
@@ -186,15 +186,29 @@ def cosines_by_timestep(lines: Sequence[Mapping[str, Any]], *, seed: int = 0) ->
         (batches that have both regions).
     """
     table = conflict_table(as_if(lines))
-    parts = {line["step"]: tuple(line["timesteps"]) for line in lines}
-    table["part"] = table.step.map(parts)
     rows = []
-    for (first, second, part), group in table.groupby(["first", "second", "part"], sort=False):
+    for (first, second, start, end), group in _by_part(table, lines, ["first", "second"]):
         found = estimate_mean(group.cosine, bounds=(-1, 1), seed=seed)
-        rows.append(
-            {"first": first, "second": second, "start": part[0], "end": part[1]}
-            | {"value": found.value, "low": found.low, "high": found.high, "n": found.n}
-        )
+        rows.append({"first": first, "second": second, "start": start, "end": end} | _columns(found))
+    return pd.DataFrame(rows)
+
+
+def norms_by_timestep(lines: Sequence[Mapping[str, Any]], *, seed: int = 0) -> pd.DataFrame:
+    """Geometric mean of each gradient's norm in each part of the schedule.
+
+    Args:
+        lines: From :func:`regional_gradients`.
+        seed: Of the bootstrap.
+
+    Returns:
+        Columns ``objective``, ``start``, ``end``, ``value``, ``low``, ``high``, ``n``.
+    """
+    table = gradient_table(as_if(lines))
+    rows = []
+    for (objective, start, end), group in _by_part(table, lines, ["objective"]):
+        found = _columns(estimate_mean(np.log(group.norm), seed=seed))
+        found |= {name: float(np.exp(found[name])) for name in ("value", "low", "high")}
+        rows.append({"objective": objective, "start": start, "end": end} | found)
     return pd.DataFrame(rows)
 
 
@@ -222,8 +236,16 @@ def shares_by_scale(
         for objective, group in table.groupby("objective", sort=False):
             for direction in ("sum", "mpd"):
                 found = estimate_mean(group[f"{direction}_share"], bounds=(0, 1), seed=seed)
-                rows.append(
-                    {"direction": direction, "reduction": reduction, "scale": scale, "objective": objective}
-                    | {"value": found.value, "low": found.low, "high": found.high, "n": found.n}
-                )
+                case = {"direction": direction, "reduction": reduction, "scale": scale}
+                rows.append(case | {"objective": objective} | _columns(found))
     return pd.DataFrame(rows)
+
+
+def _by_part(table: pd.DataFrame, lines: Sequence[Mapping[str, Any]], columns: list[str]) -> Any:
+    parts = {line["step"]: line["timesteps"] for line in lines}
+    start, end = (table.step.map({step: part[k] for step, part in parts.items()}) for k in (0, 1))
+    return table.assign(start=start, end=end).groupby([*columns, "start", "end"], sort=False)
+
+
+def _columns(found: Estimate) -> dict[str, float]:
+    return {"value": found.value, "low": found.low, "high": found.high, "n": found.n}

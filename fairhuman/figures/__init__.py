@@ -23,6 +23,7 @@ from ._evaluation import (
 )
 from ._files import save, stored
 from ._humans import annotation_figure, areas_figure, boxes_figure, draw_regions
+from ._objectives import latent_masks_figure, shares_figure, timestep_conflict_figure
 from ._redraw import redraw
 from ._registry import DRAWINGS, Drawing, drawn_from
 from ._style import COLOURS, COLUMN, PAGE, colour, style
@@ -50,6 +51,7 @@ __all__ = [
     "gradients_figure",
     "heldout_figure",
     "label",
+    "latent_masks_figure",
     "latex_table",
     "losses_figure",
     "maps_figure",
@@ -58,9 +60,11 @@ __all__ = [
     "rates_by_area_figure",
     "redraw",
     "save",
+    "shares_figure",
     "shrinking_figure",
     "stationary_figure",
     "stored",
     "style",
     "supported_best",
+    "timestep_conflict_figure",
 ]

@@ -6,7 +6,13 @@ import torch
 from people import write_folder
 
 from fairhuman.data import HumanFolder, JointTransform
-from fairhuman.evaluation.conflict import as_if, cosines_by_timestep, regional_gradients, shares_by_scale
+from fairhuman.evaluation.conflict import (
+    as_if,
+    cosines_by_timestep,
+    norms_by_timestep,
+    regional_gradients,
+    shares_by_scale,
+)
 from fairhuman.models import tiny_pipeline
 from fairhuman.training import Examples
 
@@ -112,6 +118,12 @@ def test_cosines_of_each_part():
     table = cosines_by_timestep(lines).set_index(["first", "second", "start"])
     assert table.value["global", "face", 500] == pytest.approx(0.6) and table.n["global", "face", 0] == 5
     assert table.value["face", "hand", 0] == pytest.approx(0)
+
+
+def test_norms_of_each_part():
+    lines = [synthetic(np.eye(5) * 4.0 ** (step - 2), step) for step in range(5)]
+    table = norms_by_timestep(lines)
+    assert table.value.to_numpy() == pytest.approx(1) and (table.low < 1).all() and (table.high > 1).all()
 
 
 @pytest.mark.parametrize("name", ("bins", "batches", "batch_size", "rank"))
