@@ -1,0 +1,117 @@
+"""Which of some image files can be judged, and what is wrong with the others, before anything is measured."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from PIL import Image
+
+__all__ = ["Intake", "inspect_images"]
+
+MOST_PIXELS = 64_000_000
+"""Largest image that is taken; a larger one would hold up or exhaust the machine."""
+
+ENDINGS = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff", ".gif")
+
+
+@dataclass(frozen=True)
+class Intake:
+    """Image files told apart.
+
+    Attributes:
+        images: Files that can be judged, in order.
+        refused: File to the reason why it cannot: empty, unreadable or cut short, animated, too large.
+        converted: File to what it is, for those that are judged as 8-bit RGB but are something else: grey,
+            CMYK, palette, 16-bit, or with transparency.
+    """
+
+    images: list[Path]
+    refused: dict[Path, str]
+    converted: dict[Path, str]
+
+    def summary(self) -> str:
+        """One line: how many files of each kind.
+
+        >>> Intake([Path("a.png")], {Path("b.png"): "is empty"}, {}).summary()
+        '1 image judged (0 converted to RGB), 1 refused'
+        """
+        plural = "" if len(self.images) == 1 else "s"
+        counts = f"({len(self.converted)} converted to RGB), {len(self.refused)} refused"
+        return f"{len(self.images)} image{plural} judged {counts}"
+
+    def require_all(self) -> list[Path]:
+        """The images, if none was refused.
+
+        Raises:
+            ValueError: Files were refused; names the first five with their reasons and says how many.
+        """
+        if self.refused:
+            named = [f"{path} {reason}" for path, reason in list(self.refused.items())[:5]]
+            rest = len(self.refused) - len(named)
+            more = f"; and {rest} more" if rest else ""
+            raise ValueError(f"images: {len(self.refused)} cannot be judged: {'; '.join(named)}{more}")
+        return self.images
+
+
+def inspect_images(
+    images: str | os.PathLike[str] | Sequence[str | os.PathLike[str]], *, most_pixels: int = MOST_PIXELS
+) -> Intake:
+    """Decode every file once and sort out what cannot be judged.
+
+    Args:
+        images: A folder, whose image files are taken in alphabetical order, or files.
+        most_pixels: Largest size that is taken, in pixels.
+
+    Raises:
+        FileNotFoundError: A folder or file that does not exist.
+        ValueError: Nothing there at all.
+    """
+    paths = _files(images)
+    if not paths:
+        raise ValueError(f"images: {images} holds no image file ({', '.join(ENDINGS)})")
+    taken, refused, converted = [], {}, {}
+    for path in paths:
+        reason, kind = _examine(path, most_pixels)
+        if reason:
+            refused[path] = reason
+            continue
+        taken.append(path)
+        if kind:
+            converted[path] = kind
+    return Intake(taken, refused, converted)
+
+
+def _files(images: str | os.PathLike[str] | Sequence[str | os.PathLike[str]]) -> list[Path]:
+    if not isinstance(images, (str, os.PathLike)):
+        paths = [Path(image) for image in images]
+        for path in paths:
+            if not path.is_file():
+                raise FileNotFoundError(f"images: no such file: {path}")
+        return paths
+    folder = Path(images)
+    if not folder.is_dir():
+        raise FileNotFoundError(f"images: no such folder: {folder}")
+    return sorted(path for path in folder.iterdir() if path.suffix.lower() in ENDINGS)
+
+
+def _examine(path: Path, most_pixels: int) -> tuple[str | None, str | None]:
+    """Why a file is refused, and what a file that is not already 8-bit RGB is."""
+    if path.stat().st_size == 0:
+        return "is empty (0 bytes)", None
+    try:
+        with Image.open(path) as image:
+            width, height = image.size
+            if width * height > most_pixels:
+                return f"is too large: {width} × {height}, at most {most_pixels} pixels", None
+            if getattr(image, "n_frames", 1) > 1:
+                return f"is animated: {image.n_frames} frames, of which none is the image", None
+            mode = image.mode
+            image.load()
+    except Image.DecompressionBombError as error:
+        return f"is too large: {error}", None
+    except Exception as error:  # PIL reports damage by many types
+        return f"cannot be read as an image: {error}", None
+    return None, None if mode == "RGB" else mode
