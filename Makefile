@@ -1,7 +1,7 @@
 # make reproduce   run every notebook that is stale, in order; PROFILE=quick (minutes), full (hours) or paper (GPU)
 # make test        unit tests, README examples, and every notebook's outputs
 # make lab         JupyterLab on the notebooks
-# make figures     redraw figures/ from results/PROFILE
+# make figures     redraw figures/ from results/, those of every profile in its own folder
 # make notebooks   execute the notebooks in place: their outputs, results/quick and figures/ are then of one run
 # make clean       remove the environment and everything computed but results/ and figures/
 PROFILE ?= quick
@@ -17,8 +17,8 @@ reproduce: $(READY)
 
 test: $(READY) lint
 	$(RUN) -m pytest tests
-	rm -rf build/test && mkdir -p build/test/results build/test/figures
-	cp -r results/benchmarks build/test/results && cp figures/base_training.json build/test/figures
+	rm -rf build/test && mkdir -p build/test/results
+	cp -r results/base results/benchmarks build/test/results
 	FAIRHUMAN_WORKSPACE=$(CURDIR)/build/test $(RUN) -m pytest --nbval-lax --nbval-cell-timeout=1800 -p no:cacheprovider notebooks
 
 lint: $(READY)
@@ -29,7 +29,7 @@ lab: $(READY)
 	$(RUN) -m jupyterlab --notebook-dir notebooks
 
 figures: $(READY)
-	$(RUN) -m fairhuman figures --profile $(PROFILE)
+	$(RUN) -m fairhuman figures
 
 notebooks: $(READY)
 	$(RUN) -m fairhuman refresh

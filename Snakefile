@@ -2,7 +2,7 @@
 # The graph itself is fairhuman.workflow.STEPS.
 import sys
 
-from fairhuman.profiles import load_profile, workspace
+from fairhuman.profiles import figures_directory, load_profile, workspace
 from fairhuman.workflow import STEPS, check_profile, executed_path, notebook_path, sources
 
 PROFILE = config.get("profile", "quick")
@@ -42,4 +42,4 @@ for step_name, step in STEPS.items():
 
 
 onsuccess:
-    print(f"Results: {RESULTS}\nFigures: {workspace() / 'figures'}\nNotebooks: {executed_path('', PROFILE).parent}")
+    print(f"Results: {RESULTS}\nFigures: {figures_directory(PROFILE)}\nNotebooks: {executed_path('', PROFILE).parent}")

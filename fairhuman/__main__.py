@@ -19,8 +19,8 @@ app = typer.Typer(
 )
 train_app = typer.Typer(help="Train an adapter, or the embedded base model.", no_args_is_help=True)
 app.add_typer(train_app, name="train")
-app.command("annotate")(annotate)
 train_app.command("reader")(train_reader)
+app.command("annotate")(annotate)
 
 
 @app.command("run")
@@ -135,13 +135,14 @@ def sample(
 
 @app.command("figures")
 def figures(
-    profile: Annotated[str, typer.Option(help="Whose results, in results/PROFILE/.")] = "quick",
+    profile: Annotated[str | None, typer.Option(help="Whose results; by default all that there are.")] = None,
 ) -> None:
     """Draw every figure and table of figures/ again from stored results."""
-    from fairhuman.figures import redraw
+    from fairhuman.figures import drawn_profiles, redraw
 
-    for path in redraw(profile):
-        typer.echo(path)
+    for name in [profile] if profile else drawn_profiles():
+        for path in redraw(name):
+            typer.echo(path)
 
 
 def _assignments(words: list[str]) -> dict[str, Any]:

@@ -45,9 +45,17 @@ def results_directory(profile: str) -> Path:
     return workspace() / "results" / profile
 
 
-def figures_directory() -> Path:
-    """``figures``: drawn figures with their data beside. Not created."""
-    return workspace() / "figures"
+def figures_directory(profile: str | None = None) -> Path:
+    """``figures``, or ``figures/<profile>`` for a profile other than ``quick``. Not created.
+
+    Args:
+        profile: By default the one whose notebook is being executed, which
+            :func:`fairhuman.workflow.run_notebook` names in the environment variable ``FAIRHUMAN_PROFILE``;
+            ``quick`` if it is not set.
+    """
+    profile = profile or os.environ.get("FAIRHUMAN_PROFILE") or "quick"
+    folder = workspace() / "figures"
+    return folder if profile == "quick" else folder / profile
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,8 @@ import logging
 import os
 import shutil
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -186,16 +187,16 @@ def run_notebook(name: str, profile: str = "quick") -> Path:
 
     logging.getLogger("papermill").setLevel(logging.ERROR)
     unfinished = executed.with_suffix(".unfinished.ipynb")
-    os.environ["FAIRHUMAN_WORKSPACE"] = str(workspace())  # the kernel starts in another folder
     try:
-        papermill.execute_notebook(
-            path,
-            unfinished,
-            parameters,
-            kernel_name="python3",
-            cwd=path.parent,
-            progress_bar=sys.stderr.isatty(),
-        )
+        with _environment(profile):
+            papermill.execute_notebook(
+                path,
+                unfinished,
+                parameters,
+                kernel_name="python3",
+                cwd=path.parent,
+                progress_bar=sys.stderr.isatty(),
+            )
     except papermill.PapermillExecutionError as error:
         raise RuntimeError(f"{name}: {error.ename}: {error.evalue} (see {unfinished})") from error
     unfinished.replace(executed)
@@ -221,12 +222,12 @@ def refresh_notebook(name: str) -> Path:
     notebook = nbformat.read(path, as_version=4)
     run_directory("quick", "notebooks").mkdir(parents=True, exist_ok=True)
     _forget_stale(name, "quick", _fingerprint(path, {"profile": "quick"}))
-    os.environ["FAIRHUMAN_WORKSPACE"] = str(workspace())
     client = NotebookClient(
         notebook, timeout=None, kernel_name="python3", resources={"metadata": {"path": path.parent}}
     )
     try:
-        client.execute()
+        with _environment("quick"):
+            client.execute()
     except CellExecutionError as error:
         raise RuntimeError(f"{name}: {error}") from error
     kernel = {"name": "python3", "display_name": "Python 3", "language": "python"}
@@ -237,6 +238,20 @@ def refresh_notebook(name: str) -> Path:
     nbformat.write(notebook, partial)
     partial.replace(path)
     return path
+
+
+@contextmanager
+def _environment(profile: str) -> Iterator[None]:
+    """Where results and figures go, for the kernel, which starts in another folder."""
+    told = {"FAIRHUMAN_WORKSPACE": str(workspace()), "FAIRHUMAN_PROFILE": profile}
+    before = {name: os.environ.get(name) for name in told}
+    os.environ.update(told)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            os.environ.pop(name)
+            os.environ |= {} if value is None else {name: value}
 
 
 def _forget_stale(name: str, profile: str, fingerprint: str) -> None:

@@ -9,7 +9,15 @@ from PIL import Image
 from fairhuman import figures
 from fairhuman.evaluation import compare_losses, compare_systems, evaluate_detection
 from fairhuman.evaluation.detectors import Detection, Face, Hand
-from fairhuman.figures import latex_table, markdown_table, redraw, save, stored, supported_best
+from fairhuman.figures import (
+    drawn_profiles,
+    latex_table,
+    markdown_table,
+    redraw,
+    save,
+    stored,
+    supported_best,
+)
 from fairhuman.results import read_result, write_result
 
 
@@ -75,6 +83,28 @@ def test_every_figure_lies_beside_its_data(results):
     told = pd.DataFrame(read_result("quick", "evaluation")["figures"]["detection"])
     told = told[told.area == "all"].reset_index(drop=True)
     pd.testing.assert_series_equal(drawn.value, told.value.astype(float), rtol=1e-6)
+
+
+def test_profiles_do_not_overwrite_each_other_s_figures(results, evaluation, monkeypatch):
+    quick = {path: path.read_bytes() for path in redraw("quick")}
+    write_result("full", "evaluation", evaluation | {"level": 0.9}, parameters={}, samples=40, seed=0)
+    full = redraw("full")
+    assert {path.parent for path in full} == {results / "figures" / "full"}
+    assert {path: path.read_bytes() for path in quick} == quick
+    monkeypatch.setenv("FAIRHUMAN_PROFILE", "full")  # as in a notebook of that profile
+    assert save(Image.new("RGB", (8, 8)), "sheet", {})[0].parent == results / "figures" / "full"
+    assert drawn_profiles() == ["full", "quick"]
+
+
+def test_what_belongs_to_no_profile_is_drawn_in_one_place(workspace):
+    curve = [{"minutes": m, "psnr": 20 + m, "loss": 1 / m, "side": 64} for m in (1, 2, 3)]
+    parts = {name: {"curve": curve, "minutes": 3} for name in ("autoencoder", "denoiser")}
+    write_result("base", "training", parts, parameters={}, samples=3, seed=0)
+    write_result("full", "other", {}, parameters={}, samples=1, seed=0)
+    assert {path.relative_to(workspace / "figures").name for path in redraw("full")} == {
+        f"base_training.{ending}" for ending in ("png", "pdf", "json")
+    }
+    assert stored("base_training", workspace / "figures") == parts
 
 
 def test_other_results_give_other_figures(results, evaluation):

@@ -1,5 +1,7 @@
 """The workflow on a small checkout of its own: stale or not, resumed or begun anew."""
 
+import os
+
 import nbformat
 import pytest
 
@@ -38,6 +40,18 @@ def test_a_notebook_runs_with_the_profile_s_values(checkout):
     (checkout / "params" / "big.yaml").write_text("notebooks: {00_first: {count: 4}}")
     executed = nbformat.read(run_notebook("00_first", "big"), as_version=4)
     assert executed.cells[-1].outputs[0].text == "big 84\n"
+
+
+def test_a_notebook_knows_its_profile_and_nobody_else_does(checkout, monkeypatch):
+    monkeypatch.delenv("FAIRHUMAN_PROFILE", raising=False)
+    write_notebook(
+        checkout, "from fairhuman.profiles import figures_directory\nprint(figures_directory().name)"
+    )
+    (checkout / "params" / "big.yaml").write_text("notebooks: {}")
+    for profile, folder in (("big", "big"), ("quick", "figures")):
+        executed = nbformat.read(run_notebook("00_first", profile), as_version=4)
+        assert executed.cells[-1].outputs[0].text.strip() == folder
+    assert "FAIRHUMAN_PROFILE" not in os.environ
 
 
 def test_a_failure_names_the_copy_and_leaves_no_executed_notebook(checkout):

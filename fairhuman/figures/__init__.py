@@ -24,7 +24,7 @@ from ._evaluation import (
 from ._files import save, stored
 from ._humans import annotation_figure, areas_figure, boxes_figure, draw_regions
 from ._objectives import latent_masks_figure, shares_figure, timestep_conflict_figure
-from ._redraw import redraw
+from ._redraw import drawn_profiles, redraw
 from ._registry import DRAWINGS, Drawing, drawn_from
 from ._style import COLOURS, COLUMN, PAGE, colour, style
 from ._tables import latex_table, markdown_table, supported_best
@@ -48,6 +48,7 @@ __all__ = [
     "draw_estimates",
     "draw_regions",
     "drawn_from",
+    "drawn_profiles",
     "gradients_figure",
     "heldout_figure",
     "label",

@@ -11,7 +11,7 @@ from ._registry import drawn_from
 from ._style import PAGE, colour
 
 
-@drawn_from(None, "base_training")
+@drawn_from("base/training", "base_training")
 def base_training_figure(figures: Mapping[str, Any]) -> tuple[Figure, dict[str, Any]]:
     """Reconstruction of the autoencoder and loss of the UNet over the minutes of their training.
 

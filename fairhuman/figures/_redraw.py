@@ -1,32 +1,38 @@
 """Every figure and table again, from stored results alone."""
 
 import logging
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import matplotlib.pyplot as plt
 
-from fairhuman.profiles import results_directory
+from fairhuman.profiles import figures_directory, profile_names, results_directory
 from fairhuman.results import read_result
 
-from ._files import save, stored, write_text
-from ._registry import DRAWINGS, Drawing
+from ._files import save, write_text
+from ._registry import DRAWINGS
 from ._style import style
 from ._tables import latex_table, markdown_table
 
 _log = logging.getLogger(__name__)
 
-#: Table file to the function that writes it from the result ``evaluation``.
-TABLES = {"table1_miniature.md": markdown_table, "table1_miniature.tex": latex_table}
+#: Table file to the result it is written from and the function that writes it.
+TABLES = {
+    "table1_miniature.md": ("evaluation", markdown_table),
+    "table1_miniature.tex": ("evaluation", latex_table),
+}
 
 
 def redraw(profile: str = "quick") -> list[Path]:
-    """Draw every figure and table of ``figures/`` from ``results/<profile>/`` and the data beside figures.
+    """Draw every figure and table again from ``results/``.
 
     Nothing is trained, sampled or measured. A figure whose result has not been computed is left as it is, and
     the log says so. Sheets of images are not drawn again, since the images are their data.
 
     Args:
-        profile: Whose results; they replace those of another profile in ``figures/``.
+        profile: Whose results; its figures lie in :func:`fairhuman.profiles.figures_directory`. Figures of
+            results that belong to no profile lie in ``figures/`` in any case.
 
     Returns:
         The files written, in alphabetical order.
@@ -41,27 +47,35 @@ def redraw(profile: str = "quick") -> list[Path]:
     style()
     written: list[Path] = []
     for name in sorted(DRAWINGS):
-        written += _redraw(DRAWINGS[name], profile)
-    try:
-        figures = read_result(profile, "evaluation")["figures"]
-    except FileNotFoundError as error:
-        _log.warning("tables not written: %s", error)
-    else:
-        written += [write_text(table(figures), name) for name, table in TABLES.items()]
+        drawing = DRAWINGS[name]
+        found = _figures(name, drawing.result, profile)
+        if found is None:
+            continue
+        figure, data = drawing.draw(found)
+        try:
+            written += save(figure, name, data, _folder(drawing.result, profile))
+        finally:
+            plt.close(figure)
+    for name, (result, write) in TABLES.items():
+        found = _figures(name, result, profile)
+        if found is not None:
+            written.append(write_text(write(found), name, _folder(result, profile)))
     return sorted(written)
 
 
-def _redraw(drawing: Drawing, profile: str) -> list[Path]:
+def drawn_profiles() -> list[str]:
+    """Profiles that have results to draw."""
+    return [name for name in profile_names() if any(results_directory(name).glob("*.json"))]
+
+
+def _figures(name: str, result: str, profile: str) -> Mapping[str, Any] | None:
+    folder, _, own = result.rpartition("/")
     try:
-        if drawing.result is None:
-            source = stored(drawing.name)
-        else:
-            source = read_result(profile, drawing.result)["figures"]
+        return read_result(folder or profile, own)["figures"]
     except FileNotFoundError as error:
-        _log.warning("%s not drawn: %s", drawing.name, error)
-        return []
-    figure, data = drawing.draw(source)
-    try:
-        return save(figure, drawing.name, data)
-    finally:
-        plt.close(figure)
+        _log.warning("%s not drawn: %s", name, error)
+        return None
+
+
+def _folder(result: str, profile: str) -> Path:
+    return figures_directory("quick" if "/" in result else profile)

@@ -17,23 +17,24 @@ class Drawing:
 
     Attributes:
         name: File name in ``figures/`` without ending.
-        result: Name of the result whose figures are drawn; None: drawn from the data beside it.
+        result: The result whose figures are drawn: a name in the profile's folder, or ``folder/name`` for one
+            that belongs to no profile, such as ``base/training``.
         draw: Takes these and returns the figure and the data to store beside it.
     """
 
     name: str
-    result: str | None
+    result: str
     draw: Draw
 
 
 DRAWINGS: dict[str, Drawing] = {}
 
 
-def drawn_from(result: str | None, name: str) -> Callable[[Draw], Draw]:
+def drawn_from(result: str, name: str) -> Callable[[Draw], Draw]:
     """Register a drawing function, for :func:`fairhuman.figures.redraw` to find.
 
-    The function takes the ``figures`` entry of ``results/<profile>/<result>.json`` (with ``result=None`` what
-    :func:`fairhuman.figures.save` stored beside the figure) and returns the figure and its data.
+    The function takes the ``figures`` entry of ``results/<profile>/<result>.json``, or of
+    ``results/<result>.json`` if ``result`` names a folder, and returns the figure and its data.
 
     Raises:
         ValueError: Another function already draws a figure of that name.
