@@ -1,0 +1,39 @@
+"""Human Preference Score v2.1, ImageReward and CLIP score from their published weights.
+
+Needs nothing beyond the core: the networks are transformers' own, filled from the published files. The
+weights, between 1.7 and 2 GB each, are not shipped and not fetched unless ``download`` is allowed; without
+them a column is empty and says why.
+
+>>> from fairhuman.evaluation.preference import preference_scores
+>>> table = preference_scores({"base": []}, [])
+>>> list(table.columns)
+['system', 'image', 'hps_v2.1', 'image_reward', 'clip_score']
+"""
+
+from fairhuman.evaluation.preference._scorers import (
+    SCORERS,
+    ClipScore,
+    Hps,
+    ImageReward,
+    Scorer,
+    load_scorer,
+)
+from fairhuman.evaluation.preference._table import (
+    preference_differences,
+    preference_estimates,
+    preference_scores,
+)
+from fairhuman.evaluation.preference._weights import MissingWeights
+
+__all__ = [
+    "SCORERS",
+    "ClipScore",
+    "Hps",
+    "ImageReward",
+    "MissingWeights",
+    "Scorer",
+    "load_scorer",
+    "preference_differences",
+    "preference_estimates",
+    "preference_scores",
+]

@@ -1,0 +1,126 @@
+"""Preference scores as a table of an evaluation: a column a metric, empty where its weights are absent."""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from fairhuman.evaluation._images import ImageLike
+from fairhuman.evaluation.preference._scorers import SCORERS, load_scorer
+from fairhuman.evaluation.preference._weights import MissingWeights
+from fairhuman.evaluation.statistics import estimate_mean, paired_difference
+from fairhuman.profiles import unknown
+
+_log = logging.getLogger(__name__)
+
+
+def preference_scores(
+    images: Mapping[str, Sequence[ImageLike]],
+    prompts: Sequence[str],
+    *,
+    metrics: Sequence[str] = tuple(SCORERS),
+    weights: Mapping[str, str | os.PathLike[str]] | None = None,
+    device: str = "cpu",
+    batch: int = 16,
+    download: bool = False,
+    progress: bool = False,
+) -> pd.DataFrame:
+    """Every system's images by every metric; each model is loaded once.
+
+    Args:
+        images: System to its images, the i-th made for the i-th prompt.
+        prompts: The prompts.
+        metrics: Of ``hps_v2.1``, ``image_reward`` and ``clip_score``.
+        weights: Metric to the folder of its published files; by default the hub's cache.
+        device, batch, progress: As for :meth:`Scorer.score`.
+        download: Fetch from the hub what its cache lacks.
+
+    Returns:
+        Columns ``system``, ``image`` (its number) and one a metric, in its own unit (multiply by 100 for the
+        paper's tables); a metric whose weights are absent is empty (NaN) and the log says how to get them.
+
+    Raises:
+        ValueError: An unknown metric, or systems with other numbers of images than prompts.
+    """
+    for name in (*metrics, *(weights or {})):
+        if name not in SCORERS:
+            raise ValueError(f"metrics: {unknown(name, SCORERS)}")
+    for system, own in images.items():
+        if len(own) != len(prompts):
+            raise ValueError(f"images: {system!r} has {len(own)} for {len(prompts)} prompts")
+    table = pd.DataFrame(
+        [{"system": system, "image": index} for system in images for index in range(len(prompts))],
+        columns=["system", "image"],
+    )
+    everything = [image for own in images.values() for image in own]
+    for name in metrics:
+        try:
+            scorer = load_scorer(name, (weights or {}).get(name), device=device, download=download)
+        except MissingWeights as error:
+            _log.warning("%s is left empty: %s", name, error)
+            table[name] = np.nan
+            continue
+        table[name] = scorer.score(everything, list(prompts) * len(images), batch=batch, progress=progress)
+    return table
+
+
+def preference_estimates(scores: pd.DataFrame, *, level: float = 0.95, seed: int = 0) -> list[dict[str, Any]]:
+    """Mean of each system and metric with its interval, as rows for a result or a table.
+
+    Args:
+        scores: Of :func:`preference_scores`.
+        level: Confidence level in (0, 1).
+        seed: Of the resampling.
+
+    Returns:
+        Rows with ``system``, ``metric`` and the fields of :class:`fairhuman.evaluation.Estimate`; an absent
+        metric has no value and ``n`` 0.
+    """
+    return [
+        {"system": system, "metric": name}
+        | estimate_mean(own[name].dropna(), level=level, seed=seed).stored()
+        for system, own in scores.groupby("system", sort=False)
+        for name in _metrics(scores)
+    ]
+
+
+def preference_differences(
+    scores: pd.DataFrame, reference: str, *, level: float = 0.95, seed: int = 0
+) -> list[dict[str, Any]]:
+    """Each other system's paired difference from ``reference``, prompt by prompt.
+
+    Args:
+        scores: Of :func:`preference_scores`.
+        reference: The system compared with.
+        level: Confidence level of all differences taken together (Bonferroni).
+        seed: Of the resampling.
+
+    Returns:
+        Rows with ``reference``, ``system``, ``metric``, the estimate's fields and ``supported``.
+
+    Raises:
+        ValueError: No such system.
+    """
+    systems = list(dict.fromkeys(scores.system))
+    if reference not in systems:
+        raise ValueError(f"reference: {unknown(reference, systems)}")
+    metrics = [name for name in _metrics(scores) if scores[name].notna().all()]
+    others = [system for system in systems if system != reference]
+    each = 1 - (1 - level) / max(1, len(others) * len(metrics))
+    wide = {name: scores.pivot(index="image", columns="system", values=name) for name in metrics}
+    rows = []
+    for system in others:
+        for name in metrics:
+            found = paired_difference(wide[name][reference], wide[name][system], level=each, seed=seed)
+            row = {"reference": reference, "system": system, "metric": name, **found.stored()}
+            rows.append(row | {"supported": found.excludes(0)})
+    return rows
+
+
+def _metrics(scores: pd.DataFrame) -> list[str]:
+    return [name for name in scores.columns if name in SCORERS]
