@@ -21,10 +21,9 @@ from tqdm import tqdm
 
 from fairhuman.fairness import AlphaFair, Amortised, fair_backward, get_strategy
 from fairhuman.models import load_base, tiny_pipeline
+from fairhuman.models.adapters import LoRA
 from fairhuman.objectives import regional_losses
 from fairhuman.results import write_result
-from fairhuman.training import TrainSettings
-from fairhuman.training._lora import add_lora, trained_parameters
 
 Losses = dict[str, Tensor]
 
@@ -43,8 +42,7 @@ def main() -> None:
 
     pipeline = tiny_pipeline() if given.base == "tiny" else load_base(given.base)
     unet = pipeline.unet
-    add_lora(unet, TrainSettings(data="unused", output="unused", rank=given.rank, seed=given.seed))
-    parameters = list(trained_parameters(unet).values())
+    parameters = list(LoRA(pipeline, rank=given.rank, seed=given.seed).parameters.values())
     for parameter in parameters:  # as after some training: B is no longer zero
         parameter.data.add_(1e-2 * torch.randn_like(parameter))
     losses = forward(pipeline, given.batch)

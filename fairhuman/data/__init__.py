@@ -1,6 +1,7 @@
 """Data sets of people on disk: read strictly, transformed jointly."""
 
-from fairhuman.data._folder import CONDITIONS, HumanFolder
+from fairhuman.data._condition import CONDITIONS, condition_image, condition_pixels
+from fairhuman.data._folder import HumanFolder
 from fairhuman.data._record import HumanRecord
 from fairhuman.data._sample import HumanSample, crop_sample, flip_sample, resize_sample
 from fairhuman.data._transform import Draw, JointTransform, TrainingSample
@@ -13,6 +14,8 @@ __all__ = [
     "HumanSample",
     "JointTransform",
     "TrainingSample",
+    "condition_image",
+    "condition_pixels",
     "crop_sample",
     "flip_sample",
     "resize_sample",

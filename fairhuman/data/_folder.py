@@ -9,13 +9,13 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageOps
 
+from fairhuman.data._condition import CONDITIONS
 from fairhuman.data._record import HumanRecord, read_record
 from fairhuman.data._sample import HumanSample
 from fairhuman.regions import check_regions
 
-__all__ = ["CONDITIONS", "HumanFolder"]
+__all__ = ["HumanFolder"]
 
-CONDITIONS = ("pose", "depth")
 _TRANSPOSED = (5, 6, 7, 8)  # EXIF orientations that swap height and width
 
 

@@ -1,11 +1,12 @@
 """Training: adapters with fair regional objectives, and the embedded base itself."""
 
+from typing import Any
+
 from fairhuman.training._batches import Batch, Example, Examples, collate, noise_scheduler
 from fairhuman.training._dynamics import conflict_table, gradient_table, loss_curves
 from fairhuman.training._encoding import LatentDistribution, TextEmbedding, encode_image, encode_prompt
 from fairhuman.training._heldout import HeldOut, heldout_errors
 from fairhuman.training._loop import train
-from fairhuman.training._lora import load_lora
 from fairhuman.training._run import Run
 from fairhuman.training._settings import TrainSettings
 
@@ -29,3 +30,11 @@ __all__ = [
     "noise_scheduler",
     "train",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    if name != "load_lora":
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from fairhuman.models.adapters import load_lora  # loads diffusers, which settings and logs don't need
+
+    return load_lora

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor
 
-from fairhuman.data import Draw, HumanFolder, JointTransform
+from fairhuman.data import Draw, HumanFolder, JointTransform, condition_pixels
 from fairhuman.objectives import training_target
 from fairhuman.regions import MaskMode, latent_mask
 from fairhuman.training._encoding import LatentDistribution, TextEmbedding, encode_image, encode_prompt
@@ -22,22 +22,26 @@ __all__ = ["Batch", "Example", "Examples", "collate", "noise_scheduler"]
 
 @dataclass(frozen=True)
 class Encoded:
-    """One transformed image as the networks see it; all tensors on the CPU."""
+    """One transformed image as the networks see it; all tensors on the CPU. Condition images are kept in
+    8 bits, shape (3, H, W): a cached data set holds many."""
 
     latent: LatentDistribution
     masks: Mapping[str, Tensor]
     text: TextEmbedding
     time_ids: Tensor
+    caption: str
+    conditions: Mapping[str, Tensor]
 
 
 @dataclass(frozen=True)
 class Example:
-    """An encoded image at one timestep, with its noise."""
+    """An encoded image at one timestep, with its noise; ``dropped`` says that its conditions are black."""
 
     encoded: Encoded
     latents: Tensor
     noise: Tensor
     timestep: int
+    dropped: bool = False
 
 
 @dataclass(frozen=True)
@@ -49,6 +53,8 @@ class Batch:
         masks: Region → shape (batch, 1, h, w), values in [0, 1].
         timesteps: Shape (batch,), integers.
         tokens, pooled, time_ids: Conditioning; shapes (batch, tokens, width), (batch, width), (batch, 6).
+        conditions: Name → image, shape (batch, 3, H, W), values in [0, 1]; black where dropped.
+        texts: The captions.
     """
 
     noisy: Tensor
@@ -58,13 +64,16 @@ class Batch:
     tokens: Tensor
     pooled: Tensor
     time_ids: Tensor
+    conditions: Mapping[str, Tensor]
+    texts: tuple[str, ...]
 
-    def predict(self, unet: UNet2DConditionModel) -> Tensor:
-        """The UNet's answer, shape (batch, channels, h, w)."""
-        conditions = {"text_embeds": self.pooled, "time_ids": self.time_ids}
-        return unet(self.noisy, self.timesteps, self.tokens, added_cond_kwargs=conditions, return_dict=False)[
-            0
-        ]
+    def predict(self, unet: UNet2DConditionModel, **further: Any) -> Tensor:
+        """The UNet's answer, shape (batch, channels, h, w); ``further`` are arguments of its forward."""
+        added = {"text_embeds": self.pooled, "time_ids": self.time_ids}
+        answer = unet(
+            self.noisy, self.timesteps, self.tokens, added_cond_kwargs=added, return_dict=False, **further
+        )
+        return answer[0]
 
 
 class Examples:
@@ -99,21 +108,29 @@ class Examples:
         return len(self.data)
 
     def draw(
-        self, index: int, generator: torch.Generator, timesteps: tuple[int, int] | None = None
+        self,
+        index: int,
+        generator: torch.Generator,
+        timesteps: tuple[int, int] | None = None,
+        dropout: float = 0.0,
     ) -> Example:
         """One image at a random timestep with random noise.
 
         Args:
             index: Which image.
-            generator: A CPU generator; decides flip, crop, latent, timestep and noise, in this order.
+            generator: A CPU generator; decides flip, crop, latent, timestep, noise and dropout, in this
+                order.
             timesteps: Range (from, below) of the timestep; by default the whole schedule.
+            dropout: Probability that the condition images are replaced by black.
         """
         encoded = self._encode(index, generator)
         shape = encoded.latent.mean.shape
         latents = encoded.latent.sample(torch.randn(shape, generator=generator))
         low, high = timesteps or (0, self.scheduler.config.num_train_timesteps)
         timestep = int(torch.randint(low, high, (), generator=generator))
-        return Example(encoded, latents, torch.randn(shape, generator=generator), timestep)
+        noise = torch.randn(shape, generator=generator)
+        dropped = dropout > 0 and torch.rand((), generator=generator).item() < dropout
+        return Example(encoded, latents, noise, timestep, dropped)
 
     def _encode(self, index: int, generator: torch.Generator) -> Encoded:
         sample = None
@@ -135,6 +152,10 @@ class Examples:
             },
             text=self._text(transformed.text),
             time_ids=transformed.time_ids,
+            caption=transformed.text,
+            conditions={
+                name: condition_pixels(name, getattr(transformed, name)) for name in self.data.conditions
+            },
         )
         if self._images is not None:
             self._images[key] = encoded
@@ -171,6 +192,11 @@ def collate(
         tokens=stack(e.text.tokens for e in encoded).to(dtype),
         pooled=stack(e.text.pooled for e in encoded).to(dtype),
         time_ids=stack(e.time_ids for e in encoded),  # sizes in bfloat16 would be rounded
+        conditions={
+            name: stack(e.encoded.conditions[name] * (not e.dropped) / 255 for e in examples)
+            for name in encoded[0].conditions
+        },
+        texts=tuple(e.caption for e in encoded),
     )
 
 

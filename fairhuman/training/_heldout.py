@@ -15,6 +15,8 @@ from fairhuman.training._random import HELDOUT, generator
 if TYPE_CHECKING:
     from diffusers import UNet2DConditionModel
 
+    from fairhuman.models.adapters import Adapter
+
 __all__ = ["HeldOut", "heldout_errors"]
 
 
@@ -43,7 +45,7 @@ class HeldOut:
 
 @torch.no_grad()
 def heldout_errors(
-    unet: UNet2DConditionModel,
+    network: UNet2DConditionModel | Adapter,
     examples: Examples,
     *,
     images: int | None = None,
@@ -58,7 +60,7 @@ def heldout_errors(
     timestep from the j-th of ``draws`` equal parts of the schedule, which halves the variance or better.
 
     Args:
-        unet: The network, with whatever adapter is active on it.
+        network: An adapter on its base, or a UNet with whatever is active on it.
         examples: The held-out set; its transform must not be random.
         images: How many images, the first ones; all by default.
         draws: Noised versions of each image, ≥ 1.
@@ -74,6 +76,7 @@ def heldout_errors(
             raise ValueError(f"{name}: must be ≥ 1, got {value}")
     if examples.transform.crop == "random" or examples.transform.flip not in (0, 1):
         raise ValueError(f"examples: the held-out transform must not be random, got {examples.transform}")
+    unet = getattr(network, "unet", network)
     count = len(examples) if images is None else min(images, len(examples))
     bounds = np.linspace(0, examples.scheduler.config.num_train_timesteps, draws + 1).round().astype(int)
     pairs = [(image, draw) for image in range(count) for draw in range(draws)]
@@ -86,7 +89,8 @@ def heldout_errors(
             for image, draw in part
         ]
         batch = collate(drawn, examples.scheduler, unet.device, unet.dtype)
-        found = regional_errors(batch.predict(unet), batch.target, batch.masks, reduction)
+        prediction = batch.predict(unet) if network is unet else network.predict(batch)
+        found = regional_errors(prediction, batch.target, batch.masks, reduction)
         here = {name: present(mask).cpu() for name, mask in batch.masks.items()}
         for row, (image, draw) in enumerate(part):
             timesteps[image, draw] = drawn[row].timestep

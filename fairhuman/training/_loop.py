@@ -14,11 +14,11 @@ import torch
 from fairhuman.data import HumanFolder
 from fairhuman.fairness import FairStep, Strategy, fair_backward, get_strategy
 from fairhuman.objectives import GLOBAL, present, regional_losses
+from fairhuman.training._adapter import build_adapter, training_facts
 from fairhuman.training._batches import Batch, Examples, collate
 from fairhuman.training._checkpoint import latest_checkpoint, load_checkpoint, save_checkpoint
 from fairhuman.training._heldout import heldout_errors
 from fairhuman.training._inputs import fingerprint_base, fingerprint_data
-from fairhuman.training._lora import add_lora, save_lora, trained_parameters
 from fairhuman.training._random import EXAMPLE, example_index, generator
 from fairhuman.training._run import HELDOUT_FILE, LOG_FILE, Log, Run, check_output, write_settings
 from fairhuman.training._settings import TrainSettings
@@ -34,7 +34,7 @@ logger = logging.getLogger(__name__)
 
 
 def train(settings: TrainSettings, *, replace: bool = False, progress: bool = True) -> Run:
-    """Train a LoRA, or take up a run that was cut off, or return at once if it is complete.
+    """Train an adapter, or take up a run that was cut off, or return at once if it is complete.
 
     All checks come first: nothing is written if the settings, the data set, the base or the output
     folder are not in order. The result depends on the settings alone: a run killed at any moment and
@@ -48,7 +48,7 @@ def train(settings: TrainSettings, *, replace: bool = False, progress: bool = Tr
         progress: Show a progress bar with the losses, on a terminal.
 
     Returns:
-        The finished run, with the adapter in ``pytorch_lora_weights.safetensors``.
+        The finished run, with the adapter in the layout of diffusers and peft.
 
     Raises:
         ValueError, FileNotFoundError: Something asked for is wrong or missing.
@@ -56,10 +56,10 @@ def train(settings: TrainSettings, *, replace: bool = False, progress: bool = Tr
     """
     strategy = get_strategy(settings.strategy)
     other = check_output(settings)
-    data = HumanFolder(settings.data, settings.regions)
-    heldout = HumanFolder(settings.heldout, settings.regions) if settings.heldout else None
+    data = HumanFolder(settings.data, settings.regions, settings.conditions)
+    heldout = settings.heldout and HumanFolder(settings.heldout, settings.regions, settings.conditions)
     inputs = {"data": fingerprint_data(data), "base": fingerprint_base(settings.base)}
-    if heldout is not None:
+    if heldout:
         inputs["heldout"] = fingerprint_data(heldout)
     other = other or check_output(settings, inputs)
     run = Run(Path(settings.output), settings)
@@ -84,11 +84,10 @@ class _Trainer:
         self.accelerator = _accelerator(settings)
         self.pipeline = _base(settings, self.accelerator)
         self.unet = self.pipeline.unet
-        add_lora(self.unet, settings)
+        self.adapter = build_adapter(self.pipeline, settings)
         if settings.gradient_checkpointing:
-            self.unet.enable_gradient_checkpointing()
-            self.unet.train()  # diffusers checkpoints in training mode only; the UNet has no dropout
-        self.parameters = trained_parameters(self.unet)
+            self.adapter.checkpoint_gradients()
+        self.parameters = self.adapter.parameters
         self.optimizer = _optimizer(settings, list(self.parameters.values()))
         self.examples = Examples(self.pipeline, data, settings.transform, settings.mask_mode, settings.cache)
         self.heldout = heldout and Examples(
@@ -129,7 +128,7 @@ class _Trainer:
         if main:
             log.close()
             measured.close()
-            save_lora(self.unet, self.run.directory)
+            self.adapter.save(self.run.directory, training_facts(self.settings))
         self.accelerator.wait_for_everyone()
 
     def advance(self) -> dict[str, Any]:
@@ -137,7 +136,7 @@ class _Trainer:
         start = time.perf_counter()
         batch = self.batch(self.step)
         with self.accelerator.autocast():
-            prediction = batch.predict(self.unet)
+            prediction = self.adapter.predict(batch)
         settings = self.settings
         losses = regional_losses(
             prediction, batch.target, batch.masks, settings.reduction, settings.local_scale
@@ -167,7 +166,8 @@ class _Trainer:
         drawn = []
         for position in range(first, first + share):
             index = example_index(self.settings.seed, position, len(self.examples))
-            drawn.append(self.examples.draw(index, generator(self.settings.seed, EXAMPLE, position)))
+            random = generator(self.settings.seed, EXAMPLE, position)
+            drawn.append(self.examples.draw(index, random, dropout=self.settings.condition_dropout))
         return collate(drawn, self.examples.scheduler, self.accelerator.device, self.unet.dtype)
 
     def apply(self, fair: FairStep) -> None:
@@ -188,13 +188,13 @@ class _Trainer:
         self.optimizer.zero_grad(set_to_none=True)
 
     def measure(self, log: Log | None) -> None:
-        """Held-out regional errors of the LoRA as it is now."""
+        """Held-out regional errors of the adapter as it is now."""
         if self.heldout is None or log is None:
             return
         settings = self.settings
         with self.accelerator.autocast():
             found = heldout_errors(
-                self.unet, self.heldout, images=settings.heldout_images, draws=settings.heldout_draws
+                self.adapter, self.heldout, images=settings.heldout_images, draws=settings.heldout_draws
             )
         errors = {name: found.per_image(name).tolist() for name in found.errors}
         errors = {name: [None if e != e else e for e in values] for name, values in errors.items()}

@@ -9,13 +9,16 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from fairhuman.training._lora import LORA_FILE
 from fairhuman.training._settings import TrainSettings
 
 __all__ = ["Log", "Run", "check_output", "write_settings"]
 
 SETTINGS_FILE, INPUTS_FILE = "settings.yaml", "inputs.json"
 LOG_FILE, HELDOUT_FILE = "log.jsonl", "heldout.jsonl"
+WEIGHTS = {
+    "lora": "pytorch_lora_weights.safetensors",
+    "controlnet": "controlnet/diffusion_pytorch_model.safetensors",
+}
 # These change nothing of what is trained; of the inputs it is the content that counts.
 _MAY_DIFFER = {"output", "keep_checkpoints", "data", "heldout", "base"}
 
@@ -49,8 +52,9 @@ class Run:
 
     @property
     def weights(self) -> Path:
-        """The LoRA, for ``pipe.load_lora_weights``; exists once the run is complete."""
-        return self.directory / LORA_FILE
+        """The adapter's weights; they exist once the run is complete. A LoRA's folder is what
+        ``pipe.load_lora_weights`` reads, another adapter's what its class's ``from_pretrained`` reads."""
+        return self.directory / WEIGHTS[self.settings.adapter]
 
     @property
     def complete(self) -> bool:

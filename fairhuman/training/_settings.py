@@ -12,7 +12,7 @@ from typing import Any, Literal, get_args, get_type_hints
 
 import yaml
 
-from fairhuman.data import JointTransform
+from fairhuman.data import CONDITIONS, JointTransform
 from fairhuman.objectives import Reduction
 from fairhuman.profiles import unknown
 from fairhuman.regions import MaskMode, check_regions
@@ -20,6 +20,7 @@ from fairhuman.regions import MaskMode, check_regions
 __all__ = ["TrainSettings"]
 
 ATTENTION = ("to_q", "to_k", "to_v", "to_out.0")
+CONDITIONAL = ("controlnet",)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,10 +36,16 @@ class TrainSettings:
         mask_mode: How masks reach the latent grid (see :func:`fairhuman.regions.latent_mask`).
         reduction: Scale of the losses (see :func:`fairhuman.objectives.regional_losses`).
         local_scale: Factor on the regional losses, > 0.
-        adapter: What is trained: ``lora``.
+        adapter: What is trained: ``lora`` or ``controlnet``.
         rank: Rank of the LoRA, ≥ 1.
         alpha: The LoRA's output is scaled by alpha / rank; ``None`` means alpha = rank.
         targets: Endings of the names of the UNet's layers that get a LoRA.
+        text_encoders: Train a LoRA on both text encoders too.
+        conditions: Condition images that the adapter reads, ``pose`` and ``depth``; ``None`` is both for
+            adapters that read any.
+        condition_dropout: Probability, for each image by itself, that its conditions are replaced by
+            black, in [0, 1); ``None`` is the paper's 0.3 for adapters that read conditions.
+        start: A trained adapter of the same kind to go on from (a run's folder), or ``None``.
         resolution: Side of the training images in pixels; a multiple of 8.
         crop: ``center`` or ``random``.
         flip: Probability of mirroring, in [0, 1]. Captions that name left or right do not follow.
@@ -82,10 +89,14 @@ class TrainSettings:
     mask_mode: MaskMode = "soft"
     reduction: Reduction = "image"
     local_scale: float = 1.0
-    adapter: Literal["lora"] = "lora"
+    adapter: Literal["lora", "controlnet"] = "lora"
     rank: int = 16
     alpha: float | None = None
     targets: tuple[str, ...] = ATTENTION
+    text_encoders: bool = False
+    conditions: tuple[str, ...] | None = None
+    condition_dropout: float | None = None
+    start: str | None = None
     resolution: int = 256
     crop: Literal["center", "random"] = "center"
     flip: float = 0.0
@@ -114,6 +125,7 @@ class TrainSettings:
             value = _coerced(field.name, getattr(self, field.name), hints[field.name])
             object.__setattr__(self, field.name, value)
         check_regions(self.regions)
+        self._check_adapter()
         for name in ("data", "output"):
             _require(name, bool(getattr(self, name)), "must name a folder", getattr(self, name))
         for name in ("rank", "steps", "batch_size", "keep_checkpoints", "heldout_every", "heldout_images",
@@ -130,6 +142,27 @@ class TrainSettings:
         JointTransform(self.resolution, self.crop, self.flip)
         if self.cache and self.crop == "random":
             raise ValueError("cache: latents can't be kept with crop 'random'; set cache to false")
+
+    def _check_adapter(self) -> None:
+        """Options of another kind of adapter would be silently without effect: they are refused."""
+        reads = self.adapter in CONDITIONAL
+        if self.conditions is None:
+            object.__setattr__(self, "conditions", CONDITIONS if reads else ())
+        if self.condition_dropout is None:
+            object.__setattr__(self, "condition_dropout", 0.3 if reads else 0.0)
+        of = {"rank": ("lora",), "alpha": ("lora",), "targets": ("lora",), "text_encoders": ("lora",),
+              "conditions": CONDITIONAL, "condition_dropout": CONDITIONAL}  # fmt: skip
+        unset = {"conditions": (), "condition_dropout": 0.0}
+        for field in dataclasses.fields(self):
+            value = getattr(self, field.name)
+            if self.adapter not in of.get(field.name, (self.adapter,)):
+                rule = f"is for the adapter {' or '.join(of[field.name])}, not for {self.adapter}"
+                _require(field.name, value == unset.get(field.name, field.default), rule, value)
+        known = set(self.conditions) <= set(CONDITIONS) and len(set(self.conditions)) == len(self.conditions)
+        _require("conditions", known, f"must be among {', '.join(CONDITIONS)}, each once", self.conditions)
+        _require("conditions", bool(self.conditions) or not reads, "must name at least one", self.conditions)
+        dropout = self.condition_dropout
+        _require("condition_dropout", 0 <= dropout < 1, "must be in [0, 1)", dropout)
 
     @classmethod
     def from_mapping(cls, values: Mapping[str, Any], source: str = "settings") -> TrainSettings:

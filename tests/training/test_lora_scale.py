@@ -1,10 +1,11 @@
 """The paper's setting, as far as it can be checked without its weights."""
 
+from types import SimpleNamespace
+
 import torch
 from diffusers import UNet2DConditionModel
 
-from fairhuman.training import TrainSettings
-from fairhuman.training._lora import add_lora, trained_parameters
+from fairhuman.models.adapters import LoRA
 
 # The UNet of stabilityai/stable-diffusion-xl-base-1.0.
 SDXL = {
@@ -25,9 +26,9 @@ SDXL = {
 def test_a_lora_of_rank_256_on_sdxl_has_the_size_of_the_papers():
     with torch.device("meta"):
         unet = UNet2DConditionModel(**SDXL)
-        add_lora(unet, TrainSettings(data="people", output="run", rank=256))
+        lora = LoRA(SimpleNamespace(unet=unet), rank=256)
     assert sum(p.numel() for p in unet.parameters() if not p.requires_grad) == 2_567_463_684
-    trained = trained_parameters(unet)
+    trained = lora.parameters
     assert len(trained) == 2 * 560
     count = sum(parameter.numel() for parameter in trained.values())
     assert count == 371_589_120

@@ -46,7 +46,7 @@ def test_ls_sums_the_losses_as_a_plain_loop_does(values):
     optimizer = torch.optim.Adam(trainer.parameters.values(), lr=settings.learning_rate)
     for step in range(settings.steps):
         batch = trainer.batch(step)
-        error = batch.predict(trainer.unet) - batch.target
+        error = trainer.adapter.predict(batch) - batch.target
         loss = sum((mask * error).square().mean() for mask in (1, *batch.masks.values()))
         optimizer.zero_grad()
         loss.backward()

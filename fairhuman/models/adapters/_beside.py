@@ -1,0 +1,136 @@
+"""What adapters that stand beside the UNet share: a network of their own that reads condition images."""
+
+from __future__ import annotations
+
+import os
+from abc import abstractmethod
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import torch
+from torch import Tensor
+
+from fairhuman.data import CONDITIONS, condition_image
+from fairhuman.models.adapters._card import write_card
+from fairhuman.models.adapters._files import written_whole
+from fairhuman.models.adapters._interface import Adapter
+
+if TYPE_CHECKING:
+    from diffusers import ModelMixin, StableDiffusionXLPipeline
+
+__all__ = ["BesideUNet"]
+
+_FILE = "diffusion_pytorch_model.safetensors"
+
+
+class BesideUNet(Adapter):
+    """A network whose outputs are added inside the frozen UNet.
+
+    Args:
+        pipeline: The base; its own weights are frozen.
+        conditions: Condition images it reads, among ``pose`` and ``depth``, at least one.
+        seed: Decides the start alone.
+        start: A trained adapter of the same kind to go on from, a run's folder or the network's own.
+
+    Attributes:
+        network: The network, in float32 whatever the type of the base.
+
+    Raises:
+        ValueError: It cannot be built for this base, or ``start`` does not fit.
+    """
+
+    folder: ClassVar[str]
+
+    def __init__(
+        self,
+        pipeline: StableDiffusionXLPipeline,
+        *,
+        conditions: Sequence[str] = CONDITIONS,
+        seed: int = 0,
+        start: str | os.PathLike[str] | None = None,
+    ) -> None:
+        self.pipeline, self.conditions, self.scale = pipeline, tuple(conditions), 1.0
+        pipeline.unet.requires_grad_(False)
+        if start is None:
+            with torch.random.fork_rng(devices=[]):
+                torch.manual_seed(seed)
+                self.network = self.build(pipeline)
+        else:
+            self.network = self.read(Path(start))
+            self.check()
+        self.network.to(pipeline.unet.device, torch.float32).requires_grad_(True)
+
+    @classmethod
+    def load(
+        cls,
+        pipeline: StableDiffusionXLPipeline,
+        path: str | os.PathLike[str],
+        conditions: Sequence[str] = CONDITIONS,
+    ) -> BesideUNet:
+        """A trained adapter for sampling, in the type of the base.
+
+        Raises:
+            FileNotFoundError: No such adapter, or a run that is not complete.
+            ValueError: It does not fit this base.
+        """
+        adapter = cls(pipeline, conditions=conditions, start=path)
+        adapter.network.to(pipeline.unet.dtype).requires_grad_(False).eval()
+        return adapter
+
+    @classmethod
+    @abstractmethod
+    def build(cls, pipeline: StableDiffusionXLPipeline) -> ModelMixin:
+        """A new network for the base; random parts from the current random state."""
+
+    @classmethod
+    @abstractmethod
+    def model(cls) -> type[ModelMixin]:
+        """The class of diffusers that it is saved and read as."""
+
+    @abstractmethod
+    def check(self) -> None:
+        """Refuse a network that was made for another base.
+
+        Raises:
+            ValueError: It differs; says in what.
+        """
+
+    @classmethod
+    def read(cls, path: Path) -> ModelMixin:
+        """The network in a run's folder, or in a folder of its own."""
+        folder = path / cls.folder if (path / cls.folder).is_dir() else path
+        if not (folder / _FILE).is_file():
+            raise FileNotFoundError(f"{cls.kind}: no such file: {folder / _FILE}")
+        return cls.model().from_pretrained(str(folder), use_safetensors=True)
+
+    @property
+    def parameters(self) -> dict[str, Tensor]:
+        return {name: p for name, p in self.network.named_parameters() if p.requires_grad}
+
+    @property
+    def scale(self) -> float:
+        return self._scale
+
+    @scale.setter
+    def scale(self, value: float) -> None:
+        self._scale = float(value)
+
+    def save(self, folder: Path, facts: Mapping[str, Any]) -> Path:
+        with written_whole(folder, self.folder) as partial:
+            self.network.save_pretrained(partial / self.folder)
+            write_card(partial / self.folder, self, facts)
+        return folder / self.folder / _FILE
+
+    def checkpoint_gradients(self) -> None:
+        super().checkpoint_gradients()
+        self.network.enable_gradient_checkpointing()
+        self.network.train()
+
+    def remove(self) -> None:
+        """Nothing to undo: the base was not changed."""
+
+    def picture(self, conditions: Mapping[str, Tensor]) -> Tensor:
+        """All conditions in one picture, shape (batch, 3, H, W), in the network's type."""
+        given = (conditions[name] if name in self.conditions else None for name in CONDITIONS)
+        return condition_image(*given).to(self.network.device, self.network.dtype)

@@ -1,0 +1,222 @@
+"""LoRA: low-rank updates of the attention layers, in the layout that ``pipe.load_lora_weights`` reads."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor
+
+from fairhuman.models.adapters._card import write_card
+from fairhuman.models.adapters._files import written_whole
+from fairhuman.models.adapters._interface import Adapter, NoisedBatch
+
+if TYPE_CHECKING:
+    from diffusers import StableDiffusionXLPipeline
+
+__all__ = ["ATTENTION", "LORA_FILE", "LoRA", "load_lora"]
+
+LORA_FILE = "pytorch_lora_weights.safetensors"
+ATTENTION = ("to_q", "to_k", "to_v", "to_out.0")
+_TEXT_ATTENTION = ("q_proj", "k_proj", "v_proj", "out_proj")
+_ENCODERS = ("text_encoder", "text_encoder_2")
+
+
+class LoRA(Adapter):
+    """A new LoRA on a pipeline, whose own weights are frozen.
+
+    A starts from a Gaussian of deviation 1 / rank and B from zero, as in diffusers' training scripts, so
+    the output is at first the base's.
+
+    Args:
+        pipeline: The base.
+        rank: Rank of the updates, ≥ 1.
+        alpha: The output is scaled by alpha / rank; ``None`` means alpha = rank.
+        targets: Endings of the names of the UNet's linear layers that get one.
+        text_encoders: Put one on the attention layers of both text encoders too.
+        seed: Decides the start alone.
+        start: A LoRA to go on from, a run's folder or a file, instead of a random one.
+
+    Raises:
+        ValueError: A target matches no linear layer; ``start`` has another rank, scale or other layers.
+    """
+
+    kind = "lora"
+    weights = LORA_FILE
+
+    def __init__(
+        self,
+        pipeline: StableDiffusionXLPipeline,
+        *,
+        rank: int = 16,
+        alpha: float | None = None,
+        targets: Sequence[str] = ATTENTION,
+        text_encoders: bool = False,
+        seed: int = 0,
+        start: str | os.PathLike[str] | None = None,
+    ) -> None:
+        self.pipeline, self._name = pipeline, "default"
+        self._encoders = _ENCODERS if text_encoders else ()
+        _check_targets(pipeline.unet, targets)
+        parts = {"unet": targets} | dict.fromkeys(self._encoders, _TEXT_ATTENTION)
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed)
+            for part, names in parts.items():
+                _add(getattr(pipeline, part), rank, alpha, names)
+        self._scale = 1.0
+        if start is not None:
+            _start_from(self, Path(start))
+
+    @classmethod
+    def load(
+        cls, pipeline: StableDiffusionXLPipeline, path: str | os.PathLike[str], name: str = "lora"
+    ) -> LoRA:
+        """A trained LoRA on a pipeline, in place of any other; see :func:`load_lora`."""
+        load_lora(pipeline, path, name)
+        self = cls.__new__(cls)
+        self.pipeline, self._name, self._scale = pipeline, name, 1.0
+        self._encoders = tuple(part for part in _ENCODERS if hasattr(getattr(pipeline, part), "peft_config"))
+        return self
+
+    @property
+    def parameters(self) -> dict[str, Tensor]:
+        found = {name: p for name, p in self.unet.named_parameters() if p.requires_grad}
+        for part in self._encoders:
+            named = getattr(self.pipeline, part).named_parameters()
+            found |= {f"{part}.{name}": p for name, p in named if p.requires_grad}
+        return found
+
+    @property
+    def scale(self) -> float:
+        return self._scale
+
+    @scale.setter
+    def scale(self, value: float) -> None:
+        self._scale = value
+        self.pipeline.set_adapters(self._name, value)
+
+    def predict(self, batch: NoisedBatch) -> Tensor:
+        if self._encoders:  # the cached embeddings are the base's
+            tokens, _, pooled, _ = self.pipeline.encode_prompt(
+                list(batch.texts), do_classifier_free_guidance=False
+            )
+            batch = replace(batch, tokens=tokens, pooled=pooled)
+        return batch.predict(self.unet)
+
+    def save(self, folder: Path, facts: Mapping[str, Any]) -> Path:
+        from diffusers import StableDiffusionXLPipeline
+        from diffusers.utils import convert_state_dict_to_diffusers
+        from peft.utils import get_peft_model_state_dict
+
+        layers = {}
+        for part in ("unet", *self._encoders):
+            module = getattr(self.pipeline, part)
+            layers[f"{part}_lora_layers"] = convert_state_dict_to_diffusers(get_peft_model_state_dict(module))
+            layers[f"{part}_lora_adapter_metadata"] = module.peft_config[self._name].to_dict()
+        write_card(folder, self, facts)
+        with written_whole(folder, LORA_FILE) as partial:
+            StableDiffusionXLPipeline.save_lora_weights(partial, **layers)
+        return folder / LORA_FILE
+
+    def sampler(self) -> StableDiffusionXLPipeline:
+        return self.pipeline
+
+    def remove(self) -> None:
+        self.pipeline.unload_lora_weights()
+
+
+def load_lora(pipeline: StableDiffusionXLPipeline, path: str | os.PathLike[str], name: str = "lora") -> None:
+    """Put a trained LoRA on a pipeline, in place of any other.
+
+    The same as diffusers' ``pipeline.load_lora_weights``, with errors that say what is wrong.
+
+    Args:
+        pipeline: The base the LoRA was trained on.
+        path: A run's folder or a safetensors file.
+        name: What the adapter is called on the pipeline.
+
+    Raises:
+        FileNotFoundError: No such file, or a run that is not complete.
+        ValueError: It does not fit this base.
+    """
+    file = _file(Path(path))
+    pipeline.unload_lora_weights()
+    try:
+        state, alphas, metadata = pipeline.lora_state_dict(
+            str(file.parent), weight_name=file.name, use_safetensors=True, return_lora_metadata=True
+        )
+        given = {"adapter_name": name, "metadata": metadata, "_pipeline": pipeline}
+        pipeline.load_lora_into_unet(state, alphas, pipeline.unet, **given)
+        for part in _ENCODERS:
+            if any(key.startswith(f"{part}.") for key in state):
+                module = getattr(pipeline, part)
+                pipeline.load_lora_into_text_encoder(state, alphas, module, prefix=part, **given)
+    except (RuntimeError, ValueError, KeyError) as error:
+        pipeline.unload_lora_weights()
+        raise ValueError(f"LoRA: {file} does not fit this base: {error}") from error
+
+
+def _file(path: Path) -> Path:
+    file = path / LORA_FILE if path.is_dir() else path
+    if not file.is_file():
+        raise FileNotFoundError(f"LoRA: no such file: {file}")
+    return file
+
+
+def _check_targets(unet: torch.nn.Module, targets: Sequence[str]) -> None:
+    linear = [name for name, module in unet.named_modules() if isinstance(module, torch.nn.Linear)]
+    for target in targets:
+        if not any(name == target or name.endswith(f".{target}") for name in linear):
+            raise ValueError(f"targets: no linear layer of the UNet is called {target!r}")
+
+
+def _add(module: torch.nn.Module, rank: int, alpha: float | None, targets: Sequence[str]) -> None:
+    from diffusers.training_utils import cast_training_params
+    from peft import LoraConfig
+
+    module.requires_grad_(False)
+    module.add_adapter(
+        LoraConfig(
+            r=rank,
+            lora_alpha=rank if alpha is None else alpha,
+            init_lora_weights="gaussian",
+            target_modules=list(targets),
+        )
+    )
+    cast_training_params(module, dtype=torch.float32)
+
+
+def _start_from(lora: LoRA, path: Path) -> None:
+    """Copy a trained LoRA's weights; its file must have the very layers, rank and scale."""
+    from diffusers.utils import convert_state_dict_to_diffusers
+    from peft.utils import get_peft_model_state_dict
+
+    file = _file(path)
+    state, alphas, metadata = lora.pipeline.lora_state_dict(
+        str(file.parent), weight_name=file.name, use_safetensors=True, return_lora_metadata=True
+    )
+    for part in ("unet", *lora._encoders):
+        module = getattr(lora.pipeline, part)
+        config = module.peft_config[lora._name]
+        own = convert_state_dict_to_diffusers(get_peft_model_state_dict(module))
+        own = {f"{part}.{name}": tensor for name, tensor in own.items()}
+        for name, tensor in own.items():
+            if name not in state or state[name].shape != tensor.shape:
+                found = "is absent" if name not in state else f"has shape {tuple(state[name].shape)}"
+                raise ValueError(
+                    f"start: {file} does not fit a LoRA of rank {config.r} on these layers: "
+                    f"{name} {found}, must have {tuple(tensor.shape)}"
+                )
+        there = (metadata or {}).get(f"{part}.lora_alpha", config.lora_alpha)
+        if alphas or there != config.lora_alpha:
+            raise ValueError(f"start: {file} has alpha {there}, the settings {config.lora_alpha}")
+        with torch.no_grad():
+            for name, tensor in own.items():
+                tensor.copy_(state[name])
+    extra = sorted({name.split(".")[0] for name in state} - {"unet", *lora._encoders})
+    if extra:
+        raise ValueError(f"start: {file} also changes {', '.join(extra)}; set text_encoders to true")

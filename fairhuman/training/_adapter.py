@@ -1,0 +1,40 @@
+"""The adapter that a run's settings ask for."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import TYPE_CHECKING, Any
+
+from fairhuman.training._random import START, generator
+from fairhuman.training._settings import TrainSettings
+
+if TYPE_CHECKING:
+    from diffusers import StableDiffusionXLPipeline
+
+    from fairhuman.models.adapters import Adapter
+
+__all__ = ["build_adapter", "training_facts"]
+
+_OPTIONS = {
+    "lora": ("rank", "alpha", "targets", "text_encoders", "start"),
+    "controlnet": ("conditions", "start"),
+}
+_PLACES = ("data", "output", "heldout", "start")
+
+
+def build_adapter(pipeline: StableDiffusionXLPipeline, settings: TrainSettings) -> Adapter:
+    """Freeze the base and put a new adapter on it; its start depends on ``settings.seed`` alone.
+
+    Raises:
+        ValueError: The settings don't fit the base, or what they start from does not.
+    """
+    from fairhuman.models.adapters import ADAPTERS
+
+    options = {name: getattr(settings, name) for name in _OPTIONS[settings.adapter]}
+    seed = generator(settings.seed, START).initial_seed()
+    return ADAPTERS[settings.adapter](pipeline, seed=seed, **options)
+
+
+def training_facts(settings: TrainSettings) -> dict[str, Any]:
+    """What a model card says of a run; paths of this machine are no part of it."""
+    return {name: value for name, value in dataclasses.asdict(settings).items() if name not in _PLACES}
