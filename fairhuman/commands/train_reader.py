@@ -12,7 +12,8 @@ def train_reader(
     output: Annotated[Path, typer.Option(help="File of the weights.")] = Path(
         "runs/reader/reader.safetensors"
     ),
-    epochs: Annotated[int, typer.Option(help="Passes over the training set.")] = 5,
+    images: Annotated[int, typer.Option(help="Use the first so many training images; 0: all.")] = 0,
+    epochs: Annotated[int, typer.Option(help="Passes over the training set.")] = 14,
     seed: Annotated[int, typer.Option(help="Of the weights at the start and every draw.")] = 0,
 ) -> None:
     """Train the attribute reader on renders; its accuracy goes to results/reader/training.json."""
@@ -21,7 +22,7 @@ def train_reader(
     from fairhuman.results import write_result
 
     settings = ReaderSettings(
-        data=str(data), heldout=str(heldout), output=str(output), epochs=epochs, seed=seed
+        data=str(data), heldout=str(heldout), output=str(output), images=images, epochs=epochs, seed=seed
     )
     figures = train(settings)
     count = figures["training"]["whole"]

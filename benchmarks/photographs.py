@@ -1,0 +1,171 @@
+"""What annotation finds in photographs: renders are taken for photographs, since their boxes are exact.
+
+    python benchmarks/photographs.py --count 500 --size 1024 --preset world
+
+Renders people, annotates the images with `fairhuman.data.annotation`, and compares boxes and keypoints with
+the exact ones, by area; beside it stands one MediaPipe pass over each whole image. Also the processor time
+of annotation beside that of MediaPipe's own calls in it. Writes results/benchmarks/photographs.json.
+"""
+
+import argparse
+import json
+import logging
+import tempfile
+import time
+from pathlib import Path
+
+import numpy as np
+from mediapipe.python.solution_base import SolutionBase
+
+from fairhuman.data import HumanFolder
+from fairhuman.data.annotation import AnnotateSettings, annotate
+from fairhuman.data.annotation._masks import padded
+from fairhuman.data.annotation._tiles import iou
+from fairhuman.evaluation import detect, estimate_proportion
+from fairhuman.humans import generate
+from fairhuman.results import write_result
+
+AREAS = (0.0, 0.002, 0.01, 1.0)  # bounds, as shares of the image
+BOXES = {"face": ("face_box",), "hand": ("left_hand_box", "right_hand_box")}
+MATCH = 0.3  # least IoU of a found box with the exact one
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--count", type=int, default=60)
+    parser.add_argument("--size", type=int, default=1024)
+    parser.add_argument("--preset", default="world")
+    parser.add_argument("--seed", type=int, default=21)
+    parser.add_argument("--scales", type=int, default=2)
+    parser.add_argument("--workers", type=int, default=1, help="for rendering only")
+    parser.add_argument("--renders", type=Path, help="folder to render into and keep")
+    given = parser.parse_args()
+    logging.basicConfig(level=logging.WARNING)
+
+    with tempfile.TemporaryDirectory() as temporary:
+        renders = given.renders or Path(temporary) / "humans"
+        generate(renders, given.count, given.seed, given.size, given.preset, given.workers)
+        truth = [record.metadata for record in HumanFolder(renders).records]
+        settings = AnnotateSettings(
+            min_side=1, min_person=0, duplicate_distance=-1, caption="a person", scales=given.scales
+        )
+        annotate(renders / "images", Path(temporary) / "out", settings, progress=False)
+        found = [
+            json.loads(line) for line in (Path(temporary) / "out/metadata.jsonl").read_text().splitlines()
+        ]
+        cost = time_annotation(renders / "images", Path(temporary) / "again", settings)
+        plain = detect([renders / entry["file_name"] for entry in truth])
+
+    names = [Path(entry["file_name"]).name for entry in truth]
+    by_name = {entry["original"]: entry for entry in found}
+    annotated = [by_name.get(name, {"face_boxes": [], "hand_boxes": [], "keypoints": None}) for name in names]
+    single = [
+        {
+            region: [
+                box
+                for item in items
+                if (box := padded(item.box, padding, image.width, image.height)) is not None
+            ]
+            for region, items, padding in (
+                ("face_boxes", image.faces, settings.face_padding),
+                ("hand_boxes", image.hands, settings.hand_padding),
+            )
+        }
+        for image in plain
+    ]
+    figures = {
+        "annotation": compare(truth, annotated),
+        "one_whole_image_pass": compare(truth, single),
+        "pose_error": pose_error(truth, annotated),
+        "cost": cost,
+    }
+    parameters = {name: value for name, value in vars(given).items() if name != "renders"}
+    write_result(
+        "benchmarks", "photographs", figures, parameters=parameters, samples=given.count, seed=given.seed
+    )
+    print(json.dumps({"parameters": parameters, "figures": figures}, indent=1))
+
+
+def compare(truth: list[dict], found: list[dict]) -> dict:
+    """Recall by area, precision and IoU of the boxes of each region."""
+    figures = {}
+    for region, keys in BOXES.items():
+        rows, right, total = [], 0, 0
+        for entry, annotation in zip(truth, found, strict=True):
+            left = list(annotation[f"{region}_boxes"])
+            total += len(left)
+            for box in filter(None, (entry[key] for key in keys)):
+                area = (box[2] - box[0]) * (box[3] - box[1]) / (entry["width"] * entry["height"])
+                best = max(left, key=lambda other, box=box: iou(box, other), default=None)
+                overlap = iou(box, best) if best else 0.0
+                if overlap > MATCH:
+                    left.remove(best)
+                    right += 1
+                rows.append((area, overlap if overlap > MATCH else np.nan))
+        areas, overlaps = np.array(rows).reshape(-1, 2).T
+        hits = ~np.isnan(overlaps)
+        recall = {"all": share(hits)}
+        for low, high in zip(AREAS, AREAS[1:], strict=False):
+            recall[f"{low:g} to {high:g}"] = share(hits[(areas >= low) & (areas < high)])
+        figures[region] = {
+            "recall": recall,
+            "precision": share(np.arange(total) < right),
+            "median_iou": float(np.median(overlaps[hits])) if hits.any() else None,
+        }
+    return figures
+
+
+def share(hits: np.ndarray) -> dict | None:
+    """A proportion with its interval; None for nothing."""
+    return estimate_proportion(int(hits.sum()), len(hits)).stored() if len(hits) else None
+
+
+def pose_error(truth: list[dict], found: list[dict]) -> dict:
+    """Distances, in pixels, between exact and found places of the visible joints of found bodies."""
+    errors, shares, bodies = [], [], 0
+    for entry, annotation in zip(truth, found, strict=True):
+        if annotation["keypoints"] is None:
+            continue
+        bodies += 1
+        exact, placed = np.array(entry["keypoints"]), np.array(annotation["keypoints"])
+        both = (exact[:, 2] == 2) & (placed[:, 2] == 2)
+        errors += np.hypot(*(exact - placed)[both, :2].T).tolist()
+        shares.append(both.sum() / max(1, (exact[:, 2] == 2).sum()))
+    return {
+        "bodies": bodies,
+        "joints": len(errors),
+        "pixels": dict(zip(("q25", "median", "q75"), np.quantile(errors, (0.25, 0.5, 0.75)), strict=True)),
+        "visible_joints_found": float(np.mean(shares)),
+    }
+
+
+def time_annotation(images: Path, out: Path, settings: AnnotateSettings) -> dict:
+    """Processor seconds an image, in all and in MediaPipe's calls; the graphs are warm."""
+    inside = 0.0
+    process = SolutionBase.process
+
+    def timed(self, *arguments, **options):
+        nonlocal inside
+        start = time.process_time()
+        try:
+            return process(self, *arguments, **options)
+        finally:
+            inside += time.process_time() - start
+
+    SolutionBase.process = timed
+    try:
+        start = time.process_time()
+        done = annotate(images, out, settings, progress=False)
+        total = time.process_time() - start
+    finally:
+        SolutionBase.process = process
+    count = done.kept + done.filtered
+    return {
+        "processor_seconds_per_image": total / count,
+        "mediapipe_seconds_per_image": inside / count,
+        "overhead": total / inside,
+    }
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,81 @@
+"""How latents turn to noise along a base's schedule, and how much each timestep counts."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor
+
+if TYPE_CHECKING:
+    from diffusers import DDPMScheduler, FlowMatchEulerDiscreteScheduler, StableDiffusionXLPipeline
+
+    NoiseScheduler = DDPMScheduler | FlowMatchEulerDiscreteScheduler
+
+__all__ = ["add_noise", "min_snr_weights", "noise_scheduler", "offset_noise"]
+
+
+def noise_scheduler(pipeline: StableDiffusionXLPipeline) -> NoiseScheduler:
+    """The discrete noise schedule the base was trained with, from its sampling scheduler's settings: that
+    of a diffusion, or of the straight paths of flow matching."""
+    from diffusers import DDPMScheduler, FlowMatchEulerDiscreteScheduler
+
+    config = pipeline.scheduler.config
+    if config.get("prediction_type", "flow_prediction") != "flow_prediction":
+        return DDPMScheduler.from_config(config)
+    return FlowMatchEulerDiscreteScheduler(
+        config.num_train_timesteps, shift=config.get("shift", config.get("flow_shift", 1.0))
+    )
+
+
+def add_noise(
+    scheduler: NoiseScheduler, latents: Tensor, noise: Tensor, steps: Tensor
+) -> tuple[Tensor, Tensor]:
+    """Noise latents, in their own precision.
+
+    Args:
+        scheduler: From :func:`noise_scheduler`.
+        latents, noise: Shape (batch, channels, h, w).
+        steps: Places in the schedule, from 0 (next to no noise) upwards; integers, shape (batch,).
+
+    Returns:
+        The noised latents, and the time that the network is told, shape (batch,): for a diffusion the
+        place itself, for a flow the share σ of noise times the schedule's length.
+    """
+    if hasattr(scheduler, "alphas_cumprod"):
+        return scheduler.add_noise(latents, noise, steps), steps
+    places = scheduler.config.num_train_timesteps - 1 - steps.cpu()  # its tables begin with pure noise
+    sigma = scheduler.sigmas[places].to(latents).view(-1, 1, 1, 1)
+    return (1 - sigma) * latents + sigma * noise, scheduler.timesteps[places].to(latents)
+
+
+def min_snr_weights(scheduler: NoiseScheduler, steps: Tensor, gamma: float) -> Tensor:
+    """Weight of each image's error under min-SNR-γ (Hang et al. 2023): the error of the predicted *image*
+    counts with min(SNR, γ), whatever it is that the network predicts.
+
+    Args:
+        scheduler: From :func:`noise_scheduler`.
+        steps: As for :func:`add_noise`.
+        gamma: Where the signal-to-noise ratio is cut off, > 0; the authors recommend 5.
+
+    Returns:
+        Shape (batch,), on the CPU: min(SNR, γ) / SNR for ε-prediction, min(SNR, γ) / (SNR + 1) for
+        v-prediction.
+
+    Raises:
+        ValueError: The base predicts a flow, for which the weight is not defined.
+    """
+    kind = scheduler.config.get("prediction_type", "flow_prediction")
+    if kind == "flow_prediction":
+        raise ValueError("min_snr: is defined for diffusions, but this base was trained by flow matching")
+    share = scheduler.alphas_cumprod[steps.cpu()].double()
+    snr = share / (1 - share)
+    # Written so that a schedule that ends in pure noise, SNR = 0, does no harm.
+    weights = (gamma / snr).clamp(max=1) if kind == "epsilon" else snr.clamp(max=gamma) / (snr + 1)
+    return weights.float()
+
+
+def offset_noise(noise: Tensor, offset: float, generator: torch.Generator) -> Tensor:
+    """Shift each channel of the noise, shape (c, h, w), by ``offset`` times a normal number of its own, so
+    that a base also learns to change the brightness of the whole image."""
+    return noise + offset * torch.randn(len(noise), 1, 1, generator=generator)

@@ -1,0 +1,50 @@
+"""Half precision: which type the frozen base is kept in, and a loss scale against underflow."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+
+__all__ = ["PRECISIONS", "LossScale"]
+
+PRECISIONS = {"no": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
+
+
+class LossScale:
+    """The dynamic loss scale of float16: halved after a step that was not finite, doubled after ``interval``
+    finite ones in a row, by the rule of ``torch.amp.GradScaler``.
+
+    That class scales the loss and unscales ``.grad`` just before the optimiser's step. Here gradients have
+    to be unscaled earlier, before their inner products are taken: weights of a fair strategy are not
+    proportional to the scale. So :func:`fairhuman.fairness.fair_backward` is given :attr:`value`, and this
+    class only keeps it.
+
+    Args:
+        precision: A scale other than 1 is kept for ``fp16`` alone: bfloat16 has the range of float32.
+        start: First scale.
+        interval: Finite steps after which the scale is doubled.
+    """
+
+    def __init__(self, precision: str, start: float = 65536.0, interval: int = 2000) -> None:
+        self.dynamic, self.interval = precision == "fp16", interval
+        self.value = start if self.dynamic else 1.0
+        self._finite_steps = 0
+
+    def update(self, finite: bool) -> None:
+        """Take note of a step."""
+        if not self.dynamic:
+            return
+        self._finite_steps = self._finite_steps + 1 if finite else 0
+        if not finite:
+            self.value /= 2
+        elif self._finite_steps == self.interval:
+            self.value, self._finite_steps = 2 * self.value, 0
+
+    def state_dict(self) -> dict[str, Any]:
+        """Scale and count, for a checkpoint."""
+        return {"value": self.value, "finite_steps": self._finite_steps}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Take up a state saved by :meth:`state_dict`."""
+        self.value, self._finite_steps = state["value"], state["finite_steps"]
