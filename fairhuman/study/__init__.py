@@ -1,8 +1,8 @@
 """A user study as in §9.2 of the paper: blind ballots on one page, answers, scores and agreement.
 
 :func:`build_study` pairs the images of several systems, hides which is which and balances their sides;
-:func:`write_study` leaves one HTML page for the raters and, apart from it, the key; :func:`read_answers` takes
-back what they sent, and :func:`score_study` says which system they preferred and how far they agreed.
+:func:`write_study` leaves one HTML page for the raters and, apart from it, the key; :func:`read_answers`
+takes back what they sent, and :func:`score_study` says which system they preferred and how far they agreed.
 """
 
 from ._agreement import krippendorff_alpha

@@ -84,8 +84,9 @@ def build_study(
 ) -> Study:
     """Pair every two systems' images of each prompt, blind and counterbalanced.
 
-    Within a ballot each system of a pair stands left half of the time, and the same pair is shown the other way
-    round on the next ballot, so that a liking for one side favours nobody.
+    Within a ballot each of two systems compared stands left half of the time (but for one pair of images where
+    their number is odd), and every pair is shown the other way round on the next ballot, so that a liking for
+    one side favours nobody.
 
     Args:
         images: System → its images, one for each prompt; at least two systems.
@@ -116,12 +117,22 @@ def build_study(
         shown[left] = images[a][i]
         shown[right] = spoil(images[a][i], int(random.integers(2**32))) if b == CHECK else images[b][i]
         trials.append(Trial(name, prompts[i], (a, b), (left, right)))
-    swapped = random.permutation(np.arange(len(trials)) % 2).astype(bool)
+    swapped = _sides([trial.systems for trial in trials], random)
     orders = tuple(
         tuple((int(t), bool(swapped[t] ^ (ballot % 2))) for t in random.permutation(len(trials)))
         for ballot in range(ballots)
     )
     return Study(tuple(trials), orders, {name: shown[name] for name in sorted(shown)})
+
+
+def _sides(groups: Sequence[tuple[str, str]], random: np.random.Generator) -> np.ndarray:
+    """Which pairs are shown the other way round: half of each group, and half of all."""
+    swapped, odd = np.zeros(len(groups), dtype=bool), 0
+    for group in dict.fromkeys(groups):
+        places = [i for i, other in enumerate(groups) if other == group]
+        swapped[places] = random.permutation((np.arange(len(places)) + odd) % 2)
+        odd ^= len(places) % 2
+    return swapped
 
 
 def spoil(image: Image.Image, seed: int = 0) -> Image.Image:

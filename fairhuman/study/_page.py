@@ -18,8 +18,8 @@ _TEMPLATE = Path(__file__).with_name("page.html")
 def write_study(study: Study, folder: Path, *, title: str = "Which image is better?") -> tuple[Path, Path]:
     """Write ``ballot.html`` for the raters and ``key.json``, which is to stay with you.
 
-    The page holds the images as JPEG without metadata, under random names, and no system's name. Send it to the
-    raters, tell each a number of their own, and collect the JSON files it lets them save.
+    The page holds the images as JPEG without metadata, under random names, and no system's name. Send it to
+    the raters, tell each a number of their own, and collect the JSON files it lets them save.
 
     Args:
         study: From :func:`build_study`.

@@ -72,8 +72,8 @@ def preference_scores(answers: pd.DataFrame, *, level: float = 0.95, seed: int =
         seed: Of the resampling.
 
     Returns:
-        Columns ``question``, ``first``, ``second``, ``system``, ``value``, ``low``, ``high``, ``n`` (answers),
-        ``supported`` (whether the interval excludes one half). Fewer than five raters or pairs give no
+        Columns ``question``, ``first``, ``second``, ``system``, ``value``, ``low``, ``high``, ``n``
+        (answers), ``supported`` (whether the interval excludes one half). Fewer than five raters or pairs give no
         interval.
     """
     rows = []
