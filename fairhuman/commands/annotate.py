@@ -1,32 +1,50 @@
-"""``python -m fairhuman annotate``: a folder of photographs to a training set."""
+"""``python -m fairhuman annotate`` and ``merge``: a folder of photographs to a training set."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+from fairhuman.commands import _annotation_options as option
+
+if TYPE_CHECKING:
+    from fairhuman.data.annotation import Annotation
+
+_PADDING = "Share of its sides by which a box grows."
 
 
 def annotate(
     photographs: Annotated[Path, typer.Argument(help="Folder, searched with its sub-folders.")],
     out: Annotated[Path, typer.Argument(help="Folder of the data set: new, or begun with the same values.")],
-    min_side: Annotated[int, typer.Option(help="Least length of the shorter side in pixels.")] = 1024,
-    min_person: Annotated[float, typer.Option(help="Least share of the image that people take.")] = 0.05,
-    max_pixels: Annotated[int, typer.Option(help="More are refused before decoding.")] = 100_000_000,
-    size: Annotated[int | None, typer.Option(help="Scale the shorter side down to this.")] = None,
-    threshold: Annotated[float, typer.Option(help="Least score of a face, hand or body.")] = 0.5,
-    scales: Annotated[int, typer.Option(help="1: whole and wrists; 2: also tiles; 3: smaller ones.")] = 2,
-    mask: Annotated[str, typer.Option(help="box, or hull: of landmarks.")] = "box",
-    duplicate_distance: Annotated[int, typer.Option(help="Bits of 64; -1 keeps duplicates.")] = 4,
-    captions: Annotated[Path | None, typer.Option(help="CSV with file_name and text.")] = None,
-    caption: Annotated[str | None, typer.Option(help="For photographs without one of their own.")] = None,
-    workers: Annotated[int, typer.Option(help="Number of processes.")] = 1,
+    min_side: option.MinSide = 1024,
+    min_person: option.MinPerson = 0.05,
+    max_pixels: option.MaxPixels = 100_000_000,
+    size: option.Size = None,
+    threshold: option.Threshold = 0.5,
+    scales: option.Scales = 2,
+    mask: option.Mask = "box",
+    face_padding: Annotated[float, typer.Option(help=_PADDING)] = 0.0,
+    hand_padding: Annotated[float, typer.Option(help=_PADDING)] = 0.1,
+    dilation: Annotated[float, typer.Option(help="Of masks: pixels at a shorter side of 1024.")] = 8.0,
+    duplicate_distance: option.Duplicates = 4,
+    captions: option.Captions = None,
+    caption: option.Caption = None,
+    caption_model: option.CaptionModel = None,
+    caption_prompt: option.CaptionPrompt = None,
+    depth_model: option.DepthModel = None,
+    face_weights: option.FaceWeights = None,
+    hand_weights: option.HandWeights = None,
+    device: option.Device = "cpu",
+    shard: Annotated[str | None, typer.Option(help="i/n does one of n shares; then merge.")] = None,
+    workers: option.Workers = 1,
 ) -> None:
     """Find faces, hands and poses in photographs and write a training set; a run cut off continues.
 
+    Captions come from the table, from a .txt beside the photograph, from the model, or are the same for all.
     Exit status: 0, every file could be read; 1, finished, but rejected.jsonl lists files that could not, or
     nothing was kept; 2, nothing was done, since what was asked for is wrong.
     """
-    from fairhuman.data.annotation import AnnotateSettings
+    from fairhuman.data.annotation import AnnotateSettings, Shard
     from fairhuman.data.annotation import annotate as annotate_folder
 
     settings = AnnotateSettings(
@@ -37,11 +55,37 @@ def annotate(
         threshold=threshold,
         scales=scales,
         mask=mask,
+        face_padding=face_padding,
+        hand_padding=hand_padding,
+        dilation=dilation,
         duplicate_distance=duplicate_distance,
-        captions=None if captions is None else str(captions),
+        captions=option.path_text(captions),
         caption=caption,
+        caption_model=option.path_text(caption_model),
+        caption_prompt=caption_prompt,
+        depth_model=option.path_text(depth_model),
+        face_weights=option.path_text(face_weights),
+        hand_weights=option.path_text(hand_weights),
+        device=device,
     )
-    done = annotate_folder(photographs, out, settings, workers=workers)
+    share = None if shard is None else Shard.parse(shard)
+    done = annotate_folder(photographs, out, settings, shard=share, workers=workers)
+    if done is None:
+        typer.echo(f"{out}: share {shard} is complete; when all are: python -m fairhuman merge {out}")
+    else:
+        _tell(done)
+
+
+def merge(
+    out: Annotated[Path, typer.Argument(help="Folder that all shares wrote to, or were copied to.")],
+) -> None:
+    """Complete a data set whose shares are done; exit status as of annotate."""
+    from fairhuman.data.annotation import merge as merge_folder
+
+    _tell(merge_folder(out))
+
+
+def _tell(done: "Annotation") -> None:
     typer.echo(
         f"{done.path}: {done.kept} kept, {done.filtered} filtered, {done.duplicates} duplicates, "
         f"{done.unreadable} unreadable (see report.json, rejected.jsonl and contact_sheet.jpg)"

@@ -2,42 +2,31 @@
 
 from __future__ import annotations
 
-import os
-import zlib
 from collections.abc import Mapping
+from functools import cache
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
 from fairhuman.data.annotation._captions import written_caption
-from fairhuman.data.annotation._detect import Detectors, Found, FoundHand
+from fairhuman.data.annotation._detect import Detectors
 from fairhuman.data.annotation._duplicates import perceptual_hash
+from fairhuman.data.annotation._found import Found, FoundHand
+from fairhuman.data.annotation._layout import file_names, write_png
 from fairhuman.data.annotation._masks import dilation_pixels, draw_boxes, draw_ellipses, draw_hulls, padded
+from fairhuman.data.annotation._models import CaptionModel, DepthModel
 from fairhuman.data.annotation._reading import Refused, read_photograph
 from fairhuman.data.annotation._scan import Photograph
 from fairhuman.data.annotation._settings import AnnotateSettings
 from fairhuman.data.pose import draw_pose
 
-_PNG: Final = {"compress_level": 1, "compress_type": zlib.Z_RLE}
-_detectors: dict[tuple[float, int], Detectors] = {}
-
-
-def file_names(key: str) -> dict[str, str]:
-    """Metadata key to path within the data set; 256 sub-folders, so that none grows too large.
-
-    >>> file_names("00ff")["face_mask_file_name"]
-    'masks/face/00/00ff.png'
-    """
-    name = f"{key[:2]}/{key}.png"
-    return {
-        "file_name": f"images/{name}",
-        "face_mask_file_name": f"masks/face/{name}",
-        "hand_mask_file_name": f"masks/hand/{name}",
-        "pose_file_name": f"pose/{name}",
-    }
+# One set of networks a process: starting MediaPipe's graphs alone costs a second.
+_detectors = cache(Detectors)
+_depth_model = cache(DepthModel)
+_caption_model = cache(CaptionModel)
 
 
 def annotate_photograph(
@@ -51,20 +40,39 @@ def annotate_photograph(
         if photograph.problem:
             raise Refused("unreadable", photograph.problem.removeprefix("unreadable: "))
         pixels = read_photograph(photograph.path, settings.max_pixels, settings.min_side)
-        text = written_caption(photograph.name, photograph.path, captions) or settings.caption
-        if text is None:
+        text = written_caption(photograph.name, photograph.path, captions)
+        if text is None and settings.caption is None and settings.caption_model is None:
             raise Refused("filtered", "no caption")
         pixels = _scaled(pixels, settings.size)
-        found = _detectors_for(settings)(pixels)
-        height, width = pixels.shape[:2]
-        share = _person_share(found, width, height)
-        if share == 0:
-            raise Refused("filtered", "nobody found")
-        if share < settings.min_person:
-            raise Refused("filtered", f"person too small: {share:.4f} of the image")
+        found = _found(pixels, settings)
+        picture = Image.fromarray(pixels)
+        if text is None and settings.caption_model is not None:
+            model = _caption_model(settings.caption_model, settings.caption_prompt, settings.device)
+            text = model(picture)
+        text = text or settings.caption
+        if not text:
+            raise Refused("filtered", "no caption")
+        depth = None
+        if settings.depth_model is not None:
+            depth = _depth_model(settings.depth_model, settings.device)(picture)
     except Refused as refusal:
         return {"original": photograph.name, "kind": refusal.kind, "reason": refusal.reason}
-    return _write(out, photograph, pixels, text, found, settings)
+    return _write(out, photograph, pixels, text, found, depth, settings)
+
+
+def _found(pixels: NDArray[np.uint8], settings: AnnotateSettings) -> Found:
+    detectors = _detectors(settings)
+    try:
+        found = detectors(pixels)
+    except (RuntimeError, ValueError) as error:  # MediaPipe's, of an image that it cannot take
+        raise Refused("unreadable", f"detection failed: {error}") from error
+    height, width = pixels.shape[:2]
+    share = _person_share(found, width, height)
+    if share == 0:
+        raise Refused("filtered", "nobody found")
+    if share < settings.min_person:
+        raise Refused("filtered", f"person too small: {share:.4f} of the image")
+    return found
 
 
 def _write(
@@ -73,6 +81,7 @@ def _write(
     pixels: NDArray[np.uint8],
     text: str,
     found: Found,
+    depth: NDArray[np.uint16] | None,
     settings: AnnotateSettings,
 ) -> dict[str, Any]:
     height, width = pixels.shape[:2]
@@ -87,16 +96,17 @@ def _write(
         face_mask = draw_ellipses(faces, (height, width), grow)
         hand_mask = draw_hulls([hand.points for hand in found.hands], (height, width), grow)
     body = np.zeros((17, 3)) if found.body is None else found.body.keypoints
-    points = {side: None if hand is None else _seen(hand, width, height) for side, hand in own.items()}
-    names = file_names(photograph.key)
+    points = {side: _seen(hand, width, height) for side, hand in own.items()}
     grids = {
         "file_name": pixels,
         "face_mask_file_name": face_mask,
         "hand_mask_file_name": hand_mask,
         "pose_file_name": draw_pose(body, points["left"], points["right"], (height, width)),
+        "depth_file_name": depth,
     }
+    names = {key: name for key, name in file_names(photograph.key).items() if grids[key] is not None}
     for key, name in names.items():
-        _write_png(out / name, grids[key])
+        write_png(out / name, grids[key])
     side_box = {
         side: None if hand is None else padded(hand.box, settings.hand_padding, width, height)
         for side, hand in own.items()
@@ -166,25 +176,13 @@ def _scaled(pixels: NDArray[np.uint8], size: int | None) -> NDArray[np.uint8]:
     return np.asarray(Image.fromarray(pixels).resize(target, Image.Resampling.LANCZOS))
 
 
-def _seen(hand: FoundHand, width: int, height: int) -> NDArray[np.float64]:
+def _seen(hand: FoundHand | None, width: int, height: int) -> NDArray[np.float64] | None:
+    """The landmarks (21, 3) of a hand that has any."""
+    if hand is None or not hand.side:
+        return None
     inside = (hand.points >= 0).all(axis=1) & (hand.points < (width, height)).all(axis=1)
     return np.column_stack([hand.points, 2.0 * inside])
 
 
 def _rounded(points: NDArray[np.float64]) -> list[list[float]]:
     return [[round(float(value), 2) for value in point] for point in points]
-
-
-def _detectors_for(settings: AnnotateSettings) -> Detectors:
-    # One set a process: starting the graphs costs a second.
-    key = settings.threshold, settings.scales
-    if key not in _detectors:
-        _detectors[key] = Detectors(*key)
-    return _detectors[key]
-
-
-def _write_png(path: Path, pixels: NDArray[np.uint8]) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
-    Image.fromarray(pixels).save(partial, format="PNG", **_PNG)
-    partial.replace(path)

@@ -39,6 +39,13 @@ class AnnotateSettings:
             duplicates.
         caption: Caption of photographs that have no other; ``None`` filters these.
         captions: CSV file with the columns ``file_name`` (relative to the photographs) and ``text``.
+        caption_model: Folder of a vision-language model of ``transformers`` that describes photographs which
+            have neither a line there nor a text file beside them.
+        caption_prompt: What that model is asked; by default its own or a plain request.
+        depth_model: Folder of a depth model of ``transformers``; without it there are no depth maps.
+        face_weights, hand_weights: YOLO weights whose boxes are added (needs the ``ultralytics`` package; a
+            ``.pt`` file can run code when it is loaded, so it must come from someone you trust).
+        device: Where YOLO, depth and caption models run: ``cpu``, ``cuda``, ``cuda:1``, …
 
     Raises:
         ValueError: The message names the field, the rule and the value found.
@@ -62,6 +69,12 @@ class AnnotateSettings:
     duplicate_distance: int = 4
     caption: str | None = None
     captions: str | None = None
+    caption_model: str | None = None
+    caption_prompt: str | None = None
+    depth_model: str | None = None
+    face_weights: str | None = None
+    hand_weights: str | None = None
+    device: str = "cpu"
 
     def __post_init__(self) -> None:
         for name, least, most in (
@@ -85,6 +98,8 @@ class AnnotateSettings:
             raise ValueError(f"mask: {unknown(self.mask, get_args(MaskShape))}")
         if self.caption is not None and not self.caption.strip():
             raise ValueError(f"caption: must not be empty, got {self.caption!r}")
+        if self.caption_prompt is not None and self.caption_model is None:
+            raise ValueError(f"caption_prompt: needs a caption_model, got {self.caption_prompt!r} alone")
 
     @classmethod
     def from_mapping(cls, values: Mapping[str, Any], source: str = "settings") -> AnnotateSettings:

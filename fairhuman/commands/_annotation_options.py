@@ -1,0 +1,29 @@
+"""Options of ``annotate`` that ``fit`` has too: one list for both, names and help of the settings."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+MinSide = Annotated[int, typer.Option(help="Least length of the shorter side in pixels.")]
+MinPerson = Annotated[float, typer.Option(help="Least share of the image that people take.")]
+MaxPixels = Annotated[int, typer.Option(help="More are refused before decoding.")]
+Size = Annotated[int | None, typer.Option(help="Scale the shorter side down to this.")]
+Threshold = Annotated[float, typer.Option(help="Least score of a face, hand or body.")]
+Scales = Annotated[int, typer.Option(help="1: whole and wrists; 2: also tiles; 3: smaller ones.")]
+Mask = Annotated[str, typer.Option(help="box, or hull: of landmarks.")]
+Duplicates = Annotated[int, typer.Option(help="Bits of 64; -1 keeps duplicates.")]
+Captions = Annotated[Path | None, typer.Option(help="CSV with file_name and text.")]
+Caption = Annotated[str | None, typer.Option(help="For photographs without one of their own.")]
+CaptionModel = Annotated[Path | None, typer.Option(help="Folder of a vision-language model.")]
+CaptionPrompt = Annotated[str | None, typer.Option(help="What that model is asked.")]
+DepthModel = Annotated[Path | None, typer.Option(help="Folder of a depth model.")]
+FaceWeights = Annotated[Path | None, typer.Option(help="YOLO weights, beside MediaPipe.")]
+HandWeights = Annotated[Path | None, typer.Option(help="YOLO weights, beside MediaPipe.")]
+Device = Annotated[str, typer.Option(help="Where these models run, such as cuda.")]
+Workers = Annotated[int, typer.Option(help="Number of processes.")]
+
+
+def path_text(path: Path | None) -> str | None:
+    """A path as settings hold it."""
+    return None if path is None else str(path)

@@ -1,0 +1,102 @@
+"""Depth and captions by models of the ``transformers`` library, from folders on this machine."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from PIL import Image
+
+__all__ = ["CaptionModel", "DepthModel", "check_model"]
+
+_MOST_TOKENS: Final = 77  # what SDXL's text encoders read of a caption
+_FARTHEST: Final = 65_535  # millimetres that 16 bits hold
+# Networks whose output is a distance in metres; all others, but for those whose configuration says so, give
+# inverse distances up to an unknown factor.
+_METRIC: Final = frozenset({"depth_pro", "glpn", "zoedepth"})
+
+
+def check_model(name: str, folder: str) -> None:
+    """Refuses, before any work, what is no folder of a model.
+
+    Raises:
+        FileNotFoundError: No such folder, or nothing of a model in it; the message says how to get one.
+    """
+    path = Path(folder)
+    if not (path / "config.json").is_file() or not any(path.glob("*.safetensors")):
+        raise FileNotFoundError(
+            f"{name}: {folder} holds no config.json with weights in *.safetensors; download a model with "
+            "hf download MODEL --local-dir FOLDER"
+        )
+
+
+class DepthModel:
+    """A depth estimator, called on one image after the other."""
+
+    def __init__(self, folder: str, device: str) -> None:
+        from transformers import AutoImageProcessor, AutoModelForDepthEstimation
+
+        self._processor = AutoImageProcessor.from_pretrained(folder, local_files_only=True)
+        self._network = _loaded(AutoModelForDepthEstimation, folder, device)
+        config = self._network.config
+        kind = getattr(config, "depth_estimation_type", None)
+        self.metric = kind == "metric" or config.model_type in _METRIC
+
+    @torch.no_grad()
+    def __call__(self, picture: Image.Image) -> NDArray[np.uint16]:
+        """Millimetres, shape (H, W), at least 1. Of models that give inverse depth only ratios of distances
+        mean something: the nearest point is put at 1 m, the far end is at 65 m."""
+        inputs = self._processor(images=picture, return_tensors="pt").to(self._network.device)
+        outputs = self._network(**inputs)
+        found = self._processor.post_process_depth_estimation(outputs, [(picture.height, picture.width)])
+        values = found[0]["predicted_depth"].float().cpu().numpy()
+        metres = values if self.metric else 1 / np.maximum(values / max(values.max(), 1e-6), 1e-6)
+        return np.clip(np.rint(1000 * metres), 1, _FARTHEST).astype(np.uint16)
+
+
+class CaptionModel:
+    """A vision-language model that describes one image after the other, always with its likeliest words.
+
+    Args:
+        folder: The model's folder.
+        prompt: What it is asked; without, a captioning model simply describes.
+        device: Where it runs.
+    """
+
+    def __init__(self, folder: str, prompt: str | None, device: str) -> None:
+        from transformers import AutoModelForImageTextToText, AutoProcessor
+
+        self._processor = AutoProcessor.from_pretrained(folder, local_files_only=True)
+        self._network = _loaded(AutoModelForImageTextToText, folder, device)
+        self._prompt = prompt
+        if getattr(self._processor, "chat_template", None):
+            self._prompt = prompt or "Describe this photograph in one sentence."
+
+    @torch.no_grad()
+    def __call__(self, picture: Image.Image) -> str:
+        """The description; empty if the model says nothing."""
+        inputs = self._inputs(picture).to(self._network.device)
+        written = self._network.generate(**inputs, max_new_tokens=_MOST_TOKENS, do_sample=False)[0]
+        asked = inputs.get("input_ids")
+        if asked is not None and torch.equal(written[: asked.shape[1]], asked[0]):
+            written = written[asked.shape[1] :]  # what the model was asked comes first in its answer
+        return " ".join(self._processor.decode(written, skip_special_tokens=True).split())
+
+    def _inputs(self, picture: Image.Image) -> Any:
+        if not getattr(self._processor, "chat_template", None):
+            return self._processor(images=picture, text=self._prompt, return_tensors="pt")
+        content = [{"type": "image", "image": picture}, {"type": "text", "text": self._prompt}]
+        return self._processor.apply_chat_template(
+            [{"role": "user", "content": content}],
+            add_generation_prompt=True, tokenize=True, return_dict=True, return_tensors="pt",
+        )  # fmt: skip
+
+
+def _loaded(family: Any, folder: str, device: str) -> Any:
+    # Only safetensors, only from this machine, and no code that a folder brings along.
+    return family.from_pretrained(
+        folder, local_files_only=True, use_safetensors=True, trust_remote_code=False
+    ).to(device).eval()  # fmt: skip
