@@ -84,9 +84,9 @@ def build_study(
 ) -> Study:
     """Pair every two systems' images of each prompt, blind and counterbalanced.
 
-    Within a ballot each of two systems compared stands left half of the time (but for one pair of images where
-    their number is odd), and every pair is shown the other way round on the next ballot, so that a liking for
-    one side favours nobody.
+    Within a ballot each of two systems compared stands left half of the time (but for one pair of images
+    where their number is odd), and every pair is shown the other way round on the next ballot, so that a
+    liking for one side favours nobody.
 
     Args:
         images: System → its images, one for each prompt; at least two systems.

@@ -73,8 +73,8 @@ def preference_scores(answers: pd.DataFrame, *, level: float = 0.95, seed: int =
 
     Returns:
         Columns ``question``, ``first``, ``second``, ``system``, ``value``, ``low``, ``high``, ``n``
-        (answers), ``supported`` (whether the interval excludes one half). Fewer than five raters or pairs give no
-        interval.
+        (answers), ``supported`` (whether the interval excludes one half). Fewer than five raters or pairs
+        give no interval.
     """
     rows = []
     for names, own in answers.groupby(["question", "first", "second"], sort=False):

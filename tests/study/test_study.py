@@ -38,6 +38,8 @@ def test_every_ballot_shows_every_pair_once_and_sides_balance(study):
     for order in study.ballots:
         assert sorted(number for number, _ in order) == list(range(len(study.trials)))
         assert 2 * sum(swapped for _, swapped in order) == len(order)
+        comparisons = [swapped for number, swapped in order if not study.trials[number].is_check]
+        assert 2 * sum(comparisons) == len(comparisons) == len(PROMPTS)
     for first, second in zip(study.ballots[::2], study.ballots[1::2], strict=True):
         assert {number: not swapped for number, swapped in first} == dict(second)
     assert len({tuple(number for number, _ in order) for order in study.ballots}) == len(study.ballots)
