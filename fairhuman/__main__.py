@@ -10,6 +10,8 @@ from typing import Annotated, Any
 import typer
 
 from fairhuman.commands.annotate import annotate, merge
+from fairhuman.commands.evaluate import evaluate
+from fairhuman.commands.review import review
 from fairhuman.commands.train_reader import train_reader
 
 app = typer.Typer(
@@ -21,7 +23,9 @@ train_app = typer.Typer(help="Train an adapter, or the embedded base model.", no
 app.add_typer(train_app, name="train")
 train_app.command("reader")(train_reader)
 app.command("annotate")(annotate)
+app.command("evaluate")(evaluate)
 app.command("merge")(merge)
+app.command("review")(review)
 
 
 @app.command("run")

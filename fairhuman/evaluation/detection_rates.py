@@ -22,8 +22,8 @@ from .statistics import (
     paired_ratio_difference,
 )
 
-#: Detector to the region it looks for.
-DETECTORS = {"face": "face", "face_short": "face", "hand": "hand"}
+#: Detector to the region it looks for; what their scores mean: :mod:`fairhuman.evaluation.detectors`.
+DETECTORS = {"face": "face", "face_short": "face", "hand": "hand", "palm": "hand"}
 
 #: Metric to what it means; all are shares or scores in [0, 1].
 METRICS = {
@@ -59,7 +59,7 @@ def tabulate_detections(detections: Sequence[Detection], truth: pd.DataFrame | N
     rows = []
     for detector, region in DETECTORS.items():
         for image, detection in enumerate(detections):
-            scores = _scores(detection, detector)
+            scores = detection_scores(detection, detector)
             rows.append(
                 {
                     "image": image,
@@ -164,11 +164,12 @@ def area_names(edges: Sequence[float] = AREA_EDGES) -> list[str]:
     return [f"< {percent[0]} %", *between, f"≥ {percent[-1]} %"]
 
 
-def _scores(detection: Detection, detector: str) -> list[float]:
+def detection_scores(detection: Detection, detector: str) -> list[float]:
+    """The scores of what one of :data:`DETECTORS` found in an image; a hand's is MediaPipe's handedness."""
     if detector == "hand":
         return [hand.handedness for hand in detection.hands]
-    faces = detection.faces if detector == "face" else detection.short_range_faces
-    return [face.score for face in faces]
+    found = {"face": "faces", "face_short": "short_range_faces", "palm": "palms"}[detector]
+    return [one.score for one in getattr(detection, found)]
 
 
 def _groups(table: pd.DataFrame, by_area: bool):

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from PIL import Image
 
-__all__ = ["Intake", "inspect_images"]
+__all__ = ["Intake", "inspect_images", "list_images"]
 
 MOST_PIXELS = 64_000_000
 """Largest image that is taken; a larger one would hold up or exhaust the machine."""
@@ -84,6 +84,18 @@ def inspect_images(
     return Intake(taken, refused, converted)
 
 
+def list_images(folder: str | os.PathLike[str]) -> list[Path]:
+    """The image files of a folder in alphabetical order, by their endings, whatever their state.
+
+    Raises:
+        FileNotFoundError: No such folder.
+    """
+    folder = Path(folder)
+    if not folder.is_dir():
+        raise FileNotFoundError(f"images: no such folder: {folder}")
+    return sorted(path for path in folder.iterdir() if path.suffix.lower() in ENDINGS)
+
+
 def _files(images: str | os.PathLike[str] | Sequence[str | os.PathLike[str]]) -> list[Path]:
     if not isinstance(images, (str, os.PathLike)):
         paths = [Path(image) for image in images]
@@ -91,10 +103,7 @@ def _files(images: str | os.PathLike[str] | Sequence[str | os.PathLike[str]]) ->
             if not path.is_file():
                 raise FileNotFoundError(f"images: no such file: {path}")
         return paths
-    folder = Path(images)
-    if not folder.is_dir():
-        raise FileNotFoundError(f"images: no such folder: {folder}")
-    return sorted(path for path in folder.iterdir() if path.suffix.lower() in ENDINGS)
+    return list_images(images)
 
 
 def _examine(path: Path, most_pixels: int) -> tuple[str | None, str | None]:

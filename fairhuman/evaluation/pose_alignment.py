@@ -9,59 +9,48 @@ that is not found costs nothing in the distance and counts as a miss in PCK.
 
 from __future__ import annotations
 
-import logging
+import os
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from ._images import ImageLike, as_rgb
-from ._quiet import quiet_stderr
+from ._images import ImageLike
+from .detectors._pool import find_all
+from .detectors._pose import Bodies
 from .statistics import Estimate, estimate_mean, estimate_ratio
 
 __all__ = ["detect_poses", "judge_poses", "summarise_poses"]
 
-#: MediaPipe's landmark of each of COCO's 17 keypoints.
-_COCO_OF_MEDIAPIPE = (0, 2, 5, 7, 8, 11, 12, 13, 14, 15, 16, 23, 24, 25, 26, 27, 28)
 _VISIBLE = 2
 PCK_SHARE = 0.1
 """Largest distance, as a share of the body's height, at which a joint counts as right."""
 
 
-def detect_poses(images: Sequence[ImageLike], *, threshold: float = 0.5) -> list[NDArray[np.float64]]:
+def detect_poses(
+    images: Sequence[ImageLike],
+    *,
+    workers: int = 1,
+    threshold: float = 0.5,
+    progress: bool | None = None,
+    cache: str | os.PathLike[str] | None = None,
+) -> list[NDArray[np.float64]]:
     """The body's keypoints in each image, by MediaPipe Pose on still images.
 
     Args:
         images: Paths, PIL images or uint8 arrays of shape (height, width, 3) in RGB.
         threshold: Least confidence of a person, and least visibility of a joint, in [0, 1].
+        workers, progress, cache: As for :func:`fairhuman.evaluation.detect`.
 
     Returns:
         For each image shape (17, 3) in COCO's order: x, y in pixels, and 1 for a joint that is found inside
         the image, else 0; all 0 where nobody is found.
 
     Raises:
-        FileNotFoundError, ValueError: An image that is missing or cannot be read; a threshold out of range.
+        FileNotFoundError, ValueError: An image that is missing or cannot be read; a value out of range.
     """
-    if not 0 <= threshold <= 1:
-        raise ValueError(f"threshold: must be in [0, 1], found {threshold!r}")
-    logging.getLogger("absl").setLevel(logging.ERROR)
-    poses = []
-    with quiet_stderr():
-        from mediapipe.python.solutions.pose import Pose
-
-        model = Pose(static_image_mode=True, model_complexity=1, min_detection_confidence=threshold)
-    try:
-        for image in images:
-            pixels = as_rgb(image)
-            with quiet_stderr():
-                found = model.process(pixels)
-            poses.append(_coco(found, *pixels.shape[:2], threshold))
-    finally:
-        with quiet_stderr():
-            model.close()
-    return poses
+    return find_all(Bodies, images, workers=workers, threshold=threshold, progress=progress, cache=cache)
 
 
 def judge_poses(asked: Sequence[NDArray[np.float64]], found: Sequence[NDArray[np.float64]]) -> pd.DataFrame:
@@ -128,14 +117,3 @@ def _judge(asked: NDArray[np.float64], found: NDArray[np.float64]) -> dict[str, 
         "share": float(distances.sum() / extent),
         "right": int((distances <= PCK_SHARE * extent).sum()),
     }
-
-
-def _coco(found: Any, height: int, width: int, threshold: float) -> NDArray[np.float64]:
-    points = np.zeros((17, 3))
-    if found.pose_landmarks is None:
-        return points
-    for place, number in enumerate(_COCO_OF_MEDIAPIPE):
-        mark = found.pose_landmarks.landmark[number]
-        inside = 0 <= mark.x <= 1 and 0 <= mark.y <= 1
-        points[place] = mark.x * width, mark.y * height, float(inside and mark.visibility >= threshold)
-    return points

@@ -30,14 +30,19 @@ def spread(
     '0.50 [0.40, 0.60]'
     """
     index = list(index)
-    cells = [_cell(row.value, row.low, row.high, digits) for row in rows.itertuples()]
+    cells = [format_estimate(row.value, row.low, row.high, digits) for row in rows.itertuples()]
     table = rows.assign(_cell=cells).pivot(index=index, columns=columns, values="_cell")
     order = rows[index].drop_duplicates()
     order = pd.MultiIndex.from_frame(order) if len(index) > 1 else pd.Index(order[index[0]], name=index[0])
     return table.reindex(index=order, columns=list(dict.fromkeys(rows[columns]))).fillna("–")
 
 
-def _cell(value: float, low: float, high: float, digits: int) -> str:
+def format_estimate(value: float, low: float, high: float, digits: int = 2) -> str:
+    """A number with its interval; the number alone without one, and "–" without a number.
+
+    >>> format_estimate(0.5, 0.4, 0.6)
+    '0.50 [0.40, 0.60]'
+    """
     if pd.isna(value):
         return "–"
     if pd.isna(low):

@@ -74,7 +74,7 @@ def test_images_without_the_region_do_not_count():
 
 def test_rows_are_tidy():
     table = tabulate_detections(DETECTIONS)
-    assert len(table) == 4 * 3
+    assert len(table) == 4 * 4
     assert not table.duplicated(["image", "detector"]).any()
     assert table[table.detector == "face"].found.tolist() == [2, 0, 1, 0]
 

@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import matplotlib
@@ -9,7 +10,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from fairhuman.evaluation import detect, detectors
+from fairhuman.evaluation import compare_crops, detect, detect_crops, evaluate_crops, match_regions
+from fairhuman.evaluation.detectors import Hand, Palm, _pool
+from fairhuman.evaluation.detectors._mediapipe import FacesAndHands
 
 # A photograph of a face that comes with Matplotlib: Grace Hopper, by the United States Navy.
 PHOTOGRAPH = Path(matplotlib.get_data_path()) / "sample_data" / "grace_hopper.jpg"
@@ -86,7 +89,7 @@ def test_what_came_before_does_not_matter(found):
 @pytest.fixture
 def eager(monkeypatch):
     """Several processes even for few images."""
-    monkeypatch.setattr(detectors, "_IMAGES_WORTH_A_PROCESS", 2)
+    monkeypatch.setattr(_pool, "IMAGES_WORTH_A_PROCESS", 2)
 
 
 def test_workers_change_nothing_but_the_time(eager):
@@ -121,6 +124,66 @@ def test_a_damaged_file_among_good_ones_is_named(tmp_path, eager, workers):
 def test_bad_input_is_named(images, options, error, message):
     with pytest.raises(error, match=message):
         detect(images, **options)
+
+
+def test_what_was_found_before_is_not_looked_for_again(found, tmp_path, monkeypatch):
+    photograph = np.array(Image.open(PHOTOGRAPH).convert("RGB"))
+    kept = detect([PHOTOGRAPH], cache=tmp_path)
+    monkeypatch.setattr(FacesAndHands, "__call__", None)  # looking again would fail
+    again = detect([photograph], cache=tmp_path)  # the same pixels, without a file's name
+    assert kept == again == [found]
+    assert (again[0].faces[0].keypoints == found.faces[0].keypoints).all()
+    for other in ({"threshold": 0.6}, {"images": [photograph[::-1]]}):
+        with pytest.raises(TypeError):
+            detect(**({"images": [photograph], "cache": tmp_path} | other))
+    monkeypatch.setattr(FacesAndHands, "identity", lambda: "a later version")
+    with pytest.raises(TypeError):
+        detect([photograph], cache=tmp_path)
+
+
+def test_a_damaged_entry_is_looked_for_again(found, tmp_path):
+    detect([PHOTOGRAPH], cache=tmp_path)
+    (entry,) = tmp_path.glob("*/*.json")
+    whole = entry.read_text()
+    for damage in (whole[:-20], "{}", "[1]", ""):
+        entry.write_text(damage)
+        assert detect([PHOTOGRAPH], cache=tmp_path) == [found]
+        assert entry.read_text() == whole
+    assert not list(tmp_path.glob("*/*.partial"))
+
+
+def test_only_what_lies_in_its_box_counts(found):
+    x0, y0, x1, y1 = found.faces[0].box
+    there, beside = (x0, y0, x1, y1), (x1, y0, x1 + 50, y1)
+    matched = match_regions([found] * 3, [{"face": there}, {"face": beside}, {"left_hand": there}])
+    assert [len(one.faces) for one in matched] == [1, 0, 0]
+    assert matched[0].faces == found.faces
+    hand = Hand(0.9, "left", (0.0, 0.0, 10.0, 10.0), np.full((21, 3), 5.0))
+    palm = Palm(0.8, (2.0, 2.0, 6.0, 6.0))
+    handed = replace(found, hands=(hand,), palms=(palm,))
+    kept = match_regions([handed] * 2, [{"right_hand": (0, 0, 10, 10)}, {"face": (0, 0, 10, 10)}])
+    assert [(len(one.hands), len(one.palms)) for one in kept] == [(1, 1), (0, 0)]
+    with pytest.raises(ValueError, match="found 1 and 2"):
+        match_regions([found], [{}, {}])
+
+
+def test_a_face_too_small_to_be_found_is_found_in_its_crop():
+    photograph = Image.open(PHOTOGRAPH).convert("RGB")
+    scene = Image.new("RGB", (1024, 1024), (90, 110, 100))
+    scene.paste(photograph.resize((51, 60)), (700, 300))
+    face = (718, 309, 739, 333)  # where the face is, in the small copy
+    boxes = [{"face": face, "left_hand": (5, 5, 9, 9), "right_hand": None}, {"face": None}]
+    crops = detect_crops([scene, photograph], boxes)
+    assert crops.places[["image", "region"]].to_numpy().tolist() == [[0, "face"]]
+    assert crops.places.side.item() == 2 * 24
+    table = evaluate_crops(crops).set_index(["detector", "metric"]).value
+    assert not detect([scene])[0].short_range_faces
+    assert table["face", "rate"] == table["face_short", "rate"] == 1
+    assert table["face", "confidence"] == crops.detections[0].faces[0].score
+    same = compare_crops(crops, crops)
+    assert (same.value == 0).all() and not same.supported.any()
+    with pytest.raises(ValueError, match="found 2 and 1"):
+        detect_crops([scene, photograph], boxes[:1])
 
 
 def test_no_images_no_detections():

@@ -45,6 +45,27 @@ def test_rendered_people_have_faces_and_hands(found, truth):
     assert rate(found, truth, "hand") >= 0.6
 
 
+def test_hands_equal_mediapipes_own(renders, found):
+    from mediapipe.python.solutions.hands import Hands
+
+    seen = 0
+    with Hands(static_image_mode=True, max_num_hands=2) as model:
+        for record, ours in zip(renders.records, found, strict=True):
+            theirs = model.process(np.array(Image.open(record.image).convert("RGB")))
+            handed = theirs.multi_handedness or ()
+            scores = sorted((hand.classification[0].score for hand in handed), reverse=True)
+            assert [hand.handedness for hand in ours.hands] == pytest.approx(scores, abs=1e-6)
+            best = max(range(len(handed)), key=lambda i: handed[i].classification[0].score, default=None)
+            if best is not None:
+                marks = theirs.multi_hand_landmarks[best].landmark
+                points = [[mark.x * 256, mark.y * 256] for mark in marks]
+                assert ours.hands[0].landmarks[:, :2] == pytest.approx(np.array(points), abs=1e-3)
+                seen += 1
+            # A hand comes from a palm, so there are no fewer of these.
+            assert len(ours.palms) >= len(ours.hands)
+    assert seen >= 6
+
+
 def test_a_face_is_found_where_its_mask_is(renders, found, truth):
     inside = []
     for record, detection, expected in zip(renders.records, found, truth.face_expected, strict=True):

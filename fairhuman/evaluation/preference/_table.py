@@ -42,7 +42,8 @@ def preference_scores(
 
     Returns:
         Columns ``system``, ``image`` (its number) and one a metric, in its own unit (multiply by 100 for the
-        paper's tables); a metric whose weights are absent is empty (NaN) and the log says how to get them.
+        paper's tables); a metric whose weights are absent is empty (NaN), the log says how to get them, and
+        so does the table's ``attrs["absent"]``: metric to message.
 
     Raises:
         ValueError: An unknown metric, or systems with other numbers of images than prompts.
@@ -57,6 +58,7 @@ def preference_scores(
         [{"system": system, "image": index} for system in images for index in range(len(prompts))],
         columns=["system", "image"],
     )
+    absent: dict[str, str] = {}
     everything = [image for own in images.values() for image in own]
     for name in metrics:
         try:
@@ -64,8 +66,10 @@ def preference_scores(
         except MissingWeights as error:
             _log.warning("%s is left empty: %s", name, error)
             table[name] = np.nan
+            absent[name] = str(error)
             continue
         table[name] = scorer.score(everything, list(prompts) * len(images), batch=batch, progress=progress)
+    table.attrs["absent"] = absent
     return table
 
 

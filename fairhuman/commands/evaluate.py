@@ -1,0 +1,106 @@
+"""``python -m fairhuman evaluate``: anyone's images by every metric that the input allows."""
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+def evaluate(
+    images: Annotated[list[Path], typer.Argument(help="Folders of images, one a system.")],
+    prompts: Annotated[
+        Path | None, typer.Option(help="One a line, in the images' order; by default metadata.jsonl's text.")
+    ] = None,
+    reference: Annotated[
+        Path | None, typer.Option(help="Folder of images to measure distances from.")
+    ] = None,
+    asked: Annotated[
+        Path | None, typer.Option(help="Annotated data set: its i-th image is what the i-th should show.")
+    ] = None,
+    posed: Annotated[bool, typer.Option(help="The images follow the pose and depth of --asked.")] = False,
+    out: Annotated[Path | None, typer.Option(help="JSON file of everything measured.")] = None,
+    weights: Annotated[
+        list[str] | None,
+        typer.Option(help="Folder of published files: hps_v2.1=…, image_reward=… or clip_score=…"),
+    ] = None,
+    download: Annotated[bool, typer.Option(help="Fetch these weights, about 2 GB each, if absent.")] = False,
+    device: Annotated[str, typer.Option(help="Where preference models compute: cpu, cuda.")] = "cpu",
+    threshold: Annotated[float, typer.Option(help="Least score of what is found.")] = 0.5,
+    workers: Annotated[int, typer.Option(help="Processes of the detectors.")] = 2,
+    cache: Annotated[
+        Path | None, typer.Option(help="Folder of earlier findings; by default the user's cache.")
+    ] = None,
+    no_cache: Annotated[bool, typer.Option("--no-cache", help="Keep and use no earlier findings.")] = False,
+    level: Annotated[float, typer.Option(help="Confidence of every interval.")] = 0.95,
+    seed: Annotated[int, typer.Option(help="Of the resampling.")] = 0,
+) -> None:
+    """Judge images: detection, distances, captions, preference, poses; a table, and JSON with --out.
+
+    Exit status: 0, every file was judged; 1, finished, but files that are named were left out; 2, nothing was
+    done, since what was asked for is wrong.
+    """
+    from rich.console import Console
+
+    from fairhuman.evaluation.detectors import cache_directory
+    from fairhuman.evaluation.evaluate import EvaluateSettings, evaluate_folders, terminal_tables
+    from fairhuman.sampling import read_prompts
+
+    if out is not None and not out.resolve().parent.is_dir():
+        raise FileNotFoundError(f"out: no such folder: {out.resolve().parent}")
+    if posed and asked is None:
+        raise ValueError("posed: needs --asked, the data set whose poses the images follow")
+    settings = EvaluateSettings(
+        posed=posed,
+        threshold=threshold,
+        weights=_assignments(weights or []),
+        download=download,
+        device=device,
+        workers=workers,
+        cache=None if no_cache else str(cache or cache_directory()),
+        level=level,
+        seed=seed,
+    )
+    texts = None if prompts is None else read_prompts(prompts)
+    found = evaluate_folders(images, texts, reference=reference, asked=asked, settings=settings)
+    console = Console()
+    for table in terminal_tables(found):
+        console.print(table)
+    if any(row["supported"] for row in found["differences"]):
+        console.print("* differs from the first system by a paired difference that its interval supports")
+    left_out = _report(found["files"])
+    if out is not None:
+        _write(out, found)
+        typer.echo(out)
+    if left_out:
+        raise typer.Exit(1)
+
+
+def _report(files: dict) -> int:
+    """Say which files were left out or converted; the number of those left out."""
+    left_out = 0
+    for name, account in files.items():
+        kinds = ", ".join(sorted(set(account["converted"].values())))
+        converted = f", {len(account['converted'])} of them converted to RGB ({kinds})" if kinds else ""
+        refused = account["refused"]
+        typer.echo(f"{name}: {account['judged']} judged{converted}, {len(refused)} left out")
+        for path, reason in refused.items():
+            typer.echo(f"  {path} {reason}", err=True)
+        left_out += len(refused)
+    return left_out
+
+
+def _write(path: Path, found: dict) -> None:
+    from fairhuman.results import plain
+
+    partial = path.with_name(f"{path.name}.partial")
+    partial.write_text(json.dumps(plain(found), indent=1, allow_nan=False) + "\n", encoding="utf-8")
+    partial.replace(path)
+
+
+def _assignments(words: list[str]) -> dict[str, str]:
+    pairs = [word.partition("=") for word in words]
+    for word, (name, sign, folder) in zip(words, pairs, strict=True):
+        if not (name and sign and folder):
+            raise ValueError(f"weights: must be METRIC=FOLDER, found {word!r}")
+    return {name: folder for name, _, folder in pairs}

@@ -1,0 +1,14 @@
+"""Anyone's images by every metric there is: tidy rows for a file, a table for the terminal."""
+
+from fairhuman.evaluation.evaluate._evaluate import EvaluateSettings, evaluate_folders, evaluate_images
+from fairhuman.evaluation.evaluate._sets import ImageSets, read_sets
+from fairhuman.evaluation.evaluate._terminal import terminal_tables
+
+__all__ = [
+    "EvaluateSettings",
+    "ImageSets",
+    "evaluate_folders",
+    "evaluate_images",
+    "read_sets",
+    "terminal_tables",
+]

@@ -1,0 +1,66 @@
+"""Paired differences between systems that had the same prompts, with the doubt that their number calls for."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from fairhuman.evaluation.detection_rates import DETECTORS, METRICS, compare_detection
+from fairhuman.evaluation.detectors import Detection
+from fairhuman.evaluation.distances import kernel_distance_difference
+from fairhuman.evaluation.preference import SCORERS
+from fairhuman.evaluation.statistics import paired_difference
+
+__all__ = ["differences"]
+
+
+def differences(
+    found: Mapping[str, Sequence[Detection]],
+    truth: pd.DataFrame | None,
+    base: Mapping[str, np.ndarray] | None,
+    features: Mapping[str, Mapping[str, np.ndarray]],
+    scores: pd.DataFrame | None,
+    *,
+    level: float,
+    seed: int,
+) -> list[dict[str, Any]]:
+    """Each system less the first: detection, the kernel distance of whole images, preference.
+
+    Args:
+        found: System to its detections.
+        truth: What the images should show, or None.
+        base: Features of the reference, or None.
+        features: System to its features.
+        scores: Of :func:`fairhuman.evaluation.preference.preference_scores`, or None.
+        level: Of all differences taken together (Bonferroni).
+        seed: Of the resampling.
+    """
+    first, *others = found
+    metrics = []
+    if scores is not None:
+        metrics = [name for name in SCORERS if name in scores and scores[name].notna().all()]
+    least = min([len(own["whole"]) for own in (base, *features.values()) if own is not None], default=0)
+    distant = base is not None and least >= 10
+    count = len(others) * (len(DETECTORS) * len(METRICS) + distant + len(metrics))
+    each = {"level": 1 - (1 - level) / max(1, count), "seed": seed}
+    rows = []
+    for system in others:
+        pair = {"system": system, "reference": first}
+        table = compare_detection(found[first], found[system], truth, **each)
+        for row in table.drop(columns="area").rename(columns={"detector": "subject"}).to_dict("records"):
+            rows.append(pair | {"group": "detection"} | row)
+        estimates = {}
+        if distant:
+            estimates["distance", "whole", "kernel"] = kernel_distance_difference(
+                base["whole"], features[first]["whole"], features[system]["whole"], **each
+            )
+        for name in metrics:
+            both = [scores.loc[scores.system == one, name].to_numpy() for one in (first, system)]
+            estimates["preference", name, "score"] = paired_difference(*both, **each)
+        for (group, subject, metric), estimate in estimates.items():
+            row = {"group": group, "subject": subject, "metric": metric, **estimate.stored()}
+            rows.append(pair | row | {"supported": estimate.excludes(0)})
+    return rows

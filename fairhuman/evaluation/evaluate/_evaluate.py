@@ -1,0 +1,220 @@
+"""All metrics of one or more systems' images."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from fairhuman.data import HumanFolder
+from fairhuman.evaluation.detectors import Detection, detect, detect_crops, match_regions
+from fairhuman.evaluation.evaluate import _rows as rows
+from fairhuman.evaluation.evaluate._differences import differences
+from fairhuman.evaluation.evaluate._features import LazyImages, view_features
+from fairhuman.evaluation.evaluate._sets import ImageSets, read_sets
+from fairhuman.evaluation.intake import Intake
+from fairhuman.evaluation.pose_alignment import detect_poses
+from fairhuman.evaluation.preference import SCORERS, preference_estimates, preference_scores
+from fairhuman.evaluation.reader import AttributeReader
+from fairhuman.evaluation.truth import expected_regions
+from fairhuman.profiles import unknown
+from fairhuman.results import provenance
+
+__all__ = ["EvaluateSettings", "evaluate_folders", "evaluate_images"]
+
+
+@dataclass(frozen=True)
+class EvaluateSettings:
+    """How images are judged.
+
+    Attributes:
+        posed: The images follow the pose and depth of what was asked for: regions are looked for in their
+            places and in crops, and poses compared.
+        threshold: Least score of a face, palm, hand and body, in [0, 1].
+        weights: Metric to the folder of its published files; by default the hub's cache.
+        download: Fetch from the hub what its cache lacks.
+        device: Where the preference models compute.
+        workers: Processes of the detectors, at least 1.
+        cache: Folder of earlier findings; None keeps none.
+        level: Confidence level of the intervals, in (0, 1).
+        seed: Of the resampling.
+        progress: Show bars; by default on a terminal.
+    """
+
+    posed: bool = False
+    threshold: float = 0.5
+    weights: Mapping[str, str] = field(default_factory=dict)
+    download: bool = False
+    device: str = "cpu"
+    workers: int = 1
+    cache: str | None = None
+    level: float = 0.95
+    seed: int = 0
+    progress: bool | None = None
+
+    def __post_init__(self) -> None:
+        if not 0 < self.level < 1:
+            raise ValueError(f"level: must be in (0, 1), found {self.level}")
+        for name, folder in self.weights.items():
+            if name not in SCORERS:
+                raise ValueError(f"weights: {unknown(name, SCORERS)}")
+            if not Path(folder).is_dir():
+                raise FileNotFoundError(f"weights: no such folder: {folder} (of {name})")
+
+    @property
+    def detecting(self) -> dict[str, Any]:
+        """Arguments of the detectors."""
+        return {name: getattr(self, name) for name in ("workers", "threshold", "cache", "progress")}
+
+
+def evaluate_folders(
+    folders: Sequence[str | os.PathLike[str]],
+    prompts: Sequence[str] | None = None,
+    *,
+    reference: str | os.PathLike[str] | None = None,
+    asked: str | os.PathLike[str] | None = None,
+    settings: EvaluateSettings | None = None,
+) -> dict[str, Any]:
+    """Read folders of images, judge them, and say with what.
+
+    Args:
+        folders: One a system; see :func:`fairhuman.evaluation.evaluate.read_sets`.
+        prompts: One an image; by default those in the folders' ``metadata.jsonl``, if any.
+        reference: Folder of images to measure distances from.
+        asked: Annotated data set whose i-th image is what the i-th image of each folder should show.
+        settings: By default all of their defaults.
+
+    Returns:
+        ``rows`` and ``differences`` of :func:`evaluate_images`, ``files`` (system to its counts and what was
+        refused or converted, with the reasons), ``settings``, ``provenance``.
+
+    Raises:
+        FileNotFoundError, ValueError: Input that cannot be judged; nothing has been computed then.
+    """
+    settings = EvaluateSettings() if settings is None else settings
+    sets = read_sets(folders, prompts)
+    base = None if reference is None else read_sets([reference])
+    records = None if asked is None else _records(asked, sets)
+    found = evaluate_images(
+        sets, reference=None if base is None else next(iter(base.images.values())), asked=records,
+        settings=settings,
+    )  # fmt: skip
+    files = {name: _account(intake) for name, intake in sets.intakes.items()}
+    if base is not None:
+        files["reference"] = _account(next(iter(base.intakes.values())))
+    told = {"reference": reference, "asked": asked}
+    return found | {
+        "paired": sets.paired,
+        "files": files,
+        "settings": asdict(settings) | {name: path and str(path) for name, path in told.items()},
+        "provenance": provenance(),
+    }
+
+
+def evaluate_images(
+    sets: ImageSets,
+    *,
+    reference: Sequence[Path] | None = None,
+    asked: Mapping[str, Sequence[Any]] | None = None,
+    settings: EvaluateSettings | None = None,
+) -> dict[str, Any]:
+    """Every metric that the input allows.
+
+    Args:
+        sets: Of :func:`fairhuman.evaluation.evaluate.read_sets`.
+        reference: Images to measure distances from.
+        asked: System to the records (:class:`fairhuman.data.HumanRecord`) that say what each image should
+            show; without them every image is expected to show a face and a hand.
+        settings: By default all of their defaults.
+
+    Returns:
+        ``rows``: ``system``, ``group``, ``subject``, ``metric``, ``value``, ``low``, ``high``, ``n``,
+        ``interval``, ``level`` and ``note``, which says why a value is missing. ``differences``: paired, each
+        system against the first, with ``supported``; none unless the sets are paired. Detection scores and
+        rates are in [0, 1], preference scores in their models' own units.
+    """
+    settings = EvaluateSettings() if settings is None else settings
+    reader = AttributeReader.load()
+    sure = {"level": settings.level, "seed": settings.seed}
+    base = None
+    if reference is not None:
+        base = view_features(reader, reference, detect(reference, **settings.detecting))
+    found, features, table = {}, {}, []
+    for system, paths in sets.images.items():
+        found[system] = detect(paths, **settings.detecting)
+        records = None if asked is None else asked[system]
+        truth = None if records is None else expected_regions(records)
+        own = rows.detection_rows(found[system], truth, "detection", **sure)
+        if records is not None and settings.posed:
+            own += _posed(paths, records, found[system], truth, settings)
+        if base is not None:
+            features[system] = view_features(reader, paths, found[system])
+            own += rows.distance_rows(base, features[system], **sure)
+        if sets.prompts is not None:
+            own += rows.caption_rows(LazyImages(paths), sets.prompts[system], reader, **sure)
+        table += [{"system": system} | row for row in own]
+    scores = None
+    if sets.prompts is not None:
+        scores = preference_scores(
+            sets.images, sets.prompts, weights=settings.weights, device=settings.device,
+            download=settings.download, progress=settings.progress is not False,
+        )  # fmt: skip
+        table += rows.preference_rows(preference_estimates(scores, **sure), scores.attrs["absent"])
+    truth = None
+    if asked is not None and sets.paired:
+        truth = expected_regions(next(iter(asked.values())))
+    compared = differences(found, truth, base, features, scores, **sure) if sets.paired else []
+    return {"rows": table, "differences": compared}
+
+
+def _posed(
+    paths: Sequence[Path],
+    records: Sequence[Any],
+    found: Sequence[Detection],
+    truth: Any,
+    settings: EvaluateSettings,
+) -> list[rows.Row]:
+    """In their places, in crops, and as poses: what only images that follow a geometry can be asked."""
+    sure = {"level": settings.level, "seed": settings.seed}
+    sizes = [(record.metadata["width"], record.metadata["height"]) for record in records]
+    boxes = [
+        rows.scaled_boxes(record.boxes, size, one)
+        for record, size, one in zip(records, sizes, found, strict=True)
+    ]
+    wanted = [
+        {name: box for name, box in own.items() if truth[f"{name.rsplit('_', 1)[-1]}_expected"].iloc[i]}
+        for i, own in enumerate({n: b for n, b in one.items() if "foot" not in n} for one in boxes)
+    ]
+    joints = [
+        rows.scaled_points(record.keypoints["body"], size, one) if "body" in record.keypoints
+        else np.zeros((17, 3))
+        for record, size, one in zip(records, sizes, found, strict=True)
+    ]  # fmt: skip
+    return [
+        *rows.detection_rows(match_regions(found, boxes), truth, "in place", **sure),
+        *rows.crop_rows(detect_crops(paths, wanted, **settings.detecting), **sure),
+        *rows.pose_rows(joints, detect_poses(paths, **settings.detecting), **sure),
+    ]
+
+
+def _records(asked: str | os.PathLike[str], sets: ImageSets) -> dict[str, list[Any]]:
+    records = HumanFolder(asked, regions=("face", "hand")).records
+    for name, intake in sets.intakes.items():
+        files = len(intake.images) + len(intake.refused)
+        if len(records) < files:
+            raise ValueError(
+                f"asked: must describe every image, found {len(records)} for {files} of {name!r}"
+            )
+    return {name: [records[place] for place in places] for name, places in sets.kept.items()}
+
+
+def _account(intake: Intake) -> dict[str, Any]:
+    return {
+        "judged": len(intake.images),
+        "refused": {str(path): reason for path, reason in intake.refused.items()},
+        "converted": {str(path): kind for path, kind in intake.converted.items()},
+    }

@@ -1,0 +1,64 @@
+"""Features of many images by the attribute reader, without holding the images in memory."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from fairhuman.evaluation._images import as_rgb
+from fairhuman.evaluation.detectors import Box, Detection
+from fairhuman.evaluation.reader import MARGINS, SIDES, AttributeReader, cut_square
+from fairhuman.evaluation.reader._views import fit
+
+__all__ = ["LEAST_BOX", "LazyImages", "view_features"]
+
+LEAST_BOX = 12.0
+"""Shorter side in pixels of the smallest box that is cut out, as the reader was trained."""
+
+
+class LazyImages(Sequence[np.ndarray]):
+    """Image files as arrays, read when they are asked for."""
+
+    def __init__(self, paths: Sequence[Path]) -> None:
+        self.paths = paths
+
+    def __len__(self) -> int:
+        return len(self.paths)
+
+    def __getitem__(self, index):
+        if isinstance(index, slice):
+            return [as_rgb(path) for path in self.paths[index]]
+        return as_rgb(self.paths[index])
+
+
+def view_features(
+    reader: AttributeReader, paths: Sequence[Path], detections: Sequence[Detection]
+) -> dict[str, np.ndarray]:
+    """Features of whole images, and of the heads and hands that the detectors found in them.
+
+    Args:
+        reader: The reader.
+        paths: The images.
+        detections: What was found in each.
+
+    Returns:
+        View (``whole``, ``head``, ``hand``) to an array of shape (count, features).
+    """
+    cut: dict[str, list[np.ndarray]] = {"head": [], "hand": []}
+    for path, found in zip(paths, detections, strict=True):
+        boxes = {"head": [face.box for face in found.faces], "hand": [hand.box for hand in found.hands]}
+        if not any(boxes.values()):
+            continue
+        image = as_rgb(path)
+        for view, own in boxes.items():
+            large = [box for box in own if _shorter(box) >= LEAST_BOX]
+            crops = [cut_square(image, box, MARGINS[view]) for box in large]
+            cut[view] += list(fit(crops, SIDES[view]).permute(0, 2, 3, 1).numpy())
+    views = {view: reader.features(crops, view) for view, crops in cut.items()}
+    return {"whole": reader.features(LazyImages(paths)), **views}
+
+
+def _shorter(box: Box) -> float:
+    return min(box[2] - box[0], box[3] - box[1])

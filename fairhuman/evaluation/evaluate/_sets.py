@@ -1,0 +1,120 @@
+"""Folders of images with their prompts: which images of each can be judged, and which belong together."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from fairhuman.data._record import read_record
+from fairhuman.evaluation.intake import Intake, inspect_images, list_images
+
+__all__ = ["ImageSets", "read_sets"]
+
+_LISTING = "metadata.jsonl"
+
+
+@dataclass(frozen=True)
+class ImageSets:
+    """Images of one or more systems.
+
+    Attributes:
+        images: System to its images that are judged, in order.
+        prompts: System to their prompts, in the same order; None if it has none.
+        kept: System to the places of these images among all of its files.
+        intakes: System to what its files are.
+        paired: The i-th images of all systems belong together: same number of files and same prompts. An
+            image that one system lacks is then left out of all.
+    """
+
+    images: Mapping[str, list[Path]]
+    prompts: Mapping[str, list[str]] | None
+    kept: Mapping[str, list[int]]
+    intakes: Mapping[str, Intake]
+    paired: bool
+
+
+def read_sets(
+    folders: Sequence[str | os.PathLike[str]],
+    prompts: Sequence[str] | None = None,
+    *,
+    names: Sequence[str] | None = None,
+) -> ImageSets:
+    """Look at every file and sort out what cannot be judged.
+
+    A folder is read by its ``metadata.jsonl`` if it has one (as samples and data sets do), which gives the
+    order and the prompts; otherwise its image files are taken in alphabetical order.
+
+    Args:
+        folders: One a system.
+        prompts: The i-th belongs to the i-th image of each folder; takes the place of the folders' own.
+        names: Of the systems; by default the folders' last parts.
+
+    Raises:
+        FileNotFoundError: No such folder, or a listed file that is not there.
+        ValueError: No folder, two of one name, no image that can be judged, or not one prompt an image.
+    """
+    folders = [Path(folder) for folder in folders]
+    names = [folder.resolve().name for folder in folders] if names is None else list(names)
+    if not folders or len(set(names)) != len(folders):
+        raise ValueError(f"images: must be folders of different names, at least one, found {names}")
+    files, own = {}, {}
+    for name, folder in zip(names, folders, strict=True):
+        files[name], own[name] = _listed(folder)
+        if prompts is not None:
+            own[name] = list(prompts)
+            if len(prompts) != len(files[name]):
+                raise ValueError(
+                    f"prompts: must be one an image, found {len(prompts)} for {len(files[name])} images in "
+                    f"{folder}; the i-th prompt belongs to the i-th file in {_order(folder)} order"
+                )
+    intakes = {name: inspect_images(paths) for name, paths in files.items()}
+    for intake in intakes.values():
+        if not intake.images:
+            intake.require_all()  # names what is wrong with each
+    known = all(texts is not None for texts in own.values())
+    first = names[0]
+    paired = len(names) > 1 and all(
+        len(files[name]) == len(files[first]) and own[name] == own[first] for name in names
+    )
+    kept = _kept(files, intakes, paired)
+    return ImageSets(
+        images={name: [files[name][place] for place in kept[name]] for name in names},
+        prompts={name: [own[name][place] for place in kept[name]] for name in names} if known else None,
+        kept=kept,
+        intakes=intakes,
+        paired=paired,
+    )
+
+
+def _listed(folder: Path) -> tuple[list[Path], list[str] | None]:
+    if not (folder / _LISTING).is_file():
+        return list_images(folder), None
+    lines = (folder / _LISTING).read_text(encoding="utf-8").splitlines()
+    records = [
+        read_record(line, f"{folder / _LISTING}, line {number}", folder, (), ())
+        for number, line in enumerate(lines, start=1)
+        if line.strip()
+    ]
+    return [record.image for record in records], [record.text for record in records]
+
+
+def _order(folder: Path) -> str:
+    return f"{_LISTING}'s" if (folder / _LISTING).is_file() else "alphabetical"
+
+
+def _kept(
+    files: Mapping[str, list[Path]], intakes: Mapping[str, Intake], paired: bool
+) -> dict[str, list[int]]:
+    good = {name: set(intakes[name].images) for name in files}
+    kept = {
+        name: [place for place, path in enumerate(paths) if path in good[name]]
+        for name, paths in files.items()
+    }
+    if paired:
+        shared = set.intersection(*(set(places) for places in kept.values()))
+        if not shared:
+            raise ValueError("images: no place at which every system has an image that can be judged")
+        kept = {name: sorted(shared) for name in files}
+    return kept

@@ -1,0 +1,69 @@
+"""An evaluation as people read it on a terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import pandas as pd
+from rich.table import Table
+from rich.text import Text
+
+from fairhuman.evaluation.tables import format_estimate
+
+__all__ = ["terminal_tables"]
+
+_TITLES = {
+    "detection": "What MediaPipe finds, anywhere in the image",
+    "in place": "What MediaPipe finds where it was asked for",
+    "crops": "What MediaPipe finds in enlarged crops around the regions asked for",
+    "distance": "Distance from the reference by the attribute reader's features (not FID or KID)",
+    "caption": "Agreement with the captions, by the attribute reader (made for renders)",
+    "preference": "Preference and text, in the models' own units",
+    "pose": "Distance of the pose from the one asked for (pixels; share: of the body's height)",
+}
+
+
+def terminal_tables(found: Mapping[str, Any]) -> list[Table]:
+    """One table a group of metrics, one column a system, "value [low, high]".
+
+    A value whose paired difference from the first system is supported has an asterisk. Where a value is
+    missing the last column says why.
+
+    Args:
+        found: Of :func:`fairhuman.evaluation.evaluate.evaluate_images`.
+    """
+    data = pd.DataFrame(found["rows"])
+    systems = list(dict.fromkeys(data.system))
+    supported = {
+        (row["system"], row["group"], row["subject"], row["metric"])
+        for row in found["differences"]
+        if row["supported"]
+    }
+    tables = []
+    for group, own in data.groupby("group", sort=False):
+        table = Table(title=_TITLES.get(group, group), title_justify="left", title_style="bold")
+        table.add_column("metric", no_wrap=True)
+        for system in systems:
+            table.add_column(Text(system), justify="right")
+        noted = own.note.any()
+        if noted:
+            table.add_column("note", overflow="fold")
+        for (subject, metric), cells in own.groupby(["subject", "metric"], sort=False):
+            by_system = {row["system"]: row for row in cells.to_dict("records")}
+            values = [
+                _cell(by_system.get(system), (system, group, subject, metric) in supported)
+                for system in systems
+            ]
+            note = "; ".join(dict.fromkeys(filter(None, cells.note)))
+            table.add_row(
+                Text(f"{subject}: {metric}".replace("_", " ")), *values, *([Text(note)] if noted else [])
+            )
+        tables.append(table)
+    return tables
+
+
+def _cell(row: Mapping[str, Any] | None, supported: bool) -> Text:
+    if row is None:
+        return Text("–")
+    return Text(format_estimate(row["value"], row["low"], row["high"], 3) + ("*" if supported else ""))
