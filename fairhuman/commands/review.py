@@ -1,0 +1,29 @@
+"""``python -m fairhuman review``: look through annotations in a browser and strike out bad ones."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+def review(
+    data: Annotated[Path, typer.Argument(help="Folder of an annotated data set.")],
+    apply: Annotated[list[Path] | None, typer.Option(help="Decisions that the page saved.")] = None,
+    part: Annotated[str | None, typer.Option(help="i/n shows one of n parts, for very large sets.")] = None,
+) -> None:
+    """Write a page that shows the images with boxes, masks and poses; then apply what it saved.
+
+    The page lies beside the images, is opened from there, and needs neither a server nor a network. Exit
+    status: 0, done; 2, nothing was changed, since something is wrong.
+    """
+    from fairhuman.data.annotation import Shard
+    from fairhuman.data.review import apply_review, read_decisions, write_page
+
+    if apply:
+        done = apply_review(data, read_decisions(apply))
+        typer.echo(
+            f"{data}: struck out {done.images} images, {done.boxes} boxes, {done.poses} poses; "
+            f"{done.left} images left"
+        )
+    else:
+        typer.echo(write_page(data, None if part is None else Shard.parse(part)))

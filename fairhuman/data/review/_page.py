@@ -1,0 +1,76 @@
+"""The page on which annotations are looked through: one file beside the images, that needs no network."""
+
+from __future__ import annotations
+
+import html
+import json
+import shlex
+from pathlib import Path
+from typing import Any
+
+from fairhuman.data._record import read_record
+from fairhuman.data.annotation import Shard
+from fairhuman.data.annotation._report import region_boxes
+
+__all__ = ["write_page"]
+
+_TEMPLATE = Path(__file__).with_name("page.html")
+_MOST = 50_000  # images that one page holds without becoming slow to open
+
+
+def write_page(data: Path, part: tuple[int, int] | None = None) -> Path:
+    """Writes ``review.html`` into a data set's folder; opened from there it shows the set's images.
+
+    Args:
+        data: Folder with ``metadata.jsonl``, face and hand masks, and boxes.
+        part: (i, n) shows the i-th of n parts alone, counted from 1, in ``review-i-of-n.html``.
+
+    Raises:
+        FileNotFoundError: No such folder or listing, or a file that it names is not there.
+        ValueError: A line that breaks the form or leaves the folder, more images than a page can hold.
+    """
+    share = Shard(1, 1) if part is None else Shard.parse("{}/{}".format(*part))
+    listing = data / "metadata.jsonl"
+    if not listing.is_file():
+        raise FileNotFoundError(f"data: {data} has no metadata.jsonl")
+    lines = [line for line in listing.read_text(encoding="utf-8").splitlines() if line.strip()]
+    start, end = (len(lines) * index // share.count for index in (share.index - 1, share.index))
+    if not start < end:
+        raise ValueError(f"part: {data} holds {len(lines)} images, of which {part or 'the whole'} has none")
+    if end - start > _MOST:
+        parts = -(-len(lines) // _MOST)
+        raise ValueError(f"part: a page holds at most {_MOST} images, got {end - start}; use 1/{parts} …")
+    entries = [
+        _entry(line, f"{listing}, line {number}", data)
+        for number, line in enumerate(lines[start:end], start + 1)
+    ]
+    name = "review.html" if share.count == 1 else f"review-{share.index}-of-{share.count}.html"
+    content = {"dataset": str(data.resolve()), "entries": entries}
+    replaced = {
+        "{{title}}": html.escape(f"Annotations of {data.resolve().name}"),
+        "{{command}}": html.escape(
+            f"python -m fairhuman review {shlex.quote(str(data))} --apply review.json"
+        ),
+        # "</" would end the script that holds the data.
+        "{{data}}": json.dumps(content, ensure_ascii=False).replace("</", "<\\/"),
+    }
+    page = _TEMPLATE.read_text(encoding="utf-8")
+    for mark, text in replaced.items():
+        page = page.replace(mark, text)
+    partial = data / f".{name}.partial"
+    partial.write_text(page, encoding="utf-8")
+    return partial.replace(data / name)
+
+
+def _entry(line: str, place: str, data: Path) -> dict[str, Any]:
+    record = read_record(line, place, data, ("face", "hand"), ())
+    entry = record.metadata
+    if not {"width", "height"} <= entry.keys():
+        raise ValueError(f"{place}: needs 'width' and 'height' for a page")
+    return {
+        **{key: entry[key] for key in ("file_name", "text", "width", "height")},
+        "original": entry.get("original", entry["file_name"]),
+        **{f"{region}_mask": entry[f"{region}_mask_file_name"] for region in ("face", "hand")},
+        "pose": entry.get("pose_file_name"),
+        **{region: region_boxes(entry, region) for region in ("face", "hand")},
+    }
