@@ -2,15 +2,18 @@
 
 from typing import Any
 
-from fairhuman.training._batches import Batch, Example, Examples, collate, noise_scheduler
+from fairhuman.training._batches import Batch, Example, Examples, collate
 from fairhuman.training._dynamics import conflict_table, gradient_table, loss_curves
 from fairhuman.training._encoding import LatentDistribution, TextEmbedding, encode_image, encode_prompt
 from fairhuman.training._heldout import HeldOut, heldout_errors
 from fairhuman.training._loop import train
+from fairhuman.training._noising import noise_scheduler
+from fairhuman.training._released import RELEASED
 from fairhuman.training._run import Run
 from fairhuman.training._settings import TrainSettings
 
 __all__ = [
+    "RELEASED",
     "Batch",
     "Example",
     "Examples",

@@ -13,9 +13,12 @@ from fairhuman.data import Draw, HumanFolder, JointTransform, condition_pixels
 from fairhuman.objectives import training_target
 from fairhuman.regions import MaskMode, latent_mask
 from fairhuman.training._encoding import LatentDistribution, TextEmbedding, encode_image, encode_prompt
+from fairhuman.training._noising import add_noise, noise_scheduler, offset_noise
 
 if TYPE_CHECKING:
-    from diffusers import DDPMScheduler, StableDiffusionXLPipeline, UNet2DConditionModel
+    from diffusers import StableDiffusionXLPipeline, UNet2DConditionModel
+
+    from fairhuman.training._noising import NoiseScheduler
 
 __all__ = ["Batch", "Example", "Examples", "collate", "noise_scheduler"]
 
@@ -51,7 +54,8 @@ class Batch:
     Attributes:
         noisy, target: Shape (batch, channels, h, w).
         masks: Region → shape (batch, 1, h, w), values in [0, 1].
-        timesteps: Shape (batch,), integers.
+        timesteps: What the UNet is told of the time, shape (batch,); for a diffusion the place in its
+            schedule.
         tokens, pooled, time_ids: Conditioning; shapes (batch, tokens, width), (batch, width), (batch, 6).
         conditions: Name → image, shape (batch, 3, H, W), values in [0, 1]; black where dropped.
         texts: The captions.
@@ -85,6 +89,8 @@ class Examples:
         transform: Resize, flip and crop.
         mask_mode: How masks reach the latent grid.
         cache: Keep what was encoded in memory (with a random crop, each image has many forms).
+        independent_masks: Transform each mask by a draw of its own, so that it need not fit the image; as the
+            authors' LoRA script does.
     """
 
     def __init__(
@@ -94,13 +100,15 @@ class Examples:
         transform: JointTransform,
         mask_mode: MaskMode = "soft",
         cache: bool = True,
+        independent_masks: bool = False,
     ) -> None:
         self.pipeline = pipeline
         self.data = data
         self.transform = transform
         self.mask_mode = mask_mode
+        self.independent_masks = independent_masks
         self.scheduler = noise_scheduler(pipeline)
-        self._images: dict[tuple[int, Draw], Encoded] | None = {} if cache else None
+        self._images: dict[tuple[Any, ...], Encoded] | None = {} if cache else None
         self._texts: dict[str, TextEmbedding] | None = {} if cache else None
         self._sizes: dict[int, tuple[int, int]] = {}
 
@@ -113,15 +121,17 @@ class Examples:
         generator: torch.Generator,
         timesteps: tuple[int, int] | None = None,
         dropout: float = 0.0,
+        noise_offset: float = 0.0,
     ) -> Example:
         """One image at a random timestep with random noise.
 
         Args:
             index: Which image.
-            generator: A CPU generator; decides flip, crop, latent, timestep, noise and dropout, in this
-                order.
+            generator: A CPU generator; decides flip, crop, latent, timestep, noise, dropout and offset, in
+                this order.
             timesteps: Range (from, below) of the timestep; by default the whole schedule.
             dropout: Probability that the condition images are replaced by black.
+            noise_offset: Deviation of a shift of each channel of the noise.
         """
         encoded = self._encode(index, generator)
         shape = encoded.latent.mean.shape
@@ -130,6 +140,8 @@ class Examples:
         timestep = int(torch.randint(low, high, (), generator=generator))
         noise = torch.randn(shape, generator=generator)
         dropped = dropout > 0 and torch.rand((), generator=generator).item() < dropout
+        if noise_offset > 0:
+            noise = offset_noise(noise, noise_offset, generator)
         return Example(encoded, latents, noise, timestep, dropped)
 
     def _encode(self, index: int, generator: torch.Generator) -> Encoded:
@@ -138,18 +150,20 @@ class Examples:
             sample = self.data[index]
             self._sizes[index] = sample.size
         draw = self.transform.draw(self._sizes[index], generator)
-        key = (index, draw)
+        others = self._mask_draws(index, generator)
+        key = (index, draw, *others.values())
         if self._images is not None and key in self._images:
             return self._images[key]
-        transformed = self.transform.apply(sample or self.data[index], draw)
+        sample = sample or self.data[index]
+        transformed = self.transform.apply(sample, draw)
+        masks = transformed.masks | {
+            name: self.transform.apply(sample, other).masks[name] for name, other in others.items()
+        }
         latent = encode_image(self.pipeline.vae, transformed.pixels)
         grid = tuple(latent.mean.shape[-2:])
         encoded = Encoded(
             latent=latent,
-            masks={
-                name: latent_mask(mask[None], grid, self.mask_mode)[0]
-                for name, mask in transformed.masks.items()
-            },
+            masks={name: latent_mask(mask[None], grid, self.mask_mode)[0] for name, mask in masks.items()},
             text=self._text(transformed.text),
             time_ids=transformed.time_ids,
             caption=transformed.text,
@@ -161,6 +175,17 @@ class Examples:
             self._images[key] = encoded
         return encoded
 
+    def _mask_draws(self, index: int, generator: torch.Generator) -> dict[str, Draw]:
+        if not self.independent_masks:
+            return {}
+        # From seeds of their own, so that timestep and noise are those that would be drawn without.
+        seeds = ((generator.initial_seed() + place) % 2**63 for place in range(1, len(self.data.regions) + 1))
+        chances = (torch.Generator().manual_seed(seed) for seed in seeds)
+        return {
+            name: self.transform.draw(self._sizes[index], chance)
+            for name, chance in zip(self.data.regions, chances, strict=True)
+        }
+
     def _text(self, text: str) -> TextEmbedding:
         if self._texts is None:
             return encode_prompt(self.pipeline, text)
@@ -171,7 +196,7 @@ class Examples:
 
 def collate(
     examples: Sequence[Example],
-    scheduler: DDPMScheduler,
+    scheduler: NoiseScheduler,
     device: torch.device | str = "cpu",
     dtype: torch.dtype = torch.float32,
 ) -> Batch:
@@ -183,12 +208,13 @@ def collate(
 
     latents, noise = stack(e.latents for e in examples), stack(e.noise for e in examples)
     timesteps = torch.tensor([e.timestep for e in examples], device=device)
+    noisy, told = add_noise(scheduler, latents, noise, timesteps)
     encoded = [e.encoded for e in examples]
     return Batch(
-        noisy=scheduler.add_noise(latents, noise, timesteps).to(dtype),
+        noisy=noisy.to(dtype),
         target=training_target(scheduler, latents, noise, timesteps),
         masks={name: stack(e.masks[name] for e in encoded) for name in encoded[0].masks},
-        timesteps=timesteps,
+        timesteps=told,
         tokens=stack(e.text.tokens for e in encoded).to(dtype),
         pooled=stack(e.text.pooled for e in encoded).to(dtype),
         time_ids=stack(e.time_ids for e in encoded),  # sizes in bfloat16 would be rounded
@@ -198,10 +224,3 @@ def collate(
         },
         texts=tuple(e.caption for e in encoded),
     )
-
-
-def noise_scheduler(pipeline: StableDiffusionXLPipeline) -> DDPMScheduler:
-    """The discrete noise schedule the base was trained with, from its sampling scheduler's settings."""
-    from diffusers import DDPMScheduler
-
-    return DDPMScheduler.from_config(pipeline.scheduler.config)

@@ -10,7 +10,7 @@ from torch import Tensor
 if TYPE_CHECKING:
     from diffusers import AutoencoderKL, StableDiffusionXLPipeline
 
-__all__ = ["LatentDistribution", "TextEmbedding", "encode_image", "encode_prompt"]
+__all__ = ["LatentDistribution", "TextEmbedding", "decode_latents", "encode_image", "encode_prompt"]
 
 
 class LatentDistribution(NamedTuple):
@@ -42,14 +42,31 @@ def encode_image(vae: AutoencoderKL, pixels: Tensor) -> LatentDistribution:
     depend on its batch."""
     image = pixels[None].to(vae.device, vae.dtype)
     distribution = vae.encode(image).latent_dist
-    scale, shift = vae.config.scaling_factor, torch.zeros((), device=vae.device)
-    mean, std = (getattr(vae.config, f"latents_{name}", None) for name in ("mean", "std"))
-    if mean is not None and std is not None:  # the inverse of what the pipeline does before decoding
-        shift = torch.tensor(mean, device=vae.device).view(-1, 1, 1)
-        scale = scale / torch.tensor(std, device=vae.device).view(-1, 1, 1)
+    scale, shift = _normalisation(vae)
     return LatentDistribution(
         ((distribution.mean[0] - shift) * scale).float().cpu(), (distribution.std[0] * scale).float().cpu()
     )
+
+
+@torch.no_grad()
+def decode_latents(vae: AutoencoderKL, latents: Tensor) -> Tensor:
+    """Images of latents in the UNet's scale, shape (batch, 3, H, W), values in [0, 1], decoded in the
+    autoencoder's own precision."""
+    scale, shift = _normalisation(vae)
+    with torch.autocast(vae.device.type, enabled=False):
+        images = vae.decode(latents.to(vae.device, vae.dtype) / scale + shift).sample
+    return (images.float() / 2 + 0.5).clamp(0, 1)
+
+
+def _normalisation(vae: AutoencoderKL) -> tuple[Tensor | float, Tensor]:
+    """Factor on, and shift before it of, what the encoder gives: the inverse of what the pipeline does before
+    it decodes."""
+    scale, shift = vae.config.scaling_factor, torch.zeros((), device=vae.device)
+    mean, std = (getattr(vae.config, f"latents_{name}", None) for name in ("mean", "std"))
+    if mean is not None and std is not None:
+        shift = torch.tensor(mean, device=vae.device).view(-1, 1, 1)
+        scale = scale / torch.tensor(std, device=vae.device).view(-1, 1, 1)
+    return scale, shift
 
 
 @torch.no_grad()

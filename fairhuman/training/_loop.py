@@ -10,23 +10,29 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
+from torch import Tensor
 
 from fairhuman.data import HumanFolder
-from fairhuman.fairness import FairStep, Strategy, fair_backward, get_strategy
+from fairhuman.fairness import FairAccumulator, FairStep, Strategy, get_strategy
 from fairhuman.objectives import GLOBAL, present, regional_losses
 from fairhuman.training._adapter import build_adapter, training_facts
 from fairhuman.training._batches import Batch, Examples, collate
 from fairhuman.training._checkpoint import latest_checkpoint, load_checkpoint, save_checkpoint
 from fairhuman.training._heldout import heldout_errors
 from fairhuman.training._inputs import fingerprint_base, fingerprint_data
+from fairhuman.training._noising import min_snr_weights
+from fairhuman.training._optimization import learning_rate, make_optimizer
+from fairhuman.training._precision import LossScale
 from fairhuman.training._random import EXAMPLE, example_index, generator
+from fairhuman.training._released import GRAD_SCALE, LOCAL_SCALE, AsReleased, image_error_weights
 from fairhuman.training._run import HELDOUT_FILE, LOG_FILE, Log, Run, check_output, write_settings
+from fairhuman.training._samples import write_samples
 from fairhuman.training._settings import TrainSettings
+from fairhuman.training._setup import autocast, frozen_base, make_accelerator
 from fairhuman.training._watch import Watched
 
 if TYPE_CHECKING:
-    from accelerate import Accelerator
-    from diffusers import StableDiffusionXLPipeline
+    from fairhuman.training._batches import Example
 
 __all__ = ["train"]
 
@@ -80,20 +86,33 @@ class _Trainer:
     def __init__(self, run: Run, strategy: Strategy, data: HumanFolder, heldout: HumanFolder | None) -> None:
         settings = run.settings
         self.run, self.settings = run, settings
-        self.strategy = Watched(strategy, settings.gramian_every)
-        self.accelerator = _accelerator(settings)
-        self.pipeline = _base(settings, self.accelerator)
+        self.released = AsReleased(strategy, settings.released)
+        self.strategy = Watched(self.released, settings.gramian_every)
+        self.accelerator = make_accelerator(settings)
+        self.pipeline = frozen_base(settings, self.accelerator.device)
         self.unet = self.pipeline.unet
         self.adapter = build_adapter(self.pipeline, settings)
         if settings.gradient_checkpointing:
             self.adapter.checkpoint_gradients()
         self.parameters = self.adapter.parameters
-        self.optimizer = _optimizer(settings, list(self.parameters.values()))
-        self.examples = Examples(self.pipeline, data, settings.transform, settings.mask_mode, settings.cache)
+        self.optimizer = make_optimizer(settings, list(self.parameters.values()))
+        self.loss_scale = LossScale(settings.precision)
+        self.examples = Examples(
+            self.pipeline, data, settings.transform, settings.mask_mode, settings.cache,
+            "independent_flips" in settings.released,
+        )  # fmt: skip
         self.heldout = heldout and Examples(
             self.pipeline, heldout, type(settings.transform)(settings.resolution), settings.mask_mode
         )
-        self.step, self.skipped = 0, 0
+        if settings.min_snr is not None:  # refused for a flow before the first step
+            min_snr_weights(self.examples.scheduler, torch.zeros(1, dtype=torch.long), settings.min_snr)
+        self.step, self.skipped, self.elapsed = 0, 0, 0.0
+
+    @property
+    def finished(self) -> bool:
+        """Whether the last step, or the last second, has been made."""
+        limit = self.settings.seconds
+        return self.step >= self.settings.steps or (limit is not None and self.elapsed >= limit)
 
     def fit(self, inputs: Mapping[str, str], progress: bool) -> None:
         """Make the steps that are left, then write the adapter."""
@@ -113,16 +132,20 @@ class _Trainer:
             disable=None if progress and main else True,
         )
         with bar:
-            while self.step < self.settings.steps:
+            while not self.finished:
                 if self.step == 0:
                     self.measure(measured)
                 line = self.advance()
                 if log:
                     log.write(line)
+                if self.settings.tracker:
+                    self.accelerator.log(_tracked(line), step=line["step"])
                 bar.update()
                 bar.set_postfix({name: f"{loss:.3g}" for name, loss in line["losses"].items()}, refresh=False)
-                if self.step % self.settings.heldout_every == 0 or self.step == self.settings.steps:
+                if self.finished or _due(self.step, self.settings.heldout_every):
                     self.measure(measured)
+                if main and _due(self.step, self.settings.sample_every):
+                    self.sample()
                 if main and _due(self.step, self.settings.checkpoint_every):
                     self.save()
         if main:
@@ -130,48 +153,117 @@ class _Trainer:
             measured.close()
             self.adapter.save(self.run.directory, training_facts(self.settings))
         self.accelerator.wait_for_everyone()
+        if self.settings.tracker:
+            self.accelerator.end_training()
 
     def advance(self) -> dict[str, Any]:
         """One step; returns its line for the log."""
         start = time.perf_counter()
-        batch = self.batch(self.step)
-        with self.accelerator.autocast():
-            prediction = self.adapter.predict(batch)
-        settings = self.settings
-        losses = regional_losses(
-            prediction, batch.target, batch.masks, settings.reduction, settings.local_scale
-        )
-        here = {name: int(present(mask).sum()) for name, mask in batch.masks.items()}
-        absent = [name for name, count in here.items() if count == 0]
+        settings, rate = self.settings, learning_rate(self.settings, self.step)
+        for group in self.optimizer.param_groups:
+            group["lr"] = rate
         self.strategy.step = self.step
-        fair = fair_backward(losses, self.parameters.values(), self.strategy, absent=absent)
+        self.released.scale = self.loss_scale.value if self.loss_scale.dynamic else GRAD_SCALE
+        examples = self.draw(self.step)
+        parts = self.parts(examples)
+        counts = self.counts(parts)
+        weight = 1 / len(parts)
+        if "overwriting_accumulation" in settings.released:
+            parts, weight = parts[-1:], 1.0
+        accumulator = FairAccumulator(
+            self.parameters.values(), self.strategy, scale=self.loss_scale.value
+        )  # fmt: skip
+        for batch, weights in parts:
+            absent = [name for name, mask in batch.masks.items() if not present(mask).any()]
+            accumulator.add(self.losses(batch, weights, counts), absent=absent, weight=weight)
+        fair = accumulator.step()
         self.apply(fair)
         self.step += 1
+        seconds = time.perf_counter() - start
+        self.elapsed += self.agreed(seconds)
         return {
             "step": self.step - 1,
             "losses": fair.losses,
             "weights": fair.weights,
             "gramian": None if fair.gramian is None else fair.gramian.tolist(),
-            "timesteps": batch.timesteps.tolist(),
-            "present": {GLOBAL: len(batch.noisy), **here},
+            "timesteps": [example.timestep for example in examples],
+            "present": {GLOBAL: len(examples)}
+            | {name: sum(bool(e.encoded.masks[name].any()) for e in examples) for name in settings.regions},
             "finite": fair.finite,
-            "seconds": round(time.perf_counter() - start, 4),
+            "learning_rate": rate,
+            "seconds": round(seconds, 4),
         }
 
-    def batch(self, step: int) -> Batch:
-        """This process's share of a step's batch."""
-        size, processes = self.settings.batch_size, self.accelerator.num_processes
+    def draw(self, step: int) -> list[Example]:
+        """This process's share of a step's images, with timesteps and noises."""
+        settings, size, processes = self.settings, self.settings.batch_size, self.accelerator.num_processes
         share = size // processes
         first = step * size + self.accelerator.process_index * share
-        drawn = []
-        for position in range(first, first + share):
-            index = example_index(self.settings.seed, position, len(self.examples))
-            random = generator(self.settings.seed, EXAMPLE, position)
-            drawn.append(self.examples.draw(index, random, dropout=self.settings.condition_dropout))
-        return collate(drawn, self.examples.scheduler, self.accelerator.device, self.unet.dtype)
+        return [
+            self.examples.draw(
+                example_index(settings.seed, position, len(self.examples)),
+                generator(settings.seed, EXAMPLE, position),
+                dropout=settings.condition_dropout,
+                noise_offset=settings.noise_offset,
+            )
+            for position in range(first, first + share)
+        ]
+
+    def parts(self, examples: list[Example]) -> list[tuple[Batch, Tensor | None]]:
+        """The images in the parts that pass through the network, each with the weights of its errors."""
+        size, scheduler = len(examples) // self.settings.accumulation, self.examples.scheduler
+        found = []
+        for first in range(0, len(examples), size):
+            part = examples[first : first + size]
+            batch = collate(part, scheduler, self.accelerator.device, self.unet.dtype)
+            found.append((batch, self.weights(torch.tensor([example.timestep for example in part]))))
+        return found
+
+    def weights(self, steps: Tensor) -> Tensor | None:
+        """Factor on the errors of each image, or ``None`` for 1."""
+        scheduler, gamma, weights = self.examples.scheduler, self.settings.min_snr, None
+        if gamma is not None:
+            weights = min_snr_weights(scheduler, steps, gamma)
+        if "x0_term" in self.settings.released:
+            weights = image_error_weights(scheduler, steps) + (1.0 if weights is None else weights)
+        return None if weights is None else weights.to(self.accelerator.device)
+
+    def counts(self, parts: list[tuple[Batch, Tensor | None]]) -> dict[str, float] | None:
+        """Mean number of images with each region in a part: makes ``mask`` losses those of the whole."""
+        processes = self.accelerator.num_processes
+        if self.settings.reduction != "mask" or len(parts) * processes == 1:
+            return None
+        names = list(self.settings.regions)
+        found = torch.tensor(
+            [float(sum(present(batch.masks[name]).sum() for batch, _ in parts)) for name in names],
+            device=self.accelerator.device,
+        )
+        if processes > 1:
+            found = self.accelerator.reduce(found, "sum")
+        return dict(zip(names, (found / (len(parts) * processes)).tolist(), strict=True))
+
+    def losses(
+        self, batch: Batch, weights: Tensor | None, counts: Mapping[str, float] | None
+    ) -> dict[str, Tensor]:
+        """The objectives of one part."""
+        settings = self.settings
+        scale = LOCAL_SCALE if "local_scale_inside" in settings.released else settings.local_scale
+        with autocast(settings, self.accelerator.device):
+            prediction = self.adapter.predict(batch)
+        return regional_losses(
+            prediction, batch.target, batch.masks, settings.reduction, scale, weights=weights, counts=counts
+        )
+
+    def agreed(self, seconds: float) -> float:
+        """One number for all processes, where they must stop together."""
+        if self.settings.seconds is None or self.accelerator.num_processes == 1:
+            return seconds
+        measured = torch.tensor(seconds, device=self.accelerator.device)
+        return float(self.accelerator.reduce(measured, "mean"))
 
     def apply(self, fair: FairStep) -> None:
         """Step the optimiser, unless a loss or gradient was not finite."""
+        self.loss_scale.update(fair.finite)
         if fair.finite:
             if self.settings.clip_norm is not None:
                 torch.nn.utils.clip_grad_norm_(self.parameters.values(), self.settings.clip_norm)
@@ -192,13 +284,25 @@ class _Trainer:
         if self.heldout is None or log is None:
             return
         settings = self.settings
-        with self.accelerator.autocast():
+        with autocast(settings, self.accelerator.device):
             found = heldout_errors(
                 self.adapter, self.heldout, images=settings.heldout_images, draws=settings.heldout_draws
             )
         errors = {name: found.per_image(name).tolist() for name in found.errors}
         errors = {name: [None if e != e else e for e in values] for name, values in errors.items()}
         log.write({"step": self.step, "errors": errors})
+
+    def sample(self) -> None:
+        """Validation samples of the adapter as it is now."""
+        settings = self.settings
+        with autocast(settings, self.accelerator.device):
+            write_samples(
+                self.adapter,
+                self.heldout,
+                self.run.directory / "samples" / f"step-{self.step:06d}",
+                count=settings.sample_count,
+                seed=settings.seed,
+            )
 
     def save(self) -> None:
         """Write a checkpoint."""
@@ -211,6 +315,8 @@ class _Trainer:
                 "strategy": self.strategy.state_dict(),
                 "random": torch.get_rng_state(),  # our draws have no state, but a strategy's may
                 "skipped": self.skipped,
+                "elapsed": self.elapsed,
+                "loss_scale": self.loss_scale.state_dict(),
             },
             self.settings.keep_checkpoints,
         )
@@ -229,7 +335,8 @@ class _Trainer:
         self.optimizer.load_state_dict({"state": moments, "param_groups": groups})
         self.strategy.load_state_dict(state["strategy"])
         torch.set_rng_state(state["random"])
-        self.skipped = state["skipped"]
+        self.skipped, self.elapsed = state["skipped"], state["elapsed"]
+        self.loss_scale.load_state_dict(state["loss_scale"])
         logger.info("resumed %s after %d steps", self.run.directory, self.step)
 
 
@@ -237,39 +344,9 @@ def _due(step: int, every: int) -> bool:
     return every > 0 and step % every == 0
 
 
-def _accelerator(settings: TrainSettings) -> Accelerator:
-    from accelerate import Accelerator
-
-    accelerator = Accelerator(mixed_precision=settings.precision)
-    if settings.batch_size % accelerator.num_processes:
-        raise ValueError(
-            f"batch_size: must be a multiple of the {accelerator.num_processes} processes, "
-            f"got {settings.batch_size}"
-        )
-    return accelerator
-
-
-def _base(settings: TrainSettings, accelerator: Accelerator) -> StableDiffusionXLPipeline:
-    """The frozen base on its device: UNet and text encoders in the training precision, the autoencoder
-    in float32, because SDXL's overflows in half precision."""
-    from fairhuman.models import load_base
-
-    base = None if settings.base is None else settings.base
-    pipeline = load_base(Path(base) if base and Path(base).exists() else base)
-    factor = 8 * 2 ** (len(pipeline.unet.config.block_out_channels) - 1)
-    if settings.resolution % factor:
-        raise ValueError(
-            f"resolution: must be a multiple of {factor} for this base, got {settings.resolution}"
-        )
-    if settings.precision == "bf16":
-        for module in (pipeline.unet, pipeline.text_encoder, pipeline.text_encoder_2):
-            module.to(torch.bfloat16)
-    for module in (pipeline.unet, pipeline.text_encoder, pipeline.text_encoder_2, pipeline.vae):
-        module.requires_grad_(False)
-    return pipeline.to(accelerator.device)
-
-
-def _optimizer(settings: TrainSettings, parameters: list[torch.Tensor]) -> torch.optim.Optimizer:
-    if settings.optimizer == "adam":
-        return torch.optim.Adam(parameters, lr=settings.learning_rate)
-    return torch.optim.AdamW(parameters, lr=settings.learning_rate, weight_decay=settings.weight_decay)
+def _tracked(line: Mapping[str, Any]) -> dict[str, float]:
+    """What a tracker is sent of a step."""
+    values = {}
+    for kind in ("losses", "weights"):
+        values |= {f"{kind}/{name}": value for name, value in line[kind].items()}
+    return values | {"learning_rate": line["learning_rate"], "seconds": line["seconds"]}

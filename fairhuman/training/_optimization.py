@@ -28,7 +28,7 @@ def make_optimizer(settings: TrainSettings, parameters: list[Tensor]) -> torch.o
             from bitsandbytes.optim import AdamW8bit as kind
         except ImportError as error:
             raise ImportError(
-                "optimizer: adamw8bit needs the package bitsandbytes; pip install 'fairhuman[8bit]'"
+                "optimizer: adamw8bit needs the package bitsandbytes; pip install bitsandbytes"
             ) from error
     return kind(parameters, lr=settings.learning_rate, weight_decay=settings.weight_decay)
 

@@ -10,9 +10,9 @@ from functools import lru_cache
 import numpy as np
 import torch
 
-__all__ = ["EXAMPLE", "HELDOUT", "ORDER", "START", "example_index", "generator"]
+__all__ = ["EXAMPLE", "HELDOUT", "ORDER", "SAMPLE", "START", "example_index", "generator"]
 
-ORDER, EXAMPLE, HELDOUT, START = range(4)
+ORDER, EXAMPLE, HELDOUT, START, SAMPLE = range(5)
 """What a stream of random numbers is for."""
 
 

@@ -18,9 +18,12 @@ LOG_FILE, HELDOUT_FILE = "log.jsonl", "heldout.jsonl"
 WEIGHTS = {
     "lora": "pytorch_lora_weights.safetensors",
     "controlnet": "controlnet/diffusion_pytorch_model.safetensors",
+    "controlnet-union": "controlnet-union/diffusion_pytorch_model.safetensors",
+    "t2i-adapter": "t2i-adapter/diffusion_pytorch_model.safetensors",
+    "mole": "mole.safetensors",
 }
 # These change nothing of what is trained; of the inputs it is the content that counts.
-_MAY_DIFFER = {"output", "keep_checkpoints", "data", "heldout", "base"}
+_MAY_DIFFER = {"output", "keep_checkpoints", "data", "heldout", "base", "tracker"}
 
 
 @dataclass(frozen=True)
@@ -64,7 +67,8 @@ class Run:
     @property
     def log(self) -> list[dict[str, Any]]:
         """One entry a step: ``step``, ``losses``, ``weights``, ``gramian`` (or None), ``timesteps``,
-        ``present`` (images with each region), ``finite``, ``seconds``."""
+        ``present`` (images with each region), ``finite``, ``learning_rate``, ``seconds``. In a run of several
+        processes, ``timesteps`` and ``present`` are those of the first one's images."""
         return read_lines(self.directory / LOG_FILE)
 
     @property

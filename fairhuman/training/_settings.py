@@ -3,24 +3,21 @@
 from __future__ import annotations
 
 import dataclasses
-import math
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, get_args, get_type_hints
+from typing import Any, Literal, get_type_hints
 
 import yaml
 
-from fairhuman.data import CONDITIONS, JointTransform
+from fairhuman.data import JointTransform
 from fairhuman.objectives import Reduction
 from fairhuman.profiles import unknown
-from fairhuman.regions import MaskMode, check_regions
+from fairhuman.regions import MaskMode
+from fairhuman.training._rules import check, coerced, resolve
 
 __all__ = ["TrainSettings"]
-
-ATTENTION = ("to_q", "to_k", "to_v", "to_out.0")
-CONDITIONAL = ("controlnet",)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,10 +33,14 @@ class TrainSettings:
         mask_mode: How masks reach the latent grid (see :func:`fairhuman.regions.latent_mask`).
         reduction: Scale of the losses (see :func:`fairhuman.objectives.regional_losses`).
         local_scale: Factor on the regional losses, > 0.
-        adapter: What is trained: ``lora`` or ``controlnet``.
-        rank: Rank of the LoRA, ≥ 1.
+        adapter: What is trained: ``lora``, ``controlnet``, ``controlnet-union``, ``t2i-adapter`` or ``mole``.
+        rank: Rank of the LoRA, or of each expert of MoLE, ≥ 1.
         alpha: The LoRA's output is scaled by alpha / rank; ``None`` means alpha = rank.
-        targets: Endings of the names of the UNet's layers that get a LoRA.
+        targets: Endings of the names of the UNet's layers that get a LoRA; ``None`` is attention for a LoRA,
+            every linear layer of the transformers for MoLE.
+        experts: Two LoRAs (runs' folders), for faces and for hands, that MoLE's third stage puts together;
+            they bring their own rank and alpha. ``None`` starts both experts from nothing.
+        gates_only: Leave MoLE's experts as they are and train its gates alone.
         text_encoders: Train a LoRA on both text encoders too.
         conditions: Condition images that the adapter reads, ``pose`` and ``depth``; ``None`` is both for
             adapters that read any.
@@ -50,13 +51,23 @@ class TrainSettings:
         crop: ``center`` or ``random``.
         flip: Probability of mirroring, in [0, 1]. Captions that name left or right do not follow.
         steps: Optimiser steps, ≥ 1.
-        batch_size: Images a step, ≥ 1.
-        learning_rate: Constant, > 0.
-        optimizer: ``adamw``, or ``adam`` as the paper says.
+        seconds: Stop after so much time in steps, if that is before ``steps``; the one setting with which a
+            run depends on the machine. For comparisons at equal time.
+        batch_size: Images a step, ≥ 1, on all processes together.
+        accumulation: In how many parts a step's images pass through the network, to save memory. The step
+            is that of the whole: gradients of each objective are summed before they are weighed.
+        learning_rate: The highest, > 0.
+        schedule: ``constant``, ``cosine`` or ``linear`` to 0 at the last step, after ``warmup``.
+        warmup: Steps over which the learning rate rises from 0.
+        optimizer: ``adamw``, ``adam`` as the paper says, or ``adamw8bit`` with its moments in 8 bits (needs
+            the package bitsandbytes and a GPU).
         weight_decay: AdamW's decoupled decay; ``adam`` ignores it.
+        min_snr: γ of min-SNR weighting of the timesteps, > 0, or ``None`` for the plain error of Eq. 1.
+        noise_offset: Deviation of a shift of each channel of the noise, ≥ 0.
         clip_norm: Largest norm of the combined direction, or ``None``.
         seed: Decides the LoRA's start, the order of images, flips, crops, timesteps and noise.
-        precision: ``no`` is float32; ``bf16`` keeps the base in bfloat16 and the LoRA in float32.
+        precision: ``no`` is float32; ``bf16`` and ``fp16`` keep the base in half precision, what is trained
+            in float32. ``fp16`` scales the losses, and unscales gradients before they are weighed.
         cache: Keep latents and text embeddings in memory instead of encoding at every step.
         gradient_checkpointing: Trade time for memory in the UNet.
         gramian_every: Steps between which the Gram matrix is logged also for strategies that do without
@@ -67,7 +78,13 @@ class TrainSettings:
         heldout_every: Steps between such measurements (also made before the first step and after the last).
         heldout_images: How many of its images, the first ones, are used.
         heldout_draws: Noise draws an image, at evenly spread timesteps.
+        sample_every: Steps between validation samples of the first held-out captions (and conditions),
+            written to ``samples/`` in the run's folder; 0 makes none.
+        sample_count: How many images each time.
+        tracker: ``tensorboard`` or ``wandb`` to send losses and weights there as well, or ``None``.
         skip_limit: Non-finite steps in a row after which training stops.
+        released: Names of deviations of the authors' released code from their paper that this run repeats,
+            to measure what they do; see :data:`fairhuman.training.RELEASED`. None by default.
 
     Raises:
         ValueError, TypeError: The message names the field, the rule and the value found.
@@ -89,10 +106,12 @@ class TrainSettings:
     mask_mode: MaskMode = "soft"
     reduction: Reduction = "image"
     local_scale: float = 1.0
-    adapter: Literal["lora", "controlnet"] = "lora"
+    adapter: Literal["lora", "controlnet", "controlnet-union", "t2i-adapter", "mole"] = "lora"
     rank: int = 16
     alpha: float | None = None
-    targets: tuple[str, ...] = ATTENTION
+    targets: tuple[str, ...] | None = None
+    experts: tuple[str, ...] | None = None
+    gates_only: bool = False
     text_encoders: bool = False
     conditions: tuple[str, ...] | None = None
     condition_dropout: float | None = None
@@ -101,13 +120,19 @@ class TrainSettings:
     crop: Literal["center", "random"] = "center"
     flip: float = 0.0
     steps: int = 1000
+    seconds: float | None = None
     batch_size: int = 4
+    accumulation: int = 1
     learning_rate: float = 1e-4
-    optimizer: Literal["adamw", "adam"] = "adamw"
+    schedule: Literal["constant", "cosine", "linear"] = "constant"
+    warmup: int = 0
+    optimizer: Literal["adamw", "adam", "adamw8bit"] = "adamw"
     weight_decay: float = 1e-2
+    min_snr: float | None = None
+    noise_offset: float = 0.0
     clip_norm: float | None = None
     seed: int = 0
-    precision: Literal["no", "bf16"] = "no"
+    precision: Literal["no", "bf16", "fp16"] = "no"
     cache: bool = True
     gradient_checkpointing: bool = False
     gramian_every: int = 0
@@ -117,52 +142,20 @@ class TrainSettings:
     heldout_every: int = 100
     heldout_images: int = 64
     heldout_draws: int = 4
+    sample_every: int = 0
+    sample_count: int = 4
+    tracker: Literal["tensorboard", "wandb"] | None = None
     skip_limit: int = 10
+    released: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         hints = get_type_hints(type(self))
         for field in dataclasses.fields(self):
-            value = _coerced(field.name, getattr(self, field.name), hints[field.name])
+            value = coerced(field.name, getattr(self, field.name), hints[field.name])
             object.__setattr__(self, field.name, value)
-        check_regions(self.regions)
-        self._check_adapter()
-        for name in ("data", "output"):
-            _require(name, bool(getattr(self, name)), "must name a folder", getattr(self, name))
-        for name in ("rank", "steps", "batch_size", "keep_checkpoints", "heldout_every", "heldout_images",
-                     "heldout_draws", "skip_limit"):  # fmt: skip
-            _require(name, getattr(self, name) >= 1, "must be ≥ 1", getattr(self, name))
-        for name in ("local_scale", "learning_rate", "alpha", "clip_norm"):
-            value = getattr(self, name)
-            _require(name, value is None or value > 0, "must be > 0", value)
-        for name in ("weight_decay", "gramian_every", "checkpoint_every", "seed"):
-            _require(name, getattr(self, name) >= 0, "must be ≥ 0", getattr(self, name))
-        _require("targets", bool(self.targets), "must name at least one layer", self.targets)
-        fits = self.resolution >= 8 and self.resolution % 8 == 0
-        _require("resolution", fits, "must be a positive multiple of 8", self.resolution)
-        JointTransform(self.resolution, self.crop, self.flip)
-        if self.cache and self.crop == "random":
-            raise ValueError("cache: latents can't be kept with crop 'random'; set cache to false")
-
-    def _check_adapter(self) -> None:
-        """Options of another kind of adapter would be silently without effect: they are refused."""
-        reads = self.adapter in CONDITIONAL
-        if self.conditions is None:
-            object.__setattr__(self, "conditions", CONDITIONS if reads else ())
-        if self.condition_dropout is None:
-            object.__setattr__(self, "condition_dropout", 0.3 if reads else 0.0)
-        of = {"rank": ("lora",), "alpha": ("lora",), "targets": ("lora",), "text_encoders": ("lora",),
-              "conditions": CONDITIONAL, "condition_dropout": CONDITIONAL}  # fmt: skip
-        unset = {"conditions": (), "condition_dropout": 0.0}
-        for field in dataclasses.fields(self):
-            value = getattr(self, field.name)
-            if self.adapter not in of.get(field.name, (self.adapter,)):
-                rule = f"is for the adapter {' or '.join(of[field.name])}, not for {self.adapter}"
-                _require(field.name, value == unset.get(field.name, field.default), rule, value)
-        known = set(self.conditions) <= set(CONDITIONS) and len(set(self.conditions)) == len(self.conditions)
-        _require("conditions", known, f"must be among {', '.join(CONDITIONS)}, each once", self.conditions)
-        _require("conditions", bool(self.conditions) or not reads, "must name at least one", self.conditions)
-        dropout = self.condition_dropout
-        _require("condition_dropout", 0 <= dropout < 1, "must be in [0, 1)", dropout)
+        for name, value in resolve(self).items():
+            object.__setattr__(self, name, value)
+        check(self)
 
     @classmethod
     def from_mapping(cls, values: Mapping[str, Any], source: str = "settings") -> TrainSettings:
@@ -212,44 +205,3 @@ class TrainSettings:
     def transform(self) -> JointTransform:
         """Resize, flip and crop of the training images."""
         return JointTransform(self.resolution, self.crop, self.flip)
-
-
-def _require(name: str, holds: bool, rule: str, value: Any) -> None:
-    if not holds:
-        raise ValueError(f"{name}: {rule}, got {value!r}")
-
-
-def _coerced(name: str, value: Any, hint: Any) -> Any:
-    """The value in the type its field declares, refused where it does not fit."""
-    choices = get_args(hint)
-    if type(None) in choices:
-        if value is None:
-            return None
-        hint = next(choice for choice in choices if choice is not type(None))
-        choices = get_args(hint)
-    if isinstance(value, os.PathLike):
-        value = os.fspath(value)
-    if choices and all(isinstance(choice, str) for choice in choices):
-        if value not in choices:
-            raise ValueError(f"{name}: {unknown(value, choices)}")
-        return value
-    if choices:  # tuple[str, ...]
-        if isinstance(value, str) or not all(isinstance(entry, str) for entry in value):
-            raise TypeError(f"{name}: must be a list of names, got {value!r}")
-        return tuple(value)
-    if hint is float:
-        return _number(name, value)
-    if not isinstance(value, hint) or (hint is int and isinstance(value, bool)):
-        raise TypeError(f"{name}: must be {hint.__name__}, got {value!r} ({type(value).__name__})")
-    return value
-
-
-def _number(name: str, value: Any) -> float:
-    # YAML 1.1 reads 1e-4, without a point, as a string: what is meant is clear.
-    try:
-        number = math.nan if isinstance(value, bool) else float(value)
-    except (TypeError, ValueError):
-        number = math.nan
-    if not math.isfinite(number):
-        raise TypeError(f"{name}: must be a finite number, got {value!r}")
-    return number

@@ -214,7 +214,10 @@ def test_a_control_net_resumes_to_the_same_bits(trained, tmp_path, monkeypatch):
 @pytest.mark.parametrize(
     ("change", "words"),
     [
-        ({"adapter": "controlnet", "rank": 4}, "rank: is for the adapter lora, not for controlnet, got 4"),
+        (
+            {"adapter": "controlnet", "rank": 4},
+            "rank: is for the adapter lora or mole, not for controlnet, got 4",
+        ),
         ({"adapter": "controlnet", "text_encoders": True}, "text_encoders: is for the adapter lora"),
         ({"adapter": "lora", "conditions": ["pose"]}, "conditions: is for the adapter controlnet"),
         ({"condition_dropout": 0.3}, "condition_dropout: is for the adapter controlnet"),

@@ -45,7 +45,7 @@ def test_ls_sums_the_losses_as_a_plain_loop_does(values):
     trainer = loop._Trainer(run, loop.get_strategy("ls"), loop.HumanFolder(settings.data), None)
     optimizer = torch.optim.Adam(trainer.parameters.values(), lr=settings.learning_rate)
     for step in range(settings.steps):
-        batch = trainer.batch(step)
+        ((batch, _),) = trainer.parts(trainer.draw(step))
         error = trainer.adapter.predict(batch) - batch.target
         loss = sum((mask * error).square().mean() for mask in (1, *batch.masks.values()))
         optimizer.zero_grad()
@@ -171,13 +171,7 @@ def test_checkpointed_gradients_are_the_same(values, tmp_path):
 
 
 def test_bfloat16_keeps_the_lora_in_float32(values):
-    from accelerate.state import AcceleratorState
-
-    AcceleratorState._reset_state()
-    try:
-        run = train(TrainSettings(**values | {"steps": 3}, precision="bf16"))
-    finally:
-        AcceleratorState._reset_state()
+    run = train(TrainSettings(**values | {"steps": 3}, precision="bf16"))
     assert all(line["finite"] for line in run.log)
     assert all(tensor.dtype == torch.float32 for tensor in lora(run).values())
 
@@ -186,9 +180,9 @@ def test_non_finite_steps_are_skipped_then_stop(values, monkeypatch):
     losses = loop.regional_losses
     calls = []
 
-    def sometimes(*arguments):
+    def sometimes(*arguments, **options):
         calls.append(1)
-        found = losses(*arguments)
+        found = losses(*arguments, **options)
         return {name: loss * float("nan") if len(calls) in (2, 3) else loss for name, loss in found.items()}
 
     monkeypatch.setattr(loop, "regional_losses", sometimes)
@@ -196,7 +190,9 @@ def test_non_finite_steps_are_skipped_then_stop(values, monkeypatch):
     assert [line["finite"] for line in run.log] == [True, False, False, True, True, True]
     assert all(tensor.isfinite().all() for tensor in lora(run).values())
     monkeypatch.setattr(
-        loop, "regional_losses", lambda *a: {k: v * float("inf") for k, v in losses(*a).items()}
+        loop,
+        "regional_losses",
+        lambda *a, **o: {k: v * float("inf") for k, v in losses(*a, **o).items()},
     )
     with pytest.raises(FloatingPointError, match="3 steps in a row"):
         train(TrainSettings(**values | {"output": values["output"] + "-2"}, skip_limit=3))

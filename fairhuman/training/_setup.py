@@ -1,0 +1,73 @@
+"""What a run stands on: processes, the frozen base, the precision."""
+
+from __future__ import annotations
+
+from contextlib import AbstractContextManager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import torch
+
+from fairhuman.training._precision import PRECISIONS
+from fairhuman.training._settings import TrainSettings
+
+if TYPE_CHECKING:
+    from accelerate import Accelerator
+    from diffusers import StableDiffusionXLPipeline
+
+__all__ = ["autocast", "frozen_base", "make_accelerator"]
+
+
+def make_accelerator(settings: TrainSettings) -> Accelerator:
+    """Device, processes and, if one is asked for, a tracker.
+
+    Mixed precision is not left to accelerate: its scaler unscales gradients only after they were weighed.
+
+    Raises:
+        ValueError: The batch cannot be shared out evenly.
+        ImportError: The tracker's package is not installed; names the command that installs it.
+    """
+    from accelerate import Accelerator
+    from accelerate.utils import is_tensorboard_available, is_wandb_available
+
+    installed = {"tensorboard": is_tensorboard_available, "wandb": is_wandb_available}
+    if settings.tracker and not installed[settings.tracker]():
+        raise ImportError(f"tracker: {settings.tracker} is not installed; pip install {settings.tracker}")
+    accelerator = Accelerator(
+        mixed_precision="no", log_with=settings.tracker, project_dir=settings.output
+    )  # fmt: skip
+    parts = accelerator.num_processes * settings.accumulation
+    if settings.batch_size % parts:
+        raise ValueError(
+            f"batch_size: must be a multiple of processes × accumulation = {parts}, got {settings.batch_size}"
+        )
+    return accelerator
+
+
+def autocast(settings: TrainSettings, device: torch.device) -> AbstractContextManager[None]:
+    """Half precision for what passes through the network, if it is asked for."""
+    precision = PRECISIONS[settings.precision]
+    return torch.autocast(device.type, dtype=precision, enabled=precision != torch.float32)
+
+
+def frozen_base(settings: TrainSettings, device: torch.device) -> StableDiffusionXLPipeline:
+    """The base on its device: UNet and text encoders in the training precision, the autoencoder in
+    float32, because SDXL's overflows in half precision.
+
+    Raises:
+        ValueError: The resolution does not fit the base.
+    """
+    from fairhuman.models import load_base
+
+    base = settings.base
+    pipeline = load_base(Path(base) if base and Path(base).exists() else base)
+    factor = 8 * 2 ** (len(pipeline.unet.config.block_out_channels) - 1)
+    if settings.resolution % factor:
+        raise ValueError(
+            f"resolution: must be a multiple of {factor} for this base, got {settings.resolution}"
+        )
+    for module in (pipeline.unet, pipeline.text_encoder, pipeline.text_encoder_2):
+        module.to(PRECISIONS[settings.precision])
+    for module in (pipeline.unet, pipeline.text_encoder, pipeline.text_encoder_2, pipeline.vae):
+        module.requires_grad_(False)
+    return pipeline.to(device)

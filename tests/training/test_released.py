@@ -1,0 +1,144 @@
+"""Each switch does to a step what the released code does, and is refused where it would do nothing."""
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from fairhuman.data import Draw
+from fairhuman.fairness import alpha_fair_weights
+from fairhuman.regions import latent_mask
+from fairhuman.training import RELEASED, TrainSettings, train
+from fairhuman.training import _loop as loop
+
+SHORT = {"steps": 2, "strategy": "mpd"}
+
+
+@pytest.fixture
+def first(values, tmp_path):
+    """First line of the log of a run with switches, and what it trained."""
+    made = []
+
+    def run(*released, **changes):
+        output = tmp_path / f"run-{len(made)}"
+        made.append(train(TrainSettings(**values | SHORT | changes | {"output": output}, released=released)))
+        return made[-1].log[0], load_file(made[-1].weights)
+
+    return run
+
+
+def vector(weights):
+    return np.array(list(weights.values()))
+
+
+def test_residuals_times_five_make_losses_times_25(first):
+    plain, _ = first()
+    scaled, _ = first("local_scale_inside")
+    assert scaled["losses"]["global"] == plain["losses"]["global"]
+    for name in ("face", "hand"):
+        assert scaled["losses"][name] == pytest.approx(25 * plain["losses"][name], rel=1e-5)
+
+
+def test_weights_times_the_number_of_objectives(first):
+    np.testing.assert_allclose(vector(first("times_k")[0]["weights"]), 3 * vector(first()[0]["weights"]))
+
+
+def test_scaled_gradients_shrink_the_direction(first):
+    """With K → S²K the weights fall by S^(−4/3); the proportions stay."""
+    plain, scaled = vector(first()[0]["weights"]), vector(first("scaled_gradients")[0]["weights"])
+    np.testing.assert_allclose(scaled, plain * 65536 ** (-4 / 3), rtol=1e-6)
+    np.testing.assert_allclose(vector(first("scaled_gradients", strategy="ls")[0]["weights"]), 1)
+
+
+def test_an_exhausted_generator_leaves_the_plain_sum(first):
+    line, trained = first("exhausted_generator")
+    _, summed = first(strategy="ls")
+    assert line["weights"] == {"global": 1, "face": 1, "hand": 1}
+    assert all(torch.equal(tensor, summed[name]) for name, tensor in trained.items())
+
+
+def test_independent_flips_part_masks_from_images(values, people, tmp_path):
+    settings = TrainSettings(**values | {"flip": 0.5}, released=["independent_flips"])
+    trainer = loop._Trainer(loop.Run(tmp_path, settings), loop.get_strategy("mpd"),
+                            loop.HumanFolder(people), None)  # fmt: skip
+    fitting = 0
+    for step in range(12):
+        for example in trainer.draw(step):
+            index = int(example.encoded.caption.split()[1])
+            sample = trainer.examples.data[index]
+            both = [settings.transform.apply(sample, Draw(flip, 0, 0)) for flip in (False, True)]
+            latent = trainer.examples.pipeline.vae.encode(both[0].pixels[None]).latent_dist.mean[0]
+            flipped = not torch.allclose(latent, example.encoded.latent.mean, atol=1e-4)
+            mask = latent_mask(both[flipped].masks["face"][None], tuple(latent.shape[-2:]))[0]
+            fitting += torch.equal(mask, example.encoded.masks["face"])
+    assert 4 < fitting < 20  # of 24; each fits every second time
+
+
+def test_independent_flips_change_nothing_else(values, people, tmp_path):
+    def drawn(released):
+        settings = TrainSettings(**values | {"flip": 0.5}, released=released)
+        run = loop.Run(tmp_path, settings)
+        trainer = loop._Trainer(run, loop.get_strategy("mpd"), loop.HumanFolder(people), None)
+        return trainer.draw(0) + trainer.draw(1)
+
+    for mine, theirs in zip(drawn(()), drawn(("independent_flips",)), strict=True):
+        assert torch.equal(mine.latents, theirs.latents) and torch.equal(mine.noise, theirs.noise)
+        assert mine.timestep == theirs.timestep
+
+
+def test_the_x0_term_adds_the_error_of_the_clean_latent(values, people, tmp_path):
+    settings = TrainSettings(**values, released=["x0_term"])
+    run = loop.Run(tmp_path, settings)
+    trainer = loop._Trainer(run, loop.get_strategy("mpd"), loop.HumanFolder(people), None)
+    examples = trainer.draw(0)
+    ((batch, weights),) = trainer.parts(examples)
+    found = trainer.losses(batch, weights, None)
+    with torch.no_grad():
+        prediction = trainer.adapter.predict(batch)
+    scheduler = trainer.examples.scheduler
+    share = scheduler.alphas_cumprod[[e.timestep for e in examples]].view(-1, 1, 1, 1)
+    clean = share.sqrt() * batch.noisy - (1 - share).sqrt() * prediction  # v-prediction
+    latents = torch.stack([e.latents for e in examples])
+    for name, mask in {"global": 1, **batch.masks}.items():
+        expected = (mask * (prediction - batch.target)).square().mean()
+        expected = expected + (mask * (clean - latents)).square().mean()
+        torch.testing.assert_close(found[name].detach(), expected, rtol=1e-4, atol=1e-7)
+
+
+def test_an_overwritten_accumulation_is_the_last_part(values, tmp_path, people):
+    common = values | SHORT | {"steps": 1}
+    both = {"batch_size": 4, "accumulation": 2, "released": ["overwriting_accumulation"]}
+    run = train(TrainSettings(**common | both))
+    settings = TrainSettings(**common | {"batch_size": 4, "accumulation": 2, "output": str(tmp_path / "x")})
+    trainer = loop._Trainer(loop.Run(tmp_path / "x", settings), loop.get_strategy("mpd"),
+                            loop.HumanFolder(people), None)  # fmt: skip
+    batch, weights = trainer.parts(trainer.draw(0))[1]
+    losses = trainer.losses(batch, weights, None)
+    rows = [torch.autograd.grad(loss, list(trainer.parameters.values()), retain_graph=True)
+            for loss in losses.values()]  # fmt: skip
+    flat = torch.stack([torch.cat([g.reshape(-1) for g in row]) for row in rows]).double()
+    np.testing.assert_allclose(
+        vector(run.log[0]["weights"]), alpha_fair_weights(flat @ flat.T).numpy(), rtol=1e-4
+    )
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"released": ["time_k"]}, "released: must be among local_scale_inside, .*, each once, got 'time_k'"),
+        ({"released": ["times_k", "times_k"]}, "each once"),
+        ({"released": ["exhausted_generator", "times_k"]}, "times_k has no effect"),
+        ({"released": ["overwriting_accumulation"]}, "needs accumulation > 1"),
+        ({"released": ["local_scale_inside"], "local_scale": 2.0}, "must not be given as well, got 2"),
+        ({"released": ["independent_flips"]}, "needs flip > 0"),
+        ({"released": ["independent_flips"], "flip": 0.5, "regions": []}, "needs regions"),
+    ],
+)
+def test_switches_without_effect_are_refused(change, words):
+    with pytest.raises(ValueError, match=words):
+        TrainSettings(data="people", output="run", **change)
+
+
+def test_all_are_off_by_default_and_described():
+    assert TrainSettings(data="people", output="run").released == ()
+    assert len(RELEASED) == 7 and all(RELEASED.values())
