@@ -2,20 +2,30 @@
 
     python benchmarks/metric_order.py HELDOUT [--images 300] [--name metric_order]
 
-The first half of the renders is the reference, the second half is judged: as it is, shuffled, and blurred in
-steps over faces only, hands only, or everything. Writes results/benchmarks/<name>.json: the kernel distance
-of the attribute reader's features between reference and judged renders, for whole images, heads and hands,
-and the detection rates, each with its interval; and the paired difference of each step from the one before.
-A metric of a region should rise with the blur of that region (a rate should fall) and not with the other's.
+The first half of the renders is the reference, the second half is judged: as it is, twice over, in another
+order, and blurred in steps over faces only, hands only, or everything. Writes results/benchmarks/<name>.json:
+
+- ``steps``: for each place and step the kernel distance of the attribute reader's features from the reference
+  (whole images, heads, hands) and the detectors' rates and confidences, each with its interval, and in
+  ``change`` the paired difference from the step before;
+- ``ends``: the paired difference of the strongest blur from the images as they are, corrected for all of them
+  (Bonferroni), with the ``verdict``: worse, better or not supported;
+- ``same``: what the paired differences and distances say of identical and of reordered images;
+- ``mismatched``: what metrics that need an image's prompt or boxes say of its own and of another's.
+
+A metric of a region should be worse after the blur of that region and of everything, and not after the
+other's.
 """
 
 import argparse
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
-from PIL import Image, ImageFilter
+import pandas as pd
 
-from fairhuman.data import HumanFolder
+from fairhuman.data import HumanFolder, HumanSample
 from fairhuman.evaluation import (
     compare_detection,
     detect,
@@ -23,54 +33,65 @@ from fairhuman.evaluation import (
     expected_regions,
     kernel_distance,
     kernel_distance_difference,
+    match_regions,
 )
-from fairhuman.evaluation.reader import MARGINS, AttributeReader, cut_square
+from fairhuman.evaluation.degradation import PLACES, blur_region
+from fairhuman.evaluation.reader import MARGINS, AttributeReader, caption_agreement, cut_square
 from fairhuman.results import write_result
 
 BOXES = {"head": ("face",), "hand": ("left_hand", "right_hand")}
 LEAST_BOX = 12  # pixels, as the reader was trained
+METRICS = ("rate", "confidence", "confidence_with_misses")
+ESTIMATE = ("value", "low", "high", "n", "interval", "level")
+
+Row = dict[str, Any]
 
 
 def main() -> None:
-    arguments = _arguments()
-    data = HumanFolder(arguments.heldout, regions=("face", "hand"))
-    people = [data[index] for index in range(min(arguments.images, len(data)))]
+    given = _arguments()
+    data = HumanFolder(given.heldout, regions=("face", "hand"))
+    people = [data[index] for index in range(min(given.images, len(data)))]
     half = len(people) // 2
     reference, judged = people[:half], people[half:]
     truth = expected_regions(data.records[half : len(people)])
     reader = AttributeReader.load()
     base = features(reader, reference, [person.image for person in reference])
-    clean = [person.image for person in judged]
-    order = np.random.default_rng(arguments.seed).permutation(len(judged))
-    rows = [{"where": "shuffled", "sigma": 0.0, **row} for row in distances(
-        base, features(reader, [judged[i] for i in order], [clean[i] for i in order])
-    )]  # fmt: skip
-    for where in ("face", "hand", "whole"):
-        before = None
-        for sigma in (0.0, *arguments.sigmas):
-            images = [blurred(person, where, sigma) for person in judged]
-            step = features(reader, judged, images), detect(images, workers=2)
-            rows += judge(base, step, before, truth, where, sigma)
-            before = step
-    for row in rows:
-        if row["change"] is not None or row["sigma"] == 0:
-            print(f"{row['where']:9} σ={row['sigma']:<4g} {row['metric']:14} {row['value']:.4f} "
-                  f"[{row['low']:.4f}, {row['high']:.4f}] {row['change'] or ''}")  # fmt: skip
-    parameters = {**vars(arguments), "heldout": Path(arguments.heldout).name}
-    print(write_result("benchmarks", arguments.name, {"steps": rows}, parameters=parameters,
-                       samples=len(judged), seed=arguments.seed))  # fmt: skip
+    clean = Seen(reader, judged, [person.image for person in judged], given.workers)
+    level = 1 - 0.05 / (len(PLACES) * (len(base) + 4 * len(METRICS)))
+    steps, ends = [], []
+    for where in PLACES:
+        before = clean
+        steps += [{"where": where, "sigma": 0.0, "change": None, **row} for row in rows(base, clean, truth)]
+        for sigma in given.sigmas:
+            images = [blur_region(person, where, sigma) for person in judged]
+            after = Seen(reader, judged, images, given.workers)
+            changes = differences(base, before, after, truth, 0.95)
+            for row in rows(base, after, truth):
+                steps.append(
+                    {"where": where, "sigma": sigma, **row, "change": changes[row["subject"], row["metric"]]}
+                )
+            before = after
+        for (subject, metric), change in differences(base, clean, before, truth, level).items():
+            end = {"where": where, "subject": subject, "metric": metric, **change}
+            ends.append(end | {"verdict": verdict(end)})
+    figures = {
+        "steps": steps,
+        "ends": ends,
+        "same": same(reader, base, judged, clean, truth, given.seed),
+        "mismatched": mismatched(reader, judged, clean, truth, given.seed),
+    }
+    show(figures)
+    parameters = {**vars(given), "heldout": Path(given.heldout).name}
+    print(write_result("benchmarks", given.name, figures, parameters=parameters, samples=len(judged),
+                       seed=given.seed))  # fmt: skip
 
 
-def blurred(person, where: str, sigma: float) -> np.ndarray:
-    """The image with everything, or one region grown by four pixels, blurred by sigma pixels."""
-    if sigma == 0:
-        return person.image
-    image = Image.fromarray(person.image)
-    soft = image.filter(ImageFilter.GaussianBlur(sigma))
-    if where == "whole":
-        return np.asarray(soft)
-    mask = Image.fromarray(person.masks[where]).filter(ImageFilter.MaxFilter(9))
-    return np.asarray(Image.composite(soft, image, mask))
+class Seen:
+    """Images with what the reader and the detectors make of them."""
+
+    def __init__(self, reader, people: Sequence[HumanSample], images, workers: int) -> None:
+        self.features = features(reader, people, images)
+        self.found = detect(images, workers=workers)
 
 
 def features(reader: AttributeReader, people, images) -> dict[str, np.ndarray]:
@@ -87,38 +108,81 @@ def features(reader: AttributeReader, people, images) -> dict[str, np.ndarray]:
     return views
 
 
-def distances(base: dict[str, np.ndarray], judged: dict[str, np.ndarray]) -> list[dict]:
-    """The kernel distance of each view."""
-    return [
-        {"metric": f"distance {view}", "change": None, **kernel_distance(base[view], judged[view]).stored()}
+def rows(base: dict[str, np.ndarray], seen: Seen, truth: pd.DataFrame) -> list[Row]:
+    """Every metric with its interval."""
+    distances = [
+        {"subject": view, "metric": "distance", **kernel_distance(base[view], seen.features[view]).stored()}
         for view in base
+    ]
+    table = evaluate_detection(seen.found, truth)
+    return distances + [
+        {"subject": row["detector"], "metric": row["metric"], **{name: row[name] for name in ESTIMATE}}
+        for row in table.to_dict("records")
     ]
 
 
-def judge(base, step, before, truth, where: str, sigma: float) -> list[dict]:
-    """One row a metric, with the paired change from the step before."""
-    rows = distances(base, step[0])
-    rates = evaluate_detection(step[1], truth).query("metric == 'rate' and area == 'all'")
-    rows += [
-        {"metric": f"rate {row['detector']}", "change": None, **{
-            key: row[key] for key in ("value", "low", "high", "n", "interval", "level")
-        }} for row in rates.to_dict("records")
-    ]  # fmt: skip
-    if before is not None:
-        changes = {
-            f"distance {view}": kernel_distance_difference(
-                base[view], before[0][view], step[0][view]
-            ).stored()
+def differences(base, first: Seen, second: Seen, truth, level: float) -> dict[tuple[str, str], Row]:
+    """Second less first, by subject and metric."""
+    found = {}
+    for view in base:
+        change = kernel_distance_difference(
+            base[view], first.features[view], second.features[view], level=level
+        )
+        found[view, "distance"] = change.stored() | {"supported": change.excludes(0)}
+    table = compare_detection(first.found, second.found, truth, level=level)
+    for row in table.to_dict("records"):
+        found[row["detector"], row["metric"]] = {name: row[name] for name in (*ESTIMATE, "supported")}
+    return found
+
+
+def verdict(change: Row) -> str:
+    """What a difference says: a distance is worse if it grows, all else if it falls."""
+    if not change["supported"]:
+        return "not supported"
+    return "worse" if (change["value"] > 0) == (change["metric"] == "distance") else "better"
+
+
+def same(reader, base, judged, clean: Seen, truth, seed: int) -> Row:
+    """Identical images have no difference; in another order they have the same distance."""
+    order = np.random.default_rng(seed).permutation(len(judged))
+    mixed = features(reader, [judged[i] for i in order], [judged[i].image for i in order])
+    changes = differences(base, clean, clean, truth, 0.95)
+    return {
+        "largest_difference_identical": max(abs(row["value"]) for row in changes.values()),
+        "supported_identical": sum(row["supported"] for row in changes.values()),
+        "largest_difference_shuffled": max(
+            abs(kernel_distance(base[view], mixed[view], resamples=2).value
+                - kernel_distance(base[view], clean.features[view], resamples=2).value)
             for view in base
-        }
-        compared = compare_detection(before[1], step[1], truth).query("metric == 'rate'")
-        changes |= {
-            f"rate {row['detector']}": {key: row[key] for key in ("value", "low", "high", "n")}
-            for row in compared.to_dict("records")
-        }
-        for row in rows:
-            row["change"] = changes[row["metric"]]
-    return [{"where": where, "sigma": sigma, **row} for row in rows]
+        ),
+    }  # fmt: skip
+
+
+def mismatched(reader, judged, clean: Seen, truth, seed: int) -> list[Row]:
+    """Caption agreement and detection in place, with an image's own captions and boxes and with another's."""
+    order = np.random.default_rng(seed).permutation(len(judged))
+    images = [person.image for person in judged]
+    table = []
+    for kind, places in (("own", range(len(judged))), ("another's", order)):
+        others = [judged[i] for i in places]
+        for row in caption_agreement(images, [o.text for o in others], reader=reader).to_dict("records"):
+            table.append({"kind": kind, "metric": f"caption {row['attribute']}",
+                          **{name: row[name] for name in ESTIMATE}})  # fmt: skip
+        matched = match_regions(clean.found, [other.boxes for other in others])
+        rates = evaluate_detection(matched, truth.iloc[list(places)].reset_index(drop=True))
+        for row in rates[rates.metric == "rate"].to_dict("records"):
+            table.append({"kind": kind, "metric": f"in place {row['detector']}",
+                          **{name: row[name] for name in ESTIMATE}})  # fmt: skip
+    return table
+
+
+def show(figures: Row) -> None:
+    for row in figures["ends"]:
+        print(f"blur of {row['where']:5} {row['subject']:10} {row['metric']:22} {row['value']:+.4f} "
+              f"[{row['low'] or 0:+.4f}, {row['high'] or 0:+.4f}] {row['verdict']}")  # fmt: skip
+    print(figures["same"])
+    for row in figures["mismatched"]:
+        print(f"{row['metric']:22} {row['kind']:10} {row['value']:.3f} [{row['low']:.3f}, {row['high']:.3f}]")
 
 
 def _shorter(box) -> float:
@@ -132,6 +196,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("heldout", help="rendered data set that the reader was not trained on")
     parser.add_argument("--images", type=int, default=300)
     parser.add_argument("--sigmas", type=float, nargs="+", default=[1.0, 2.0, 4.0], help="in pixels")
+    parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--name", default="metric_order", help="name of the result")
     return parser.parse_args()

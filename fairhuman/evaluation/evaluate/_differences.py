@@ -1,4 +1,4 @@
-"""Paired differences between systems that had the same prompts, with the doubt that their number calls for."""
+"""Paired differences between systems that had the same prompts, with the doubt due to their number."""
 
 from __future__ import annotations
 
