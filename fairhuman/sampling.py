@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -67,6 +67,7 @@ def sample(
     adapter_scale: float = 1.0,
     negative_prompt: str | None = None,
     scheduler: str = "unipc",
+    further: Callable[[Sequence[int]], Mapping[str, Any]] | None = None,
     origin: Mapping[str, Any] | None = None,
     progress: bool = True,
 ) -> list[ImageSample]:
@@ -90,6 +91,8 @@ def sample(
         adapter_scale: β of Eq. 12, the LoRA's strength; a fused LoRA or none has no use for it.
         negative_prompt: What not to draw; by default the base's empty conditioning.
         scheduler: ``unipc``, as in the paper's evaluation, or ``keep`` for the pipeline's own.
+        further: Indices of the prompts of a batch → further arguments of the pipeline's call, such as the
+            condition images of a controlled pipeline.
         origin: Which system this is, for the folder's records: such as names of base and LoRA. A folder
             begun by another one is refused.
         progress: Show a progress bar on a terminal.
@@ -125,6 +128,7 @@ def sample(
                 negative_prompt=None if negative_prompt is None else [negative_prompt] * len(part),
                 generator=[sample_generator(item.seed, item.prompt_index) for item in part],
                 **arguments,
+                **({} if further is None else further([item.prompt_index for item in part])),
             ).images
             for item, image in zip(part, images, strict=True):
                 if folder is not None:

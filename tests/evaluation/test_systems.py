@@ -59,6 +59,12 @@ def test_a_controlled_system_takes_conditions(tmp_path):
     loaded = load_system("controlnet-mpd", tiny_pipeline(), tmp_path)
     conditions = {name: torch.zeros(1, 3, 64, 64) for name in ("pose", "depth")}
     assert loaded.at(0.6)(conditions)["controlnet_conditioning_scale"] == 0.6
+    asked = []
+    (made,) = sample(
+        loaded.pipeline, ["a person"], steps=1, progress=False, size=64,
+        further=lambda indices: asked.append(indices) or loaded.at(0.5)(conditions),
+    )  # fmt: skip
+    assert asked == [[0]] and made.load().size == (64, 64)
     assert load_system("base", tiny_pipeline()).at(1.0)(conditions) == {}
 
 
