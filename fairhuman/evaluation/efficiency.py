@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import copy
 import time
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from types import MappingProxyType, SimpleNamespace
 from typing import TYPE_CHECKING, Any, Final
 
@@ -15,9 +17,19 @@ from fairhuman.models.adapters import ADAPTERS, Adapter
 from fairhuman.profiles import unknown
 
 if TYPE_CHECKING:
+    from diffusers import DiffusionPipeline, StableDiffusionXLPipeline
     from torch.nn import Module
 
-__all__ = ["SDXL_UNET", "extra_memory", "parameter_bytes", "ratios_to", "sdxl_sizes", "time_in_turn"]
+__all__ = [
+    "SDXL_UNET",
+    "Way",
+    "extra_memory",
+    "make_ways",
+    "parameter_bytes",
+    "ratios_to",
+    "sdxl_sizes",
+    "time_in_turn",
+]
 
 SDXL_UNET: Final[Mapping[str, Any]] = MappingProxyType(
     {
@@ -66,6 +78,65 @@ def sdxl_sizes(kinds: Mapping[str, Mapping[str, Any]]) -> pd.DataFrame:
         sizes = {f"MiB {name}": count * width / 2**20 for name, width in _BYTES.items()}
         rows.append({"method": method, "parameters": count, **sizes})
     return pd.DataFrame(rows)
+
+
+@dataclass(frozen=True)
+class Way:
+    """A base with an adapter of random weights, ready to sample.
+
+    Attributes:
+        pipeline: What samples.
+        adapter: None for the base alone, or for one that a LoRA was fused into.
+        extra_bytes: What is kept beside the base.
+    """
+
+    pipeline: DiffusionPipeline
+    adapter: Adapter | None
+    extra_bytes: int
+
+
+def make_ways(
+    base: StableDiffusionXLPipeline, kinds: Mapping[str, Mapping[str, Any]], *, seed: int = 0
+) -> dict[str, Way]:
+    """Adapters on copies of the base's UNet; what they cost does not depend on their weights.
+
+    Args:
+        base: Left as it is; its other parts are shared.
+        kinds: Name to the adapter's ``kind`` and arguments, and ``fuse`` for a LoRA that is merged into the
+            base; an empty mapping is the base alone.
+        seed: Of the weights: the same for adapters of one kind and size.
+
+    Raises:
+        ValueError: An unknown kind, or another kind than ``lora`` to fuse.
+    """
+    return {name: _make_way(base, dict(options), seed) for name, options in kinds.items()}
+
+
+def _make_way(base: StableDiffusionXLPipeline, options: dict[str, Any], seed: int) -> Way:
+    from diffusers import StableDiffusionXLPipeline
+
+    parts = base.components | {"unet": copy.deepcopy(base.unet)}
+    pipeline = StableDiffusionXLPipeline(**parts, add_watermarker=False)
+    pipeline.set_progress_bar_config(disable=True)
+    if not options:
+        return Way(pipeline, None, 0)
+    kind, fuse = options.pop("kind"), options.pop("fuse", False)
+    if kind not in ADAPTERS:
+        raise ValueError(f"kind: {unknown(kind, ADAPTERS)}")
+    if fuse and kind != "lora":
+        raise ValueError(f"fuse: only a LoRA can be fused, found {kind!r}")
+    adapter = ADAPTERS[kind](pipeline, seed=seed, **options)
+    generator = torch.Generator().manual_seed(seed)
+    with torch.no_grad():
+        for parameter in adapter.parameters.values():  # new adapters change nothing yet
+            noise = torch.randn(parameter.shape, generator=generator)
+            parameter.add_((0.02 * noise).to(parameter.device, parameter.dtype))
+    adapter.unet.requires_grad_(False)
+    if fuse:
+        pipeline.fuse_lora()
+        pipeline.unload_lora_weights()
+        return Way(pipeline, None, parameter_bytes(pipeline.unet) - parameter_bytes(base.unet))
+    return Way(adapter.sampler(), adapter, extra_memory(adapter, base.unet))
 
 
 def parameter_bytes(module: Module) -> int:

@@ -14,6 +14,7 @@ from ._derivation import (
     shrinking_figure,
     stationary_figure,
 )
+from ._efficiency import efficiency_figure, step_cost_figure
 from ._evaluation import (
     detection_figure,
     draw_estimates,
@@ -49,6 +50,7 @@ __all__ = [
     "draw_regions",
     "drawn_from",
     "drawn_profiles",
+    "efficiency_figure",
     "gradients_figure",
     "heldout_figure",
     "label",
@@ -64,6 +66,7 @@ __all__ = [
     "shares_figure",
     "shrinking_figure",
     "stationary_figure",
+    "step_cost_figure",
     "stored",
     "style",
     "supported_best",

@@ -2,13 +2,22 @@
 
 import itertools
 
+import numpy as np
 import pandas as pd
 import pytest
 
 from fairhuman.evaluation import efficiency
-from fairhuman.evaluation.efficiency import extra_memory, parameter_bytes, ratios_to, sdxl_sizes, time_in_turn
+from fairhuman.evaluation.efficiency import (
+    extra_memory,
+    make_ways,
+    parameter_bytes,
+    ratios_to,
+    sdxl_sizes,
+    time_in_turn,
+)
 from fairhuman.models import tiny_pipeline
 from fairhuman.models.adapters import LoRA
+from fairhuman.sampling import sample
 
 
 def test_the_papers_sizes():
@@ -25,6 +34,26 @@ def test_extra_memory_is_the_adapters_tensors():
     assert extra_memory(lora, base) == 4 * sum(p.numel() for p in lora.parameters.values()) > 0
     assert extra_memory(None, base) == 0
     assert parameter_bytes(base) == 4 * sum(p.numel() for p in base.parameters())
+
+
+def test_a_fused_lora_is_the_lora_and_costs_nothing():
+    kinds = {
+        "base": {},
+        "LoRA": {"kind": "lora", "rank": 4},
+        "fused": {"kind": "lora", "rank": 4, "fuse": True},
+    }
+    base = tiny_pipeline()
+    ways = make_ways(base, kinds)
+    assert [ways[name].extra_bytes > 0 for name in kinds] == [False, True, False]
+    options = {"steps": 2, "guidance": 1.0, "progress": False}
+    drawn = {
+        name: np.asarray(sample(way.pipeline, ["a person"], **options)[0].load(), dtype=int)
+        for name, way in ways.items()
+    }
+    assert np.abs(drawn["fused"] - drawn["LoRA"]).max() <= 1
+    assert np.abs(drawn["LoRA"] - drawn["base"]).max() > 1
+    with pytest.raises(ValueError, match="fuse: only a LoRA can be fused, found 'controlnet'"):
+        make_ways(base, {"it": {"kind": "controlnet", "fuse": True}})
 
 
 def test_every_way_has_its_turn_and_ratios_are_within_repeats(monkeypatch):

@@ -2,17 +2,26 @@
 
 import numpy as np
 import pytest
-from PIL import Image, ImageFilter
+from PIL import Image
 
 from fairhuman.data import HumanFolder
-from fairhuman.evaluation import compare_detection, detect, evaluate_detection, expected_regions
+from fairhuman.evaluation import (
+    compare_detection,
+    detect,
+    evaluate_detection,
+    expected_regions,
+    kernel_distance_difference,
+    match_regions,
+)
+from fairhuman.evaluation.degradation import blur_region
+from fairhuman.evaluation.reader import MARGINS, AttributeReader, cut_square
 from fairhuman.humans import generate
 
 
 @pytest.fixture(scope="module")
 def renders(tmp_path_factory):
     folder = tmp_path_factory.mktemp("renders")
-    generate(folder, 12, seed=5, size=256)
+    generate(folder, 16, seed=5, size=256)
     return HumanFolder(folder)
 
 
@@ -26,12 +35,20 @@ def found(renders):
     return detect([record.image for record in renders.records])
 
 
-def spoiled(renders, region):
-    """Every image with one region blurred away."""
-    for sample in renders:
-        image = Image.fromarray(sample.image)
-        mask = Image.fromarray(sample.masks[region]).filter(ImageFilter.MaxFilter(9))
-        yield np.array(Image.composite(image.filter(ImageFilter.GaussianBlur(16)), image, mask))
+def spoiled(renders, region, sigma=16.0):
+    """Every image with one region blurred, by default away."""
+    return [blur_region(sample, region, sigma) for sample in renders]
+
+
+def features(renders, images):
+    """Of whole images, and of the heads and hands where they are."""
+    reader = AttributeReader.load()
+    views = {"whole": reader.features(images)}
+    for view, names in {"head": ["face"], "hand": ["left_hand", "right_hand"]}.items():
+        places = [(i, s.boxes[n]) for i, s in enumerate(renders) for n in names if s.boxes.get(n)]
+        crops = [cut_square(images[i], box, MARGINS[view]) for i, box in places]
+        views[view] = reader.features(crops, view)
+    return views
 
 
 def rate(detections, truth, detector):
@@ -77,7 +94,7 @@ def test_a_face_is_found_where_its_mask_is(renders, found, truth):
 
 
 def test_without_faces_only_faces_are_lost(renders, found, truth):
-    faceless = detect(list(spoiled(renders, "face")))
+    faceless = detect(spoiled(renders, "face"))
     assert rate(faceless, truth, "face") <= 0.3
     assert rate(faceless, truth, "hand") >= rate(found, truth, "hand") - 0.2
     loss = compare_detection(found, faceless, truth).set_index(["detector", "metric"])
@@ -86,6 +103,38 @@ def test_without_faces_only_faces_are_lost(renders, found, truth):
 
 
 def test_without_hands_only_hands_are_lost(renders, found, truth):
-    handless = detect(list(spoiled(renders, "hand")))
+    handless = detect(spoiled(renders, "hand"))
     assert rate(handless, truth, "hand") <= 0.3
     assert rate(handless, truth, "face") >= rate(found, truth, "face") - 0.2
+
+
+@pytest.mark.parametrize(("region", "own", "other"), [("face", "head", "hand"), ("hand", "hand", "head")])
+def test_distances_of_a_region_grow_with_its_blur_alone(renders, region, own, other):
+    clean = features(renders, [sample.image for sample in renders])
+    grown = {"own": [], "other": []}
+    for sigma in (0.0, 1.0, 2.0, 4.0):
+        blurred = features(renders, spoiled(renders, region, sigma))
+        for name, view in (("own", own), ("other", other)):
+            grown[name].append(kernel_distance_difference(clean[view], clean[view], blurred[view]))
+    values = {name: [change.value for change in changes] for name, changes in grown.items()}
+    assert values["own"][0] == values["other"][0] == 0  # identical images
+    assert values["own"] == sorted(values["own"])
+    assert grown["own"][-1].excludes(0)
+    assert values["other"][-1] < 0.2 * values["own"][-1]
+
+
+def test_everything_grows_with_the_blur_of_everything(renders):
+    clean = features(renders, [sample.image for sample in renders])
+    steps = [features(renders, spoiled(renders, "whole", sigma)) for sigma in (1.0, 2.0, 4.0)]
+    for view, own in clean.items():
+        changes = [kernel_distance_difference(own, own, step[view]) for step in steps]
+        assert 0 < changes[0].value < changes[1].value < changes[2].value
+        assert changes[2].excludes(0)
+
+
+def test_a_face_or_hand_at_another_persons_place_does_not_count(renders, found, truth):
+    boxes = [record.boxes for record in renders.records]
+    own, others = match_regions(found, boxes), match_regions(found, boxes[1:] + boxes[:1])
+    assert rate(own, truth, "face") >= 0.9 * rate(found, truth, "face")
+    assert rate(own, truth, "hand") >= 0.8 * rate(found, truth, "hand")
+    assert rate(others, truth, "hand") < rate(own, truth, "hand") - 0.2

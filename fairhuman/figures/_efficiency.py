@@ -1,0 +1,95 @@
+"""Table 4 as a figure: memory beside the base, time an image, and the cost of a training step."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+from matplotlib.figure import Figure
+
+from ._registry import drawn_from
+from ._style import COLUMN, PAGE, colour
+
+#: Table 4 of the paper: extra memory in "MB" and time an image over the base's.
+PAPER_MEMORY = {"FairHuman LoRA": 1413.12, "MoLE": 2611.75}
+PAPER_TIME = {"LoRA": 1.4, "MoLE": 3.0}
+
+#: Ways to take a training step, in print.
+STEPS = {
+    "ordinary": "sum, ordinary",
+    "ls": "sum, as a strategy",
+    "amortised": "MPD, amortised",
+    "exact": "MPD, exact",
+    "torchjd_alpha_fair": "MPD, through torchjd",
+    "torchjd_fairgrad": "torchjd's FairGrad",
+    "released": "as released",
+}
+
+
+@drawn_from("efficiency", "efficiency")
+def efficiency_figure(figures: Mapping[str, Any]) -> tuple[Figure, pd.DataFrame]:
+    """Size on SDXL in both precisions, and time an image on the base at hand, with the paper's figures.
+
+    Args:
+        figures: Of the result ``efficiency``: ``sdxl`` and ``time`` as rows.
+
+    Returns:
+        The figure, and its rows, told apart by the column ``panel``.
+    """
+    sizes, times = pd.DataFrame(figures["sdxl"]), pd.DataFrame(figures["time"])
+    figure, (left, right) = plt.subplots(1, 2, figsize=(PAGE, 2.1))
+    places = np.arange(len(sizes))
+    for offset, (precision, shade) in zip((-0.19, 0.19), (("float32", "base"), ("bf16", "mpd")), strict=True):
+        left.barh(places + offset, sizes[f"MiB {precision}"], 0.34, color=colour(shade), label=precision)
+    paper = sizes.method.map(PAPER_MEMORY)
+    left.plot(paper, places, "D", color="black", markersize=4, label='the paper, in "MB"')
+    left.set_yticks(places, sizes.method)
+    left.set(ylim=(len(sizes) - 0.5, -0.5), xlabel="MiB on SDXL, beside the base", title="Size")
+    places = np.arange(len(times))
+    arms = np.abs(np.vstack([times.ratio - times.quartile_1, times.quartile_3 - times.ratio]))
+    right.axvline(1, color=colour("base"), linewidth=0.8, zorder=1)
+    right.errorbar(times.ratio, places, xerr=arms, fmt="o", color=colour("mpd"), label="measured, quartiles")
+    right.plot(times.method.map(PAPER_TIME), places, "D", color="black", label="the paper, SDXL")
+    right.set_yticks(places, times.method)
+    right.set(
+        ylim=(len(times) - 0.5, -0.5), xlim=(0, None), xlabel="× the base's time", title="Time an image"
+    )
+    for panel in (left, right):
+        panel.grid(visible=False, axis="y")
+    figure.legend(*_once(left, right), loc="outside lower center", ncols=4)
+    return figure, pd.concat([sizes.assign(panel="size"), times.assign(panel="time")], ignore_index=True)
+
+
+@drawn_from("benchmarks/step_cost", "step_cost")
+def step_cost_figure(figures: Mapping[str, Any]) -> tuple[Figure, pd.DataFrame]:
+    """Time of a training step by the way its direction is found, over that of an ordinary step.
+
+    Args:
+        figures: Of the result ``benchmarks/step_cost``.
+
+    Returns:
+        The figure, and its rows.
+    """
+    over = figures["time_over_ordinary"]
+    data = pd.DataFrame(
+        [{"way": way, "name": name, **over[way]} for way, name in STEPS.items() if way in over]
+    )
+    figure, panel = plt.subplots(figsize=(COLUMN, 2.1))
+    places = np.arange(len(data))
+    arms = np.abs(np.vstack([data["median"] - data.quartile_1, data.quartile_3 - data["median"]]))
+    panel.axvline(1, color=colour("base"), linewidth=0.8, zorder=1)
+    panel.errorbar(data["median"], places, xerr=arms, fmt="o", color=colour("mpd"))
+    panel.set_yticks(places, data.name)
+    panel.set(ylim=(len(data) - 0.5, -0.5), xlim=(0, None), xlabel="× an ordinary step's time")
+    panel.grid(visible=False, axis="y")
+    return figure, data
+
+
+def _once(*panels: Any) -> tuple[list[Any], list[str]]:
+    """Handles and labels of several panels, without repetition."""
+    found: dict[str, Any] = {}
+    for panel in panels:
+        handles, labels = panel.get_legend_handles_labels()
+        found |= dict(zip(labels, handles, strict=True))
+    return list(found.values()), list(found)
