@@ -5,10 +5,12 @@ quick.
 """
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
+from fairhuman.commands._assignments import assignments
+from fairhuman.commands.ablate import ablate
 from fairhuman.commands.annotate import annotate, merge
 from fairhuman.commands.evaluate import evaluate
 from fairhuman.commands.review import review
@@ -22,6 +24,7 @@ app = typer.Typer(
 train_app = typer.Typer(help="Train an adapter, or the embedded base model.", no_args_is_help=True)
 app.add_typer(train_app, name="train")
 train_app.command("reader")(train_reader)
+app.command("ablate")(ablate)
 app.command("annotate")(annotate)
 app.command("evaluate")(evaluate)
 app.command("merge")(merge)
@@ -78,7 +81,7 @@ def train_lora(
     """Train a LoRA with regional objectives; a run that was cut off continues."""
     from fairhuman.training import TrainSettings, train
 
-    changes = _assignments(change or [])
+    changes = assignments(change or [])
     given = {"data": data, "output": output, "base": base, "strategy": strategy, "steps": steps}
     changes |= {name: value for name, value in given.items() if value is not None}
     if settings is None:
@@ -148,18 +151,6 @@ def figures(
     for name in [profile] if profile else drawn_profiles():
         for path in redraw(name):
             typer.echo(path)
-
-
-def _assignments(words: list[str]) -> dict[str, Any]:
-    import yaml
-
-    changes = {}
-    for word in words:
-        name, sign, value = word.partition("=")
-        if not sign or not name:
-            raise ValueError(f"--set: must be NAME=VALUE, got {word!r}")
-        changes[name] = yaml.safe_load(value)
-    return changes
 
 
 def main() -> None:

@@ -1,0 +1,203 @@
+"""Every setting of the ablations by name, and the tables they stand in."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from fairhuman.profiles import unknown
+
+__all__ = ["SETTINGS", "TABLES", "Setting", "Table", "find_settings", "find_table"]
+
+
+@dataclass(frozen=True)
+class Setting:
+    """What one run of an ablation changes in the run that all share: an MPD LoRA on face and hand.
+
+    Attributes:
+        name: Names its results and runs.
+        label: What it is called in print.
+        changes: Field of :class:`fairhuman.training.TrainSettings` → value.
+        trained: False for the base itself, which is measured as it is.
+        longer: Factor on the number of steps, for comparisons at equal time.
+    """
+
+    name: str
+    label: str
+    changes: Mapping[str, Any] = field(default_factory=dict)
+    trained: bool = True
+    longer: float = 1.0
+
+
+@dataclass(frozen=True)
+class Table:
+    """One question: its settings in order, and which of them the others are compared with.
+
+    Attributes:
+        name: As the command line takes it.
+        title: The question.
+        settings: Names, in the order of the rows.
+        against: Names of those that the others are compared with.
+    """
+
+    name: str
+    title: str
+    settings: tuple[str, ...]
+    against: tuple[str, ...]
+
+
+def _released(*names: str, **changes: Any) -> dict[str, Any]:
+    return {"released": names, **changes}
+
+
+_CONTROL: Mapping[str, Any] = {"adapter": "controlnet"}
+
+SETTINGS: Mapping[str, Setting] = {
+    setting.name: setting
+    for setting in (
+        Setting("base", "base", trained=False),
+        Setting("global", "l₁ alone", {"regions": (), "strategy": "ls"}),
+        Setting("sum", "sum (LS)", {"strategy": "ls"}),
+        Setting("mpd", "MPD, exact"),
+        Setting("controlnet-global", "ControlNet, l₁ alone", {**_CONTROL, "regions": (), "strategy": "ls"}),
+        Setting("controlnet-sum", "ControlNet, sum", {**_CONTROL, "strategy": "ls"}),
+        Setting("controlnet-mpd", "ControlNet, MPD", {**_CONTROL}),
+        # 64, 128 and 256 are 1/20, 1/10 and 1/5 of SDXL's widest attention; so are these of the miniature's.
+        Setting("rank-10", "rank 10", {"rank": 10}),
+        Setting("rank-19", "rank 19", {"rank": 19}),
+        Setting("rank-38", "rank 38", {"rank": 38}),
+        Setting("dwa", "DWA", {"strategy": "dwa"}),
+        Setting("uw", "UW", {"strategy": "uw"}),
+        Setting("rlw", "RLW", {"strategy": "rlw"}),
+        Setting("si", "SI", {"strategy": "si"}),
+        Setting("nash", "Nash-MTL", {"strategy": "nash_mtl"}),
+        Setting("mpd-printed", "MPD, Eq. 10", {"strategy": "mpd_closed_form"}),
+        Setting("mpd-solver", "MPD, released solver", {"strategy": "fairgrad_official"}),
+        Setting("mpd-amortised", "MPD, amortised", {"strategy": "mpd_amortised"}),
+        Setting("mgda", "max-min (MGDA)", {"strategy": "mgda"}),
+        *(
+            Setting(f"alpha-{alpha:g}", f"α = {alpha:g}", {"strategy": f"alpha_fair:{alpha:g}"})
+            for alpha in (0.5, 1, 4, 16)
+        ),
+        Setting("regions-face", "face alone", {"regions": ("face",)}),
+        Setting("regions-hand", "hand alone", {"regions": ("hand",)}),
+        Setting("regions-feet", "with feet", {"regions": ("face", "hand", "foot")}),
+        Setting("regions-all", "with feet and eyes", {"regions": ("face", "hand", "foot", "eyes")}),
+        *(
+            Setting(
+                f"{kind}-scale-{scale:g}", f"{label}, local × {scale:g}", {**changes, "local_scale": scale}
+            )
+            for kind, label, changes in (("sum", "sum", {"strategy": "ls"}), ("mpd", "MPD", {}))
+            for scale in (5.0, 25.0)
+        ),
+        Setting("released-scale", "local × 5 inside the square", _released("local_scale_inside")),
+        Setting("released-times", "direction × K", _released("times_k")),
+        Setting("released-fp16", "weights from scaled gradients", _released("scaled_gradients")),
+        Setting("released-flips", "masks flipped by themselves", _released("independent_flips")),
+        Setting("released-x0", "with the clean-latent term", _released("x0_term")),
+        Setting(
+            "released-parts",
+            "last part of a step alone",
+            _released("overwriting_accumulation", accumulation=4),
+        ),
+        Setting("released-masks", "masks by nearest pixel", {"mask_mode": "hard"}),
+        Setting("released-adamw", "AdamW", {"optimizer": "adamw"}),
+        Setting("released-clip", "clipped at 1", {"clip_norm": 1.0}),
+        Setting(
+            "released-all",
+            "the LoRA script as released",
+            _released(
+                "local_scale_inside",
+                "times_k",
+                "scaled_gradients",
+                "independent_flips",
+                strategy="fairgrad_official",
+                mask_mode="hard",
+                optimizer="adamw",
+                clip_norm=1.0,
+            ),
+        ),
+        # A step of MPD on three objectives passes forward once and back three times, one of the sum once
+        # each; back costs about twice as much as forward: 7 to 3.
+        Setting("sum-longer", "sum, 7/3 of the steps", {"strategy": "ls"}, longer=7 / 3),
+    )
+}
+"""Every setting by name."""
+
+TABLES: Mapping[str, Table] = {
+    table.name: table
+    for table in (
+        Table(
+            "2",
+            "Objectives and fairness (Table 2, LoRA)",
+            ("base", "global", "sum", "mpd"),
+            ("base", "global", "sum"),
+        ),
+        Table(
+            "2-controlnet",
+            "Objectives and fairness (Table 2, ControlNet)",
+            ("base", "controlnet-global", "controlnet-sum", "controlnet-mpd"),
+            ("controlnet-global", "controlnet-sum"),
+        ),
+        Table("3", "Rank of the LoRA (Table 3)", ("base", "rank-10", "rank-19", "rank-38"), ("rank-38",)),
+        Table(
+            "5",
+            "Strategies (Table 5)",
+            ("base", "sum", "dwa", "uw", "rlw", "si", "nash", "mpd", "mpd-printed", "mpd-solver",
+             "mpd-amortised"),
+            ("mpd",),
+        ),
+        Table(
+            "alpha",
+            "From the plain sum to max-min",
+            ("base", "sum", "alpha-0.5", "alpha-1", "mpd", "alpha-4", "alpha-16", "mgda"),
+            ("mpd",),
+        ),
+        Table(
+            "regions",
+            "Which regions have objectives",
+            ("base", "global", "regions-face", "regions-hand", "mpd", "regions-feet", "regions-all"),
+            ("mpd",),
+        ),
+        Table(
+            "scale",
+            "Scale of the local losses",
+            ("base", "sum", "sum-scale-5", "sum-scale-25", "mpd", "mpd-scale-5", "mpd-scale-25"),
+            ("sum", "mpd"),
+        ),
+        Table("time", "Equal time", ("base", "sum", "sum-longer", "mpd", "mpd-amortised"), ("mpd",)),
+        Table(
+            "released",
+            "Deviations of the released code",
+            ("base", "sum", "mpd", "released-scale", "released-times", "released-fp16", "released-flips",
+             "released-x0", "released-parts", "released-masks", "released-adamw", "released-clip",
+             "released-all"),
+            ("mpd",),
+        ),
+    )
+}  # fmt: skip
+"""Every table by name. That the released ControlNet script never runs MPD makes it the row ``sum``."""
+
+
+def find_table(name: str) -> Table:
+    """The table of this name.
+
+    Raises:
+        ValueError: There is none.
+    """
+    if name not in TABLES:
+        raise ValueError(f"table: {unknown(name, TABLES)}")
+    return TABLES[name]
+
+
+def find_settings(names: list[str] | tuple[str, ...]) -> list[Setting]:
+    """The settings of these names, each once, in their order.
+
+    Raises:
+        ValueError: One of them does not exist.
+    """
+    for name in names:
+        if name not in SETTINGS:
+            raise ValueError(f"setting: {unknown(name, SETTINGS)}")
+    return [SETTINGS[name] for name in dict.fromkeys(names)]

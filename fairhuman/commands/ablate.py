@@ -1,0 +1,47 @@
+"""``python -m fairhuman ablate``: the settings of an ablation, as many as a sitting allows."""
+
+import time
+from typing import Annotated
+
+import typer
+
+
+def ablate(
+    table: Annotated[list[str] | None, typer.Option(help="Name of a table; may be given again.")] = None,
+    setting: Annotated[list[str] | None, typer.Option(help="Name of a setting; likewise.")] = None,
+    profile: Annotated[str, typer.Option(help="Parameter file in params/.")] = "quick",
+    seed: Annotated[list[int] | None, typer.Option(help="Seeds; by default the profile's.")] = None,
+    change: Annotated[list[str] | None, typer.Option("--set", help="NAME=VALUE of the shared means.")] = None,
+    minutes: Annotated[float | None, typer.Option(help="Start no further run after so long.")] = None,
+    state: Annotated[bool, typer.Option("--state", help="Only say what is stored and what is left.")] = False,
+) -> None:
+    """Train and measure what an ablation still lacks; each result is on disk as soon as it is finished.
+
+    A sitting may be cut off at any moment: what is stored stays, the run at hand goes on where its last
+    checkpoint left it. Results lie in results/PROFILE/ablations/, one file a setting and seed.
+    """
+    from fairhuman.ablations import TABLES, Ablations, Budget, find_settings, find_table
+    from fairhuman.ablations._budget import NOTEBOOK
+    from fairhuman.commands._assignments import assignments
+    from fairhuman.profiles import load_profile
+    from fairhuman.workflow import parameter_defaults
+
+    values = parameter_defaults(NOTEBOOK) | load_profile(profile).parameters(NOTEBOOK)
+    names = list(setting or ())
+    for one in table or ([] if names else values["tables"]):
+        names += find_table(one).settings
+    settings, seeds = find_settings(names), seed or values["seeds"]
+    work = Ablations(profile, Budget.of_profile(profile, values).changed(assignments(change or [])))
+    left = work.left(settings, seeds)
+    typer.echo(f"{len(settings)} settings, seeds {', '.join(map(str, seeds))}: {len(left)} results left")
+    if state:
+        for one, number in left:
+            typer.echo(f"{work.state(one, number):8} {one.name}, seed {number}")
+        typer.echo(f"tables: {', '.join(TABLES)}")
+        return
+    start = time.monotonic()
+    for done, (name, seconds) in enumerate(work.compute(settings, seeds), start=1):
+        typer.echo(f"{done}/{len(left)} {name}.json: {seconds:.0f} s")
+        if minutes is not None and time.monotonic() - start > 60 * minutes:
+            typer.echo(f"stopped after {minutes:g} minutes; the same command goes on")
+            return
