@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING
 import pandas as pd
 
 from fairhuman.data import HumanFolder, JointTransform
+from fairhuman.models.adapters import load_adapter
 from fairhuman.objectives import Reduction
 from fairhuman.regions import MaskMode
-from fairhuman.training import Examples, HeldOut, heldout_errors, load_lora
+from fairhuman.training import Examples, HeldOut, heldout_errors
 
 if TYPE_CHECKING:
     from diffusers import StableDiffusionXLPipeline
@@ -41,8 +42,8 @@ def heldout_losses(
 
     Args:
         pipeline: The base. LoRAs it carries are taken off.
-        systems: Name → LoRA (a run's folder or a file), or ``None`` for the base itself.
-        data: The held-out set.
+        systems: Name → trained adapter (a run's folder or a file), or ``None`` for the base itself.
+        data: The held-out set. One that follows a pose or depth is given those of the image.
         regions: Regions to measure beside ``global``; only if ``data`` is a path.
         resolution: Side in pixels, by default the base's.
         images: How many images, the first ones; all by default.
@@ -59,25 +60,29 @@ def heldout_losses(
         draws); one row for each image that has the region.
 
     Raises:
-        ValueError, FileNotFoundError: A LoRA that is missing or does not fit, a bad data set or value.
+        ValueError, FileNotFoundError: An adapter that is missing or does not fit, a bad data set or value.
     """
     folder = data if isinstance(data, HumanFolder) else HumanFolder(data, regions)
     if resolution is None:
         resolution = pipeline.unet.config.sample_size * pipeline.vae_scale_factor
-    examples = Examples(pipeline, folder, JointTransform(resolution), mask_mode)
+    pipeline.unload_lora_weights()
+    examples: dict[tuple[str, ...], Examples] = {}
     tables = {}
-    for name, lora in systems.items():
-        if lora is None:
-            pipeline.unload_lora_weights()
-        else:
-            load_lora(pipeline, lora)
-            pipeline.set_adapters("lora", adapter_scale)
+    for name, path in systems.items():
+        adapter = None if path is None else load_adapter(pipeline, path)
+        conditions = () if adapter is None else adapter.conditions
+        if conditions not in examples:
+            posed = HumanFolder(folder.path, folder.regions, conditions) if conditions else folder
+            examples[conditions] = Examples(pipeline, posed, JointTransform(resolution), mask_mode)
+        if adapter is not None:
+            adapter.scale = adapter_scale
         found = heldout_errors(
-            pipeline.unet, examples, images=images, draws=draws, seed=seed, reduction=reduction,
-            batch_size=batch_size,
+            pipeline.unet if adapter is None else adapter, examples[conditions], images=images, draws=draws,
+            seed=seed, reduction=reduction, batch_size=batch_size,
         )  # fmt: skip
         tables[name] = loss_table(found)
-    pipeline.unload_lora_weights()
+        if adapter is not None:
+            adapter.remove()
     return tables
 
 

@@ -8,19 +8,33 @@ the paper averages FairHuman's figures over three values.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final
 
+import torch
+from torch import Tensor
+
+from fairhuman.data import HumanFolder, JointTransform, condition_pixels
 from fairhuman.models.adapters import ADAPTERS, Adapter
 from fairhuman.profiles import unknown
+from fairhuman.sampling import ImageSample, sample
 
 if TYPE_CHECKING:
-    from diffusers import DiffusionPipeline, StableDiffusionXLPipeline
+    from diffusers import StableDiffusionXLPipeline
 
-__all__ = ["NEGATIVE_PROMPT", "PROMPT_SUFFIX", "SYSTEMS", "Loaded", "System", "load_system", "with_suffix"]
+__all__ = [
+    "NEGATIVE_PROMPT",
+    "PROMPT_SUFFIX",
+    "SYSTEMS",
+    "System",
+    "condition_batch",
+    "load_system",
+    "sample_system",
+    "with_suffix",
+]
 
 PROMPT_SUFFIX: Final = ", realistic, high quality, 8k"
 """What the authors' sampling scripts append to every prompt."""
@@ -50,7 +64,7 @@ class System:
     run: str | None = None
     controlled: bool = False
     at_scale: str = ""
-    paper: Mapping[str, float] = MappingProxyType({})
+    paper: Mapping[str, float] = field(default_factory=dict)
 
 
 def _paper(*values: float) -> Mapping[str, float]:
@@ -113,41 +127,10 @@ SYSTEMS: Final[Mapping[str, System]] = MappingProxyType(
 """Name → system, in the order of Table 1."""
 
 
-@dataclass
-class Loaded:
-    """A system on its base, ready to sample.
-
-    Attributes:
-        system: Which.
-        pipeline: What samples.
-        adapter: Its adapter, None for the base alone.
-    """
-
-    system: System
-    pipeline: DiffusionPipeline
-    adapter: Adapter | None
-
-    def at(self, scale: float) -> Callable[[Mapping[str, Any]], dict[str, Any]]:
-        """Set β, for which the base alone has no use.
-
-        Returns:
-            A function of a batch's condition images: the arguments of the pipeline's call.
-        """
-        if self.adapter is None:
-            return lambda conditions: {}
-        self.adapter.scale = scale
-        return self.adapter.arguments
-
-    def remove(self) -> None:
-        """Leave the base as it was before."""
-        if self.adapter is not None:
-            self.adapter.remove()
-
-
 def load_system(
     name: str, pipeline: StableDiffusionXLPipeline, weights: str | os.PathLike[str] | None = None
-) -> Loaded:
-    """A system of Table 1 on a base of any size.
+) -> Adapter | None:
+    """The adapter of a system of Table 1 on a base of any size; None for the base alone.
 
     Args:
         name: One of :data:`SYSTEMS`.
@@ -164,14 +147,73 @@ def load_system(
     if system.kind is None:
         if weights is not None:
             raise ValueError(f"weights: the system {name!r} is the base alone and has none, found {weights}")
-        return Loaded(system, pipeline, None)
+        return None
     if system.kind not in ADAPTERS:
         raise ValueError(f"system: {name!r} needs an adapter of the {unknown(system.kind, ADAPTERS)}")
     if weights is None or not Path(weights).exists():
         place = "none were named" if weights is None else f"there is no {weights}"
         raise FileNotFoundError(f"weights: {place}; those of {name!r}: {system.at_scale}")
-    adapter = ADAPTERS[system.kind].load(pipeline, weights)
-    return Loaded(system, adapter.sampler(), adapter)
+    return ADAPTERS[system.kind].load(pipeline, weights)
+
+
+def sample_system(
+    pipeline: StableDiffusionXLPipeline,
+    adapter: Adapter | None,
+    prompts: Sequence[str],
+    out: str | os.PathLike[str] | None = None,
+    *,
+    scale: float = 1.0,
+    asked: HumanFolder | None = None,
+    origin: Mapping[str, Any] | None = None,
+    **options: Any,
+) -> list[ImageSample]:
+    """:func:`fairhuman.sampling.sample` with any adapter, or with the base alone.
+
+    Args:
+        pipeline: The base.
+        adapter: On the base; None for the base alone.
+        prompts, out, origin: As for ``sample``.
+        scale: β of Eq. 12.
+        asked: For an adapter that follows a pose or depth, a data set whose i-th record has the conditions of
+            the i-th prompt.
+        options: Further arguments of ``sample``.
+
+    Raises:
+        ValueError: Conditions that are needed and not given, or what ``sample`` refuses.
+    """
+    origin = {"beta": scale} | dict(origin or {})
+    if adapter is None:
+        return sample(pipeline, prompts, out, origin=origin, **options)
+    size = options.get("size") or pipeline.unet.config.sample_size * pipeline.vae_scale_factor
+    if adapter.conditions and (asked is None or len(asked) < len(prompts)):
+        found = "none" if asked is None else f"{len(asked)} for {len(prompts)} prompts"
+        raise ValueError(f"asked: {adapter.kind} needs {' and '.join(adapter.conditions)}, found {found}")
+    adapter.scale = scale
+
+    def further(indices: Sequence[int]) -> dict[str, Any]:
+        pictures = condition_batch(asked, indices, adapter.conditions, size) if adapter.conditions else {}
+        return adapter.arguments(pictures)
+
+    return sample(adapter.sampler(), prompts, out, origin=origin, further=further, **options)
+
+
+def condition_batch(
+    asked: HumanFolder, indices: Sequence[int], names: Sequence[str], size: int
+) -> dict[str, Tensor]:
+    """Condition images of some records, name → shape (count, 3, size, size), values in [0, 1].
+
+    Args:
+        asked: Read with these conditions.
+        indices: Of the records.
+        names: ``pose``, ``depth``.
+        size: Side in pixels; images that are not square are cropped as in training.
+    """
+    transform = JointTransform(size)
+    shown = [transform(asked[index], torch.Generator()) for index in indices]
+    return {
+        name: torch.stack([condition_pixels(name, getattr(one, name)) for one in shown]) / 255
+        for name in names
+    }
 
 
 def with_suffix(prompts: Sequence[str], suffix: str = PROMPT_SUFFIX) -> list[str]:

@@ -2,10 +2,12 @@
 
 import pytest
 import torch
+from people import write_folder
 
-from fairhuman.evaluation.systems import SYSTEMS, load_system, with_suffix
+from fairhuman.data import HumanFolder
+from fairhuman.evaluation.systems import SYSTEMS, condition_batch, load_system, sample_system, with_suffix
 from fairhuman.models import tiny_pipeline
-from fairhuman.models.adapters import ADAPTERS, ControlNet, LoRA
+from fairhuman.models.adapters import ADAPTERS, ControlNet, LoRA, load_lora
 from fairhuman.sampling import sample
 
 
@@ -39,33 +41,47 @@ def lora(tmp_path):
     return tmp_path
 
 
-def test_beta_zero_is_the_base_and_removal_brings_it_back(lora):
+def test_beta_is_that_of_plain_sampling_and_removal_brings_the_base_back(lora):
     options = {"steps": 2, "guidance": 1.0, "progress": False}
+    base, other = tiny_pipeline(), tiny_pipeline()
+    load_lora(other, lora)
+
+    def pixels(scale):
+        return sample_system(base, adapter, ["a person"], scale=scale, **options)[0].load().tobytes()
+
+    alone = sample_system(base, None, ["a person"], **options)[0].load().tobytes()
+    adapter = load_system("lora-mpd", base, lora)
+    for scale in (0.4, 1.0):
+        (plain,) = sample(other, ["a person"], adapter_scale=scale, **options)
+        assert pixels(scale) == plain.load().tobytes() != alone
+    assert pixels(0.0) == alone
+    adapter.remove()
+    assert sample(base, ["a person"], **options)[0].load().tobytes() == alone
+
+
+def test_a_controlled_system_is_given_the_conditions_of_its_prompts(tmp_path):
+    run, data = tmp_path / "run", tmp_path / "data"
+    run.mkdir()
+    network = ControlNet(tiny_pipeline())
+    for name, parameter in network.parameters.items():
+        if "controlnet_down" in name or "controlnet_mid" in name or "cond_embedding.conv_out" in name:
+            parameter.data.add_(0.1 * torch.randn_like(parameter))
+    network.save(run, {})
+    write_folder(data, count=2)
+    asked = HumanFolder(data, regions=(), conditions=("pose", "depth"))
     pipeline = tiny_pipeline()
-    (base,) = sample(pipeline, ["a person"], **options)
-    loaded = load_system("lora-mpd", pipeline, lora)
-    pixels = {}
-    for scale in (0.0, 0.4):
-        loaded.at(scale)
-        (made,) = sample(loaded.pipeline, ["a person"], adapter_scale=scale, **options)
-        pixels[scale] = made.load().tobytes()
-    assert pixels[0.0] == base.load().tobytes() != pixels[0.4]
-    loaded.remove()
-    assert sample(pipeline, ["a person"], **options)[0].load().tobytes() == base.load().tobytes()
-
-
-def test_a_controlled_system_takes_conditions(tmp_path):
-    ControlNet(tiny_pipeline()).save(tmp_path, {})
-    loaded = load_system("controlnet-mpd", tiny_pipeline(), tmp_path)
-    conditions = {name: torch.zeros(1, 3, 64, 64) for name in ("pose", "depth")}
-    assert loaded.at(0.6)(conditions)["controlnet_conditioning_scale"] == 0.6
-    asked = []
-    (made,) = sample(
-        loaded.pipeline, ["a person"], steps=1, progress=False, size=64,
-        further=lambda indices: asked.append(indices) or loaded.at(0.5)(conditions),
-    )  # fmt: skip
-    assert asked == [[0]] and made.load().size == (64, 64)
-    assert load_system("base", tiny_pipeline()).at(1.0)(conditions) == {}
+    adapter = load_system("controlnet-mpd", pipeline, run)
+    options = {"steps": 1, "guidance": 1.0, "progress": False, "scale": 0.5}
+    made = sample_system(pipeline, adapter, ["a person"] * 2, asked=asked, batch=2, **options)
+    swapped = [asked[1], asked[0]]
+    other = sample_system(pipeline, adapter, ["a person"] * 2, asked=swapped, batch=1, **options)
+    assert made[0].load().tobytes() != other[0].load().tobytes()  # another picture, another image
+    shown = condition_batch(asked, [1, 0], ("pose", "depth"), 64)
+    assert shown["pose"].shape == shown["depth"].shape == (2, 3, 64, 64)
+    assert (condition_batch(swapped, [0, 1], ("pose",), 64)["pose"] == shown["pose"]).all()
+    for few in (None, [asked[0]]):
+        with pytest.raises(ValueError, match="asked: controlnet needs pose and depth, found"):
+            sample_system(pipeline, adapter, ["a person"] * 2, asked=few)
 
 
 def test_wrong_names_and_weights_are_refused(lora):
