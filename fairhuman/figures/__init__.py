@@ -14,10 +14,11 @@ from ._derivation import (
     shrinking_figure,
     stationary_figure,
 )
-from ._efficiency import efficiency_figure, step_cost_figure
+from ._efficiency import PAPER_MEMORY, STEP_NAMES, efficiency_figure, step_cost_figure
 from ._evaluation import (
     detection_figure,
     draw_estimates,
+    image_metrics_figure,
     label,
     losses_figure,
     rates_by_area_figure,
@@ -28,7 +29,7 @@ from ._objectives import latent_masks_figure, shares_figure, timestep_conflict_f
 from ._redraw import drawn_profiles, redraw
 from ._registry import DRAWINGS, Drawing, drawn_from
 from ._style import COLOURS, COLUMN, PAGE, colour, style
-from ._tables import latex_table, markdown_table, supported_best
+from ._tables import images_table, latex_table, markdown_table, supported_best
 from ._training import conflict_figure, gradients_figure, heldout_figure  # training
 
 __all__ = [
@@ -36,6 +37,8 @@ __all__ = [
     "COLUMN",
     "DRAWINGS",
     "PAGE",
+    "PAPER_MEMORY",
+    "STEP_NAMES",
     "Drawing",
     "annotation_figure",
     "areas_figure",
@@ -53,6 +56,8 @@ __all__ = [
     "efficiency_figure",
     "gradients_figure",
     "heldout_figure",
+    "image_metrics_figure",
+    "images_table",
     "label",
     "latent_masks_figure",
     "latex_table",

@@ -16,7 +16,7 @@ PAPER_MEMORY = {"FairHuman LoRA": 1413.12, "MoLE": 2611.75}
 PAPER_TIME = {"LoRA": 1.4, "MoLE": 3.0}
 
 #: Ways to take a training step, in print.
-STEPS = {
+STEP_NAMES = {
     "ordinary": "sum, ordinary",
     "ls": "sum, as a strategy",
     "amortised": "MPD, amortised",
@@ -73,7 +73,7 @@ def step_cost_figure(figures: Mapping[str, Any]) -> tuple[Figure, pd.DataFrame]:
     """
     over = figures["time_over_ordinary"]
     data = pd.DataFrame(
-        [{"way": way, "name": name, **over[way]} for way, name in STEPS.items() if way in over]
+        [{"way": way, "name": name, **over[way]} for way, name in STEP_NAMES.items() if way in over]
     )
     figure, panel = plt.subplots(figsize=(COLUMN, 2.1))
     places = np.arange(len(data))

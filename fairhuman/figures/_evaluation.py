@@ -22,6 +22,18 @@ LABELS: Mapping[str, str] = {
     "face": "face",
     "face_short": "face (short range)",
     "hand": "hand",
+    "palm": "palm",
+    "mole": "MoLE",
+    "controlnet-default": "ControlNet, default",
+    "controlnet-ls": "ControlNet, sum",
+    "controlnet-mpd": "ControlNet, MPD",
+    "controlnet-union": "ControlNet-Union",
+    "whole": "whole image",
+    "head": "heads found",
+    "shirt_color": "shirt's colour",
+    "coverage": "joints found",
+    "pck": "right within a tenth",
+    "pose_found": "anybody found",
     "global": "global",
     "rate": "Detection rate",
     "confidence": "Confidence (paper's)",
@@ -108,6 +120,33 @@ def rates_by_area_figure(figures: Mapping[str, Any]) -> tuple[Figure, pd.DataFra
         panel.set(title=label(detector), xlim=(-0.02, 1.02), xlabel="detection rate")
     panels[0][0].set_ylabel("area of the region")
     return figure, data
+
+
+@drawn_from("image_metrics", "evaluation_images")
+def image_metrics_figure(figures: Mapping[str, Any]) -> tuple[Figure, pd.DataFrame]:
+    """Feature distance by view, agreement with the captions by attribute, and the pose's alignment.
+
+    Args:
+        figures: Of the result ``image_metrics``: ``systems`` in order, ``rows`` of
+            :func:`fairhuman.evaluation.evaluate.evaluate_images`.
+
+    Returns:
+        The figure, and its rows. A statistic that the sample did not allow has no point.
+    """
+    data = pd.DataFrame(figures["rows"])
+    distance = data[(data.group == "distance") & (data.metric == "kernel")]
+    caption = data[data.group == "caption"]
+    pose = data[(data.group == "pose") & data.metric.isin(["coverage", "pck"])]
+    figure, (left, middle, right) = plt.subplots(1, 3, figsize=(PAGE, 2.5))
+    parts = ((left, distance, "subject"), (middle, caption, "subject"), (right, pose, "metric"))
+    for panel, own, column in parts:
+        draw_estimates(panel, own, column, list(dict.fromkeys(own[column])), figures["systems"])
+    left.axvline(0, color=colour("renders"), linewidth=0.8, zorder=1)
+    left.set(title="Distance from renders", xlabel="kernel distance of reader features")
+    middle.set(title="Agreement with the caption", xlabel="share read as stated", xlim=(-0.02, 1.02))
+    right.set(title="Pose asked for", xlabel="share of joints", xlim=(-0.02, 1.02))
+    _legend(figure, left)
+    return figure, pd.concat([distance, caption, pose], ignore_index=True)
 
 
 def draw_estimates(

@@ -13,7 +13,7 @@ from fairhuman.results import read_result
 from ._files import save, write_text
 from ._registry import DRAWINGS
 from ._style import style
-from ._tables import latex_table, markdown_table
+from ._tables import images_table, latex_table, markdown_table
 
 _log = logging.getLogger(__name__)
 
@@ -21,6 +21,7 @@ _log = logging.getLogger(__name__)
 TABLES = {
     "table1_miniature.md": ("evaluation", markdown_table),
     "table1_miniature.tex": ("evaluation", latex_table),
+    "table1_images.md": ("image_metrics", images_table),
 }
 
 

@@ -6,6 +6,8 @@ from typing import Any
 
 import pandas as pd
 
+from fairhuman.evaluation.tables import format_estimate
+
 from ._evaluation import label
 
 #: Columns of the miniature: detector and metric.
@@ -35,6 +37,14 @@ _PAPER_NOTE = (
     "The paper's own figures (Table 1), not comparable: other models, images and prompts, "
     "another face detector; neither misses nor intervals are reported there."
 )
+
+
+_IMAGES_NOTE = (
+    "Feature distances and agreement are those of the attribute reader that comes with the package, made "
+    "for renders; they compare with no published figure. An asterisk: differs from {reference} by a paired "
+    "difference whose interval, corrected for all comparisons, excludes zero. Renders are the ceiling."
+)
+_GROUPS = {"distance": "feature distance", "preference": "preference", "pose": "pose", "caption": "caption"}
 
 
 @dataclass(frozen=True)
@@ -111,6 +121,34 @@ def latex_table(figures: Mapping[str, Any]) -> str:
         for name, row in PAPER.items()
     ]
     return "\n".join([*lines, r"\bottomrule", r"\end{tabular}", f"% {_note(figures)}"]) + "\n"
+
+
+def images_table(figures: Mapping[str, Any]) -> str:
+    """All further metrics of images in Markdown, a column a system.
+
+    Args:
+        figures: Of the result ``image_metrics``: ``systems``, ``rows``, ``differences``.
+    """
+    data, systems = pd.DataFrame(figures["rows"]), figures["systems"]
+    supported = {
+        (row["system"], row["group"], row["subject"], row["metric"])
+        for row in figures["differences"]
+        if row["supported"]
+    }
+    lines = [_row(["metric", *map(label, systems)]), _row(["---"] * (1 + len(systems)))]
+    for key, own in data.groupby(["group", "subject", "metric"], sort=False):
+        group, subject, metric = key
+        rows = own.set_index("system")
+        cells = [
+            format_estimate(*rows.loc[system, ["value", "low", "high"]].astype(float), 3)
+            + (" *" if (system, *key) in supported else "")
+            for system in systems
+        ]
+        lines.append(_row([f"{_GROUPS.get(group, group)}: {label(subject)}, {metric}", *cells]))
+    empty = data[data.value.isna() & (data.note != "")]
+    reasons = list(dict.fromkeys(f"- no value of {row.subject}: {row.note}" for row in empty.itertuples()))
+    note = _IMAGES_NOTE.format(reference=label(figures["reference"]))
+    return "\n".join(["## Images, by every other metric", "", *lines, "", note, "", *reasons]) + "\n"
 
 
 def _cells(figures: Mapping[str, Any], markup: _Markup) -> list[list[str]]:

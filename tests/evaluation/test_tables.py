@@ -6,6 +6,7 @@ import pandas as pd
 import pytest
 
 from fairhuman.evaluation import spread
+from fairhuman.figures import images_table
 
 ROWS = pd.DataFrame(
     [
@@ -28,3 +29,20 @@ def test_cells_and_their_order():
 def test_two_rows_for_one_cell_are_refused():
     with pytest.raises(ValueError, match="duplicate"):
         spread(ROWS, ["metric"])
+
+
+def test_images_have_a_table_of_what_was_and_was_not_measured():
+    row = {"group": "distance", "subject": "whole", "metric": "kernel", "low": 0.1, "high": 0.3, "note": ""}
+    absent = {"group": "preference", "subject": "hps_v2.1", "metric": "score", "value": math.nan,
+              "low": math.nan, "high": math.nan, "note": "weights: not here"}  # fmt: skip
+    figures = {
+        "systems": ["base", "lora-mpd"],
+        "reference": "base",
+        "rows": [row | {"system": "base", "value": 0.2}, row | {"system": "lora-mpd", "value": 0.15},
+                 absent | {"system": "base"}, absent | {"system": "lora-mpd"}],
+        "differences": [row | {"system": "lora-mpd", "reference": "base", "supported": True}],
+    }  # fmt: skip
+    lines = images_table(figures).splitlines()
+    assert "| feature distance: whole image, kernel | 0.200 [0.100, 0.300] | 0.150 [0.100, 0.300] * |" in lines
+    assert "| preference: hps_v2.1, score | – | – |" in lines
+    assert lines[-1] == "- no value of hps_v2.1: weights: not here"

@@ -6,25 +6,26 @@ import os
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
-
-import numpy as np
+from typing import Any, Final
 
 from fairhuman.data import HumanFolder
-from fairhuman.evaluation.detectors import Detection, detect, detect_crops, match_regions
+from fairhuman.evaluation.detectors import detect
 from fairhuman.evaluation.evaluate import _rows as rows
 from fairhuman.evaluation.evaluate._differences import differences
 from fairhuman.evaluation.evaluate._features import LazyImages, view_features
+from fairhuman.evaluation.evaluate._posed import posed_rows
 from fairhuman.evaluation.evaluate._sets import ImageSets, read_sets
 from fairhuman.evaluation.intake import Intake
-from fairhuman.evaluation.pose_alignment import detect_poses
 from fairhuman.evaluation.preference import SCORERS, preference_estimates, preference_scores
 from fairhuman.evaluation.reader import AttributeReader
 from fairhuman.evaluation.truth import expected_regions
 from fairhuman.profiles import unknown
 from fairhuman.results import provenance
 
-__all__ = ["EvaluateSettings", "evaluate_folders", "evaluate_images"]
+__all__ = ["GROUPS", "EvaluateSettings", "evaluate_folders", "evaluate_images"]
+
+GROUPS: Final = ("detection", "in place", "crops", "distance", "caption", "preference", "pose")
+"""Groups of metrics, each computed if the input allows it."""
 
 
 @dataclass(frozen=True)
@@ -32,6 +33,7 @@ class EvaluateSettings:
     """How images are judged.
 
     Attributes:
+        groups: Of :data:`GROUPS`, those that are wanted.
         posed: The images follow the pose and depth of what was asked for: regions are looked for in their
             places and in crops, and poses compared.
         threshold: Least score of a face, palm, hand and body, in [0, 1].
@@ -45,6 +47,7 @@ class EvaluateSettings:
         progress: Show bars; by default on a terminal.
     """
 
+    groups: Sequence[str] = GROUPS
     posed: bool = False
     threshold: float = 0.5
     weights: Mapping[str, str] = field(default_factory=dict)
@@ -59,6 +62,9 @@ class EvaluateSettings:
     def __post_init__(self) -> None:
         if not 0 < self.level < 1:
             raise ValueError(f"level: must be in (0, 1), found {self.level}")
+        for name in self.groups:
+            if name not in GROUPS:
+                raise ValueError(f"groups: {unknown(name, GROUPS)}")
         for name, folder in self.weights.items():
             if name not in SCORERS:
                 raise ValueError(f"weights: {unknown(name, SCORERS)}")
@@ -140,25 +146,28 @@ def evaluate_images(
     settings = EvaluateSettings() if settings is None else settings
     reader = AttributeReader.load()
     sure = {"level": settings.level, "seed": settings.seed}
+    wanted = set(settings.groups)
     base = None
-    if reference is not None:
+    if reference is not None and "distance" in wanted:
         base = view_features(reader, reference, detect(reference, **settings.detecting))
     found, features, table = {}, {}, []
     for system, paths in sets.images.items():
         found[system] = detect(paths, **settings.detecting)
         records = None if asked is None else asked[system]
         truth = None if records is None else expected_regions(records)
-        own = rows.detection_rows(found[system], truth, "detection", **sure)
+        own = []
+        if "detection" in wanted:
+            own += rows.detection_rows(found[system], truth, "detection", **sure)
         if records is not None and settings.posed:
-            own += _posed(paths, records, found[system], truth, settings)
+            own += posed_rows(paths, records, found[system], truth, settings)
         if base is not None:
             features[system] = view_features(reader, paths, found[system])
             own += rows.distance_rows(base, features[system], **sure)
-        if sets.prompts is not None:
+        if sets.prompts is not None and "caption" in wanted:
             own += rows.caption_rows(LazyImages(paths), sets.prompts[system], reader, **sure)
         table += [{"system": system} | row for row in own]
     scores = None
-    if sets.prompts is not None:
+    if sets.prompts is not None and "preference" in wanted:
         scores = preference_scores(
             sets.images, sets.prompts, weights=settings.weights, device=settings.device,
             download=settings.download, progress=settings.progress is not False,
@@ -169,36 +178,6 @@ def evaluate_images(
         truth = expected_regions(next(iter(asked.values())))
     compared = differences(found, truth, base, features, scores, **sure) if sets.paired else []
     return {"rows": table, "differences": compared}
-
-
-def _posed(
-    paths: Sequence[Path],
-    records: Sequence[Any],
-    found: Sequence[Detection],
-    truth: Any,
-    settings: EvaluateSettings,
-) -> list[rows.Row]:
-    """In their places, in crops, and as poses: what only images that follow a geometry can be asked."""
-    sure = {"level": settings.level, "seed": settings.seed}
-    sizes = [(record.metadata["width"], record.metadata["height"]) for record in records]
-    boxes = [
-        rows.scaled_boxes(record.boxes, size, one)
-        for record, size, one in zip(records, sizes, found, strict=True)
-    ]
-    wanted = [
-        {name: box for name, box in own.items() if truth[f"{name.rsplit('_', 1)[-1]}_expected"].iloc[i]}
-        for i, own in enumerate({n: b for n, b in one.items() if "foot" not in n} for one in boxes)
-    ]
-    joints = [
-        rows.scaled_points(record.keypoints["body"], size, one) if "body" in record.keypoints
-        else np.zeros((17, 3))
-        for record, size, one in zip(records, sizes, found, strict=True)
-    ]  # fmt: skip
-    return [
-        *rows.detection_rows(match_regions(found, boxes), truth, "in place", **sure),
-        *rows.crop_rows(detect_crops(paths, wanted, **settings.detecting), **sure),
-        *rows.pose_rows(joints, detect_poses(paths, **settings.detecting), **sure),
-    ]
 
 
 def _records(asked: str | os.PathLike[str], sets: ImageSets) -> dict[str, list[Any]]:

@@ -12,7 +12,7 @@ import pandas as pd
 
 from fairhuman.evaluation.crop_rates import evaluate_crops
 from fairhuman.evaluation.detection_rates import evaluate_detection
-from fairhuman.evaluation.detectors import Box, Crops, Detection
+from fairhuman.evaluation.detectors import Crops, Detection
 from fairhuman.evaluation.distances import frechet_distance, kernel_distance
 from fairhuman.evaluation.evaluate._features import LazyImages
 from fairhuman.evaluation.pose_alignment import judge_poses, summarise_poses
@@ -96,22 +96,6 @@ def preference_rows(estimates: Sequence[Row], absent: Mapping[str, str]) -> list
         | {"system": row["system"], "note": absent.get(row["metric"], "")}
         for row in estimates
     ]
-
-
-def scaled_boxes(
-    boxes: Mapping[str, Box | None], size: tuple[int, int], found: Detection
-) -> dict[str, Box | None]:
-    """Boxes of an annotated image of (width, height) in the pixels of a generated one."""
-    across, down = found.width / size[0], found.height / size[1]
-    return {
-        name: box and (box[0] * across, box[1] * down, box[2] * across, box[3] * down)
-        for name, box in boxes.items()
-    }
-
-
-def scaled_points(points: np.ndarray, size: tuple[int, int], found: Detection) -> np.ndarray:
-    """Keypoints (n, 3) likewise."""
-    return points * [found.width / size[0], found.height / size[1], 1]
 
 
 def _tried(
