@@ -9,11 +9,14 @@ from typing import Annotated
 
 import typer
 
-from fairhuman.commands._assignments import assignments
 from fairhuman.commands.ablate import ablate
 from fairhuman.commands.annotate import annotate, merge
 from fairhuman.commands.evaluate import evaluate
+from fairhuman.commands.exchange import export_set, import_set
+from fairhuman.commands.fit import fit
 from fairhuman.commands.review import review
+from fairhuman.commands.sample import fuse, sample
+from fairhuman.commands.train_adapter import ADAPTERS, train_command
 from fairhuman.commands.train_reader import train_reader
 
 app = typer.Typer(
@@ -23,12 +26,19 @@ app = typer.Typer(
 )
 train_app = typer.Typer(help="Train an adapter, or the embedded base model.", no_args_is_help=True)
 app.add_typer(train_app, name="train")
+for adapter in ADAPTERS:
+    train_app.command(adapter)(train_command(adapter))
 train_app.command("reader")(train_reader)
 app.command("ablate")(ablate)
 app.command("annotate")(annotate)
 app.command("evaluate")(evaluate)
 app.command("merge")(merge)
 app.command("review")(review)
+app.command("sample")(sample)
+app.command("fuse")(fuse)
+app.command("import")(import_set)
+app.command("export")(export_set)
+app.command("fit")(fit)
 
 
 @app.command("run")
@@ -68,29 +78,6 @@ def humans(
     typer.echo(generate(out, count, seed=seed, size=size, preset=preset, workers=workers))
 
 
-@train_app.command("lora")
-def train_lora(
-    settings: Annotated[Path | None, typer.Argument(help="YAML file of the run's settings.")] = None,
-    data: Annotated[str | None, typer.Option(help="Folder of the training set.")] = None,
-    output: Annotated[str | None, typer.Option(help="Folder of the run: new, or cut off.")] = None,
-    base: Annotated[str | None, typer.Option(help="Base pipeline; by default the embedded one.")] = None,
-    strategy: Annotated[str | None, typer.Option(help="mpd, ls, …: how objectives share the step.")] = None,
-    steps: Annotated[int | None, typer.Option(help="Optimiser steps.")] = None,
-    change: Annotated[list[str] | None, typer.Option("--set", help="Any setting, as NAME=VALUE.")] = None,
-) -> None:
-    """Train a LoRA with regional objectives; a run that was cut off continues."""
-    from fairhuman.training import TrainSettings, train
-
-    changes = assignments(change or [])
-    given = {"data": data, "output": output, "base": base, "strategy": strategy, "steps": steps}
-    changes |= {name: value for name, value in given.items() if value is not None}
-    if settings is None:
-        chosen = TrainSettings.from_mapping(changes)
-    else:
-        chosen = TrainSettings.from_yaml(settings, **changes)
-    typer.echo(train(chosen).weights)
-
-
 @train_app.command("base")
 def train_base(
     settings: Annotated[Path, typer.Argument(help="YAML file, such as params/models/embedded.yaml.")],
@@ -103,42 +90,6 @@ def train_base(
     given = {"data": data, "output": output}
     changes = {name: value for name, value in given.items() if value is not None}
     typer.echo(train_base(BaseSettings.from_yaml(settings, **changes)))
-
-
-@app.command("sample")
-def sample(
-    prompts: Annotated[Path, typer.Argument(help="A prompt a line, or the text of each line of a .jsonl.")],
-    out: Annotated[Path, typer.Argument(help="Folder of the images: new, or begun with the same values.")],
-    base: Annotated[str | None, typer.Option(help="Base pipeline; by default the embedded one.")] = None,
-    lora: Annotated[Path | None, typer.Option(help="Folder of a training run, or a LoRA file.")] = None,
-    scale: Annotated[float, typer.Option(help="Strength β of the LoRA (Eq. 12).")] = 1.0,
-    steps: Annotated[int, typer.Option(help="Denoising steps.")] = 30,
-    guidance: Annotated[float, typer.Option(help="Scale of classifier-free guidance.")] = 7.5,
-    seed: Annotated[list[int] | None, typer.Option(help="Once a seed; 0 by default.")] = None,
-    batch: Annotated[int, typer.Option(help="Images at a time.")] = 8,
-    size: Annotated[int | None, typer.Option(help="Side in pixels; the base's own by default.")] = None,
-    negative: Annotated[str | None, typer.Option(help="What not to draw.")] = None,
-    limit: Annotated[int | None, typer.Option(help="Use the first so many prompts only.", min=1)] = None,
-) -> None:
-    """Generate images for a file of prompts, with a base or a LoRA on it; a run cut off continues."""
-    from fairhuman.sampling import read_prompts, sample_file
-
-    texts = read_prompts(prompts)[:limit]
-    typer.echo(
-        sample_file(
-            texts,
-            out,
-            base=base,
-            lora=lora,
-            seeds=seed or [0],
-            steps=steps,
-            guidance=guidance,
-            batch=batch,
-            size=size,
-            adapter_scale=scale,
-            negative_prompt=negative,
-        )  # fmt: skip
-    )
 
 
 @app.command("figures")

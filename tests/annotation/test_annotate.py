@@ -12,7 +12,7 @@ from damaged import FILTERED, ODD, UNREADABLE, heed_permissions, make_folder, ph
 from PIL import Image
 
 from fairhuman.data import HumanFolder
-from fairhuman.data.annotation import AnnotateSettings, annotate
+from fairhuman.data.annotation import AnnotateSettings, annotate, merge
 from fairhuman.models import tiny_pipeline
 from fairhuman.training import TrainSettings, train
 
@@ -93,6 +93,20 @@ def test_killed_twice_and_resumed_it_is_the_same(annotated, photographs):
     run = start(photographs, out)
     run.communicate()
     assert run.returncode == 1
+    assert contents(out) == contents(annotated)
+
+
+def test_shares_make_the_same_as_one_run(annotated, photographs):
+    out = photographs.parent / "shares"
+    for index in (1, 3):
+        start(photographs, out, "--shard", f"{index}/3").communicate()
+    with pytest.raises(ValueError, match="journal-2-of-3.jsonl is missing"):
+        merge(out)
+    refused = start(photographs, out, "--shard", "1/4")
+    assert "was begun in 3 shares, got one of 4" in refused.communicate()[1]
+    start(photographs, out, "--shard", "2/3").communicate()
+    assert not (out / "metadata.jsonl").exists()
+    merge(out)
     assert contents(out) == contents(annotated)
 
 

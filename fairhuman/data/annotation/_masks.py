@@ -40,7 +40,7 @@ def dilation_pixels(dilation: float, width: int, height: int) -> int:
 
 def draw_boxes(boxes: Iterable[Box], size: tuple[int, int], dilation: int) -> NDArray[np.uint8]:
     """Filled boxes, each dilated: shape (H, W), 0 or 255. ``size`` is height and width."""
-    return box_mask(boxes, size, dilation)[0].numpy().astype(np.uint8) * 255
+    return box_mask(boxes, size, dilation)[0].byte().mul_(255).numpy()
 
 
 def draw_hulls(outlines: Iterable[ArrayLike], size: tuple[int, int], dilation: float) -> NDArray[np.uint8]:

@@ -1,0 +1,99 @@
+"""What annotation costs beside MediaPipe's own calls in it, in one process and one run.
+
+    python benchmarks/annotation_cost.py --count 24
+
+Annotates rendered people as JPEG photographs, twice: once to warm the graphs up, once measured. Reading,
+judging, drawing masks and poses, hashing and writing are the overhead. Writes
+results/benchmarks/annotation_cost.json.
+"""
+
+import argparse
+import json
+import tempfile
+import time
+from pathlib import Path
+
+from mediapipe.python.solution_base import SolutionBase
+from PIL import Image
+
+from fairhuman.data.annotation import AnnotateSettings, annotate
+from fairhuman.humans import generate
+from fairhuman.results import write_result
+
+SIZES = (512, 1024)
+inside = [0.0, 0.0]  # seconds and processor seconds in MediaPipe's calls
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--count", type=int, default=24)
+    parser.add_argument("--seed", type=int, default=21)
+    parser.add_argument("--preset", default="world")
+    parser.add_argument("--renders", type=Path, help="folder of renders to take instead of new ones")
+    given = parser.parse_args()
+    count_mediapipe()
+    with tempfile.TemporaryDirectory() as temporary:
+        work = Path(temporary)
+        renders = given.renders or work / "humans"
+        if given.renders is None:
+            generate(renders, given.count, given.seed, max(SIZES), given.preset)
+        images = sorted((renders / "images").iterdir())[: given.count]
+        figures = {}
+        for size in SIZES:
+            photographs = work / str(size)
+            photographs.mkdir()
+            for path in images:
+                with Image.open(path) as image:
+                    picture = image.convert("RGB").resize((size, size), Image.Resampling.LANCZOS)
+                picture.save(photographs / f"{path.stem}.jpg", quality=92)
+            for scales in (1, 2):
+                figures[f"{size} pixels, scales {scales}"] = measure(photographs, work, scales)
+    parameters = {"preset": given.preset, "sizes": SIZES}
+    write_result(
+        "benchmarks", "annotation_cost", figures, parameters=parameters, samples=len(images), seed=given.seed
+    )
+    print(json.dumps(figures, indent=1))
+
+
+def measure(photographs: Path, work: Path, scales: int) -> dict:
+    """Seconds an image, in all and in MediaPipe's calls."""
+    settings = AnnotateSettings(
+        min_side=1, min_person=0, duplicate_distance=-1, caption="a person", scales=scales
+    )
+    name = f"{photographs.name}-{scales}"
+    few = work / f"{name}-few"
+    few.mkdir()
+    first = min(photographs.iterdir())
+    (few / first.name).write_bytes(first.read_bytes())
+    annotate(few, work / f"{name}-warm", settings, progress=False)
+    inside[:] = 0.0, 0.0
+    start, start_processor = time.perf_counter(), time.process_time()
+    done = annotate(photographs, work / name, settings, progress=False)
+    total, processor = time.perf_counter() - start, time.process_time() - start_processor
+    count = done.kept + done.filtered
+    return {
+        "images_per_second": count / total,
+        "images_per_processor_second": count / processor,
+        "mediapipe_images_per_second": count / inside[0],
+        "overhead": total / inside[0],
+        "overhead_processor": processor / inside[1],
+    }
+
+
+def count_mediapipe() -> None:
+    """Adds up what every call of a graph takes."""
+    process = SolutionBase.process
+
+    def timed(self, *arguments, **options):
+        start, start_processor = time.perf_counter(), time.process_time()
+        try:
+            return process(self, *arguments, **options)
+        finally:
+            inside[0] += time.perf_counter() - start
+            inside[1] += time.process_time() - start_processor
+
+    SolutionBase.process = timed
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,99 @@
+"""``python -m fairhuman fit``: from photographs to a trained LoRA and what it changes."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from fairhuman.commands import _annotation_options as option
+
+
+def fit(
+    photographs: Annotated[Path, typer.Argument(help="Folder, searched with its sub-folders.")],
+    out: Annotated[Path, typer.Argument(help="Folder for everything: new, or begun with the same values.")],
+    base: Annotated[str | None, typer.Option(help="Base pipeline; by default the embedded one.")] = None,
+    strategy: Annotated[str, typer.Option(help="How objectives share the step.")] = "mpd",
+    steps: Annotated[int, typer.Option(help="Optimiser steps.")] = 1000,
+    change: Annotated[
+        list[str] | None, typer.Option("--set", help="Any setting of training, as NAME=VALUE.")
+    ] = None,
+    prompts: Annotated[
+        Path | None, typer.Option(help="Prompts of the images compared; by default captions.")
+    ] = None,
+    images: Annotated[int, typer.Option(help="How many captions are taken then.")] = 32,
+    seed: Annotated[list[int] | None, typer.Option(help="Of the images; once a seed, 0 by default.")] = None,
+    sampling_steps: Annotated[int, typer.Option(help="Denoising steps.")] = 30,
+    guidance: Annotated[float, typer.Option(help="Scale of classifier-free guidance.")] = 7.5,
+    scale: Annotated[float, typer.Option(help="Strength β of the LoRA (Eq. 12).")] = 1.0,
+    min_side: option.MinSide = 1024,
+    min_person: option.MinPerson = 0.05,
+    max_pixels: option.MaxPixels = 100_000_000,
+    size: option.Size = None,
+    threshold: option.Threshold = 0.5,
+    scales: option.Scales = 2,
+    mask: option.Mask = "box",
+    duplicate_distance: option.Duplicates = 4,
+    captions: option.Captions = None,
+    caption: option.Caption = None,
+    caption_model: option.CaptionModel = None,
+    caption_prompt: option.CaptionPrompt = None,
+    face_weights: option.FaceWeights = None,
+    hand_weights: option.HandWeights = None,
+    device: option.Device = "cpu",
+    workers: option.Workers = 1,
+) -> None:
+    """Annotate photographs, train a LoRA on them, draw images before and after, and judge them.
+
+    A run cut off continues. Exit status: 0, done; 2, something is wrong, and said.
+    """
+    from rich.console import Console
+
+    from fairhuman.commands._assignments import assignments
+    from fairhuman.data.annotation import AnnotateSettings
+    from fairhuman.evaluation.evaluate import terminal_tables
+    from fairhuman.fitting import SampleSettings
+    from fairhuman.fitting import fit as fit_folder
+    from fairhuman.sampling import read_prompts
+
+    annotation = AnnotateSettings(
+        min_side=min_side,
+        min_person=min_person,
+        max_pixels=max_pixels,
+        size=size,
+        threshold=threshold,
+        scales=scales,
+        mask=mask,
+        duplicate_distance=duplicate_distance,
+        captions=option.path_text(captions),
+        caption=caption,
+        caption_model=option.path_text(caption_model),
+        caption_prompt=caption_prompt,
+        face_weights=option.path_text(face_weights),
+        hand_weights=option.path_text(hand_weights),
+        device=device,
+    )
+    samples = SampleSettings(
+        prompts=None if prompts is None else read_prompts(prompts),
+        count=images,
+        seeds=seed or [0],
+        steps=sampling_steps,
+        guidance=guidance,
+        scale=scale,
+    )
+    done = fit_folder(
+        photographs,
+        out,
+        base=base,
+        annotation=annotation,
+        training={"strategy": strategy, "steps": steps} | assignments(change or []),
+        samples=samples,
+        workers=workers,
+    )
+    console = Console()
+    for table in terminal_tables(done.evaluation):
+        console.print(table)
+    noted = done.annotation
+    typer.echo(
+        f"{noted.kept} photographs trained on ({noted.filtered} filtered, {noted.duplicates} duplicates, "
+        f"{noted.unreadable} unreadable); LoRA: {done.run.weights}; everything: {done.path}"
+    )

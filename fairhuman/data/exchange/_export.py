@@ -1,0 +1,115 @@
+"""Our data set given out in another form."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+import torch
+from PIL import Image
+
+from fairhuman.data import CONDITIONS, HumanFolder, HumanSample, condition_image, condition_pixels
+from fairhuman.data.annotation._layout import write_png
+from fairhuman.data.annotation._report import region_boxes
+
+__all__ = ["EXPORTS", "export_folder"]
+
+
+def export_folder(source: str | os.PathLike[str], out: str | os.PathLike[str], layout: str) -> int:
+    """Writes a data set in another form; ``out`` appears whole or not at all.
+
+    ``released``: what the authors' training scripts read: ``image``, ``conditioning_image`` (pose over
+    depth), ``mask_hand`` and ``mask_face`` as RGB, ``text_english``. ``boxes``: images with ``objects`` as
+    Hugging Face's ImageFolder has it: ``bbox`` (x, y, width, height) and ``categories``, ``face`` or
+    ``hand``.
+
+    Args:
+        source: A data set of ours: annotated, imported or rendered.
+        out: A folder that does not exist yet.
+        layout: ``released`` or ``boxes``.
+
+    Returns:
+        Number of images.
+
+    Raises:
+        FileNotFoundError, ValueError: No such data set, one that is not in order, an unknown layout, or
+            ``out`` exists.
+    """
+    source, out = Path(source), Path(out)
+    if layout not in EXPORTS:
+        raise ValueError(f"layout: must be {' or '.join(EXPORTS)}, got {layout!r}")
+    if out.exists() or out.is_symlink():
+        raise ValueError(f"out: {out} exists; name a new folder")
+    data = HumanFolder(source, conditions=_conditions(source))
+    out.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix=f".{out.name}.", dir=out.parent) as temporary:
+        staging = Path(temporary) / out.name
+        staging.mkdir()
+        with (staging / "metadata.jsonl").open("w", encoding="utf-8") as listing:
+            for index, record in enumerate(data.records):
+                entry = EXPORTS[layout](data[index], dict(record.metadata), staging, f"{index:06d}.png")
+                listing.write(json.dumps(entry, ensure_ascii=False) + "\n")
+        shutil.move(staging, out)
+    return len(data)
+
+
+def _conditions(source: Path) -> tuple[str, ...]:
+    """Those that every image has, as the first line says; the folder is then read strictly."""
+    if not (source / "metadata.jsonl").is_file():
+        return ()
+    with (source / "metadata.jsonl").open(encoding="utf-8") as lines:
+        try:
+            entry = json.loads(lines.readline())
+        except json.JSONDecodeError:
+            return ()
+    if not isinstance(entry, dict):
+        return ()
+    return tuple(name for name in CONDITIONS if f"{name}_file_name" in entry)
+
+
+def _released(sample: HumanSample, entry: dict[str, Any], out: Path, name: str) -> dict[str, Any]:
+    given = {
+        "pose": None if sample.pose is None else torch.from_numpy(sample.pose).permute(2, 0, 1) / 255,
+        "depth": None if sample.depth is None else torch.from_numpy(sample.depth.astype(np.float32))[None],
+    }
+    drawn = {key: None if image is None else condition_pixels(key, image) for key, image in given.items()}
+    condition = np.zeros_like(sample.image)
+    if any(image is not None for image in drawn.values()):
+        condition = condition_image(**drawn).permute(1, 2, 0).numpy()
+    grids = {
+        "image": sample.image,
+        "conditioning_image": condition,
+        "mask_hand": np.repeat(sample.masks["hand"][..., None], 3, axis=2),
+        "mask_face": np.repeat(sample.masks["face"][..., None], 3, axis=2),
+    }
+    for key, grid in grids.items():
+        write_png(out / key / name, Image.fromarray(np.ascontiguousarray(grid)))
+    return {key: f"{key}/{name}" for key in grids} | {"text_english": sample.text}
+
+
+def _boxes(sample: HumanSample, entry: dict[str, Any], out: Path, name: str) -> dict[str, Any]:
+    write_png(out / "images" / name, sample.image)
+    found = [(region, box) for region in ("face", "hand") for box in region_boxes(entry, region)]
+    return {
+        "file_name": f"images/{name}",
+        "text": sample.text,
+        "width": sample.size[1],
+        "height": sample.size[0],
+        "objects": {
+            "bbox": [[x0, y0, x1 - x0, y1 - y0] for _, (x0, y0, x1, y1) in found],
+            "categories": [region for region, _ in found],
+        },
+    }
+
+
+EXPORTS: Final[dict[str, Callable[[HumanSample, dict[str, Any], Path, str], dict[str, Any]]]] = {
+    "released": _released,
+    "boxes": _boxes,
+}
+"""Layout to the function that writes one image in it."""

@@ -1,0 +1,55 @@
+"""Photographs to a LoRA, images before and after, and an evaluation, in one call."""
+
+import json
+
+import numpy as np
+import pytest
+from damaged import photograph
+from PIL import Image
+
+from fairhuman.data.annotation import AnnotateSettings
+from fairhuman.fitting import SampleSettings, fit
+from fairhuman.models import tiny_pipeline
+
+ANNOTATION = AnnotateSettings(min_side=300, scales=1, duplicate_distance=-1)
+TRAINING = {"rank": 2, "resolution": 64, "steps": 2, "batch_size": 2, "learning_rate": 0.1}
+SAMPLES = SampleSettings(count=2, steps=2, batch=2)
+
+
+def test_the_whole_way(tmp_path):
+    photographs = tmp_path / "in"
+    photographs.mkdir()
+    for index in range(3):
+        photograph().crop((index, 0, 500 + index, 590)).save(photographs / f"{index}.jpg")
+        (photographs / f"{index}.txt").write_text(f"officer {index}")
+    tiny_pipeline(seed=0).save_pretrained(tmp_path / "base")
+    options = {"base": str(tmp_path / "base"), "annotation": ANNOTATION, "samples": SAMPLES,
+               "training": TRAINING, "progress": False}  # fmt: skip
+    done = fit(photographs, tmp_path / "out", **options)
+    assert done.annotation.kept == 3 and done.run.complete and done.run.settings.strategy == "mpd"
+    images = {
+        name: [
+            np.asarray(Image.open(path)) for path in sorted((tmp_path / "out" / name / "images").iterdir())
+        ]
+        for name in ("before", "after")
+    }
+    assert len(images["before"]) == 2
+    # The LoRA is what differs: same prompts, same noise.
+    assert all((a != b).any() for a, b in zip(images["before"], images["after"], strict=True))
+    prompts = [json.loads(line)["text"] for line in (tmp_path / "out/before/metadata.jsonl").open()]
+    assert prompts == ["officer 0", "officer 2"]
+    stored = json.loads((tmp_path / "out/evaluation.json").read_text())
+    assert {row["system"] for row in stored["rows"]} == {"before", "after"} and stored["paired"]
+    files = {path: path.stat().st_mtime_ns for path in (tmp_path / "out").rglob("*.png")}
+    fit(photographs, tmp_path / "out", **options)  # nothing is made again
+    assert files == {path: path.stat().st_mtime_ns for path in (tmp_path / "out").rglob("*.png")}
+
+
+def test_what_is_wrong_is_said_before_any_work(tmp_path):
+    with pytest.raises(ValueError, match="training: 'data' is decided by fit"):
+        fit(tmp_path, tmp_path / "out", training={"data": "x"})
+    with pytest.raises(ValueError, match="did you mean 'steps'"):
+        fit(tmp_path, tmp_path / "out", training={"step": 3})
+    with pytest.raises(ValueError, match="count: must be at least 1"):
+        SampleSettings(count=0)
+    assert not (tmp_path / "out").exists()
