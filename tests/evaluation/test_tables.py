@@ -43,6 +43,7 @@ def test_images_have_a_table_of_what_was_and_was_not_measured():
         "differences": [row | {"system": "lora-mpd", "reference": "base", "supported": True}],
     }  # fmt: skip
     lines = images_table(figures).splitlines()
-    assert "| feature distance: whole image, kernel | 0.200 [0.100, 0.300] | 0.150 [0.100, 0.300] * |" in lines
+    cells = "0.200 [0.100, 0.300] | 0.150 [0.100, 0.300] *"
+    assert f"| feature distance: whole image, kernel | {cells} |" in lines
     assert "| preference: hps_v2.1, score | – | – |" in lines
     assert lines[-1] == "- no value of hps_v2.1: weights: not here"
