@@ -15,6 +15,7 @@ from fairhuman.training.base import (
     AutoencoderSettings,
     BaseSettings,
     DenoiserSettings,
+    load_training,
     train_base,
     training_curves,
 )
@@ -101,6 +102,20 @@ def test_the_trained_pipeline_loads_and_another_run_is_refused(data, tmp_path):
     changed = dataclasses.replace(settings, seed=1)
     with pytest.raises(ValueError, match="seed is 0 there, 1 here"):
         train_base(changed, WORDS, progress=False)
+
+
+def test_a_training_can_be_judged_while_it_goes_on(data, tmp_path):
+    with pytest.raises(FileNotFoundError, match="holds no checkpoint of a UNet"):
+        load_training(tmp_path)
+    folder = train_base(_settings(data, tmp_path / "run"), WORDS, progress=False)
+    pipeline, step = load_training(tmp_path / "run", WORDS)
+    assert step == 6
+    for name in ("unet", "vae", "text_encoder"):
+        kept = getattr(load_base(folder), name).state_dict()
+        for key, value in getattr(pipeline, name).state_dict().items():
+            torch.testing.assert_close(
+                value, kept[key], rtol=1e-3, atol=1e-4
+            )  # the export is in half precision
 
 
 def test_longer_is_another_run_once_the_decay_has_begun(data, tmp_path):

@@ -5,7 +5,7 @@ from fairhuman.training.base._corpus import Corpus
 from fairhuman.training.base._curves import training_curves, write_training
 from fairhuman.training.base._denoiser import train_denoiser
 from fairhuman.training.base._latents import encode_corpus, normalise_latents
-from fairhuman.training.base._recipe import train_base
+from fairhuman.training.base._recipe import load_training, train_base
 from fairhuman.training.base._settings import AutoencoderSettings, BaseSettings, DenoiserSettings
 
 __all__ = [
@@ -14,6 +14,7 @@ __all__ = [
     "Corpus",
     "DenoiserSettings",
     "encode_corpus",
+    "load_training",
     "normalise_latents",
     "train_autoencoder",
     "train_base",

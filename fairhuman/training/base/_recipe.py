@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import os
 import shutil
 from collections.abc import Iterable
 from pathlib import Path
@@ -13,13 +14,16 @@ import torch
 import yaml
 from safetensors.torch import load_file, save_file
 
-from fairhuman.models import build_pipeline, load_base
+from fairhuman.data import HumanFolder
+from fairhuman.models import build_autoencoder, build_pipeline, load_base
 from fairhuman.models._quiet import quiet
+from fairhuman.training._checkpoint import latest_checkpoint, load_checkpoint
 from fairhuman.training._random import START, generator
 from fairhuman.training.base._autoencoder import train_autoencoder
 from fairhuman.training.base._corpus import Corpus
 from fairhuman.training.base._denoiser import take_average, train_denoiser
 from fairhuman.training.base._latents import encode_corpus, normalise_latents
+from fairhuman.training.base._optimizers import Optimizers
 from fairhuman.training.base._settings import BaseSettings
 from fairhuman.training.base._state import Average, load_state
 
@@ -61,10 +65,7 @@ def train_base(settings: BaseSettings, words: Iterable[str] | None = None, progr
     start = started_pipeline(settings)
     torch.set_flush_denormal(True)  # denormal weights slow some processors down many times
     corpus = Corpus.read(settings.data, settings.architecture.image_size)
-    if words is None:
-        from fairhuman.humans import caption_vocabulary
-
-        words = [*caption_vocabulary(), *corpus.captions]
+    words = _words(words, corpus.captions)
     output.mkdir(parents=True, exist_ok=True)
     (output / SETTINGS_FILE).write_text(yaml.safe_dump(settings.to_dict(), sort_keys=False))
     vae = start.vae if start else train_autoencoder(corpus, settings, output / AUTOENCODER, progress)
@@ -118,16 +119,46 @@ def started_pipeline(settings: BaseSettings) -> StableDiffusionXLPipeline | None
     return pipeline
 
 
-def load_snapshot(pipeline: StableDiffusionXLPipeline, settings: BaseSettings) -> int:
-    """Put the averaged weights of the UNet's latest checkpoint into the pipeline; returns its step."""
-    from fairhuman.training.base._optimizers import Optimizers
+def load_training(
+    folder: str | os.PathLike[str], words: Iterable[str] | None = None
+) -> tuple[StableDiffusionXLPipeline, int]:
+    """A pipeline with the averaged weights of a training that still goes on, and the UNet's steps so far.
 
+    Args:
+        folder: The run's folder, as :func:`train_base` makes it; its UNet must have a checkpoint.
+        words: As :func:`train_base` was given them.
+
+    Raises:
+        FileNotFoundError: The folder holds no run, or a run without such a checkpoint.
+    """
+    folder = Path(folder)
+    if latest_checkpoint(folder / DENOISER) is None:
+        raise FileNotFoundError(f"run: {folder} holds no checkpoint of a UNet")
+    settings = BaseSettings.from_yaml(folder / SETTINGS_FILE)
+    vae = build_autoencoder(settings.architecture)
+    stored = load_file(folder / LATENTS)
+    stored.pop("latents")
+    vae.load_state_dict(stored)
+    pipeline = started_pipeline(settings)
+    if pipeline is None:
+        captions = HumanFolder(settings.data, regions=()).captions if words is None else []
+        pipeline = untrained_pipeline(settings, _words(words, captions), vae)
+    pipeline.register_modules(vae=vae)
     modules = [pipeline.unet, pipeline.text_encoder, pipeline.text_encoder_2]
     average = Average(modules, 0.0)
     optimizers = Optimizers(modules[0], modules[1:], settings.denoiser)
-    step = load_state(Path(settings.output) / DENOISER, modules, average, optimizers.all)
+    step = load_state(folder / DENOISER, modules, average, optimizers.all)
     take_average(pipeline, average)
-    return step
+    return pipeline, step
+
+
+def _words(words: Iterable[str] | None, captions: Iterable[str]) -> list[str]:
+    """What the tokenizers keep whole: by default the words of rendered people's captions and of these."""
+    if words is not None:
+        return list(words)
+    from fairhuman.humans import caption_vocabulary
+
+    return [*caption_vocabulary(), *captions]
 
 
 def export(pipeline: StableDiffusionXLPipeline, folder: Path) -> Path:
@@ -185,8 +216,6 @@ def _may_change(path: Path, name: str, there: BaseSettings, here: BaseSettings) 
     part, _, field = name.partition(".")
     if part not in (AUTOENCODER, REFINEMENT, DENOISER) or field not in ("steps", "decay", "whole_steps"):
         return False
-    from fairhuman.training._checkpoint import latest_checkpoint, load_checkpoint
-
     checkpoint = latest_checkpoint(path / part)
     done = load_checkpoint(checkpoint)[0] if checkpoint else 0
     plans = [getattr(settings, part) for settings in (there, here)]
