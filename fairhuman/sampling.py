@@ -15,12 +15,13 @@ import numpy as np
 import torch
 from PIL import Image
 
+from fairhuman.data import HumanFolder, JointTransform, condition_pixels
 from fairhuman.profiles import unknown
 
 if TYPE_CHECKING:
     from diffusers import StableDiffusionXLPipeline
 
-__all__ = ["ImageSample", "read_prompts", "sample", "sample_file", "sample_generator"]
+__all__ = ["ImageSample", "condition_batch", "read_prompts", "sample", "sample_file", "sample_generator"]
 
 logger = logging.getLogger(__name__)
 
@@ -146,29 +147,90 @@ def sample_file(
     out: str | os.PathLike[str],
     *,
     base: str | None = None,
-    lora: str | os.PathLike[str] | None = None,
+    adapter: str | os.PathLike[str] | None = None,
+    conditions: str | os.PathLike[str] | None = None,
+    adapter_scale: float = 1.0,
     **options: Any,
 ) -> Path:
-    """:func:`sample` to a folder, with a base and a LoRA loaded from disk; on a GPU if there is one.
+    """:func:`sample` to a folder, with a base and an adapter loaded from disk; on a GPU if there is one.
 
     Args:
         prompts, out: As for :func:`sample`.
         base: Folder or repository of the base; by default the embedded one.
-        lora: A run's folder or a LoRA file; by default none.
+        adapter: A run's folder, or what it saved; by default none.
+        conditions: A data set whose i-th image has the pose or depth for the i-th prompt, for adapters that
+            read any.
+        adapter_scale: β of Eq. 12.
         options: Further arguments of :func:`sample`.
 
     Returns:
         The folder of the images.
+
+    Raises:
+        ValueError, FileNotFoundError: Conditions that are missing, too few or not read by the adapter; an
+            adapter that does not fit; what :func:`sample` refuses. Nothing is written then.
     """
     from fairhuman.models import load_base
-    from fairhuman.training import load_lora
+    from fairhuman.models.adapters import load_adapter
 
     pipeline = load_base(base, device="cuda" if torch.cuda.is_available() else "cpu")
-    if lora is not None:
-        load_lora(pipeline, lora)
-    origin = {"base": base, "lora": None if lora is None else str(lora)}
-    sample(pipeline, prompts, out, origin=origin, **options)
+    loaded = None if adapter is None else load_adapter(pipeline, adapter)
+    reads = () if loaded is None else loaded.conditions
+    asked = _conditions(conditions, reads, len(prompts))
+    size = options.get("size") or pipeline.unet.config.sample_size * pipeline.vae_scale_factor
+    if loaded is not None:
+        loaded.scale = adapter_scale
+
+    def further(indices: Sequence[int]) -> dict[str, Any]:
+        return {} if asked is None else loaded.arguments(condition_batch(asked, indices, reads, size))
+
+    sample(
+        pipeline if loaded is None else loaded.sampler(),
+        prompts,
+        out,
+        adapter_scale=adapter_scale,
+        further=further,
+        origin={"base": base}
+        | {k: v and str(v) for k, v in (("adapter", adapter), ("conditions", conditions))},
+        **options,
+    )
     return Path(out)
+
+
+def condition_batch(
+    asked: HumanFolder, indices: Sequence[int], names: Sequence[str], size: int
+) -> dict[str, torch.Tensor]:
+    """Condition images of some records, name → shape (count, 3, size, size), values in [0, 1].
+
+    Args:
+        asked: Read with these conditions.
+        indices: Of the records.
+        names: ``pose``, ``depth``.
+        size: Side in pixels; images that are not square are cropped as in training.
+    """
+    transform = JointTransform(size)
+    shown = [transform(asked[index], torch.Generator()) for index in indices]
+    return {
+        name: torch.stack([condition_pixels(name, getattr(one, name)) for one in shown]) / 255
+        for name in names
+    }
+
+
+def _conditions(
+    path: str | os.PathLike[str] | None, names: Sequence[str], prompts: int
+) -> HumanFolder | None:
+    if not names:
+        if path is not None:
+            raise ValueError(f"conditions: this system reads none, found {path}")
+        return None
+    if path is None:
+        raise ValueError(
+            f"conditions: the adapter needs {' and '.join(names)}; name a data set that has them"
+        )
+    folder = HumanFolder(path, (), names)
+    if len(folder) < prompts:
+        raise ValueError(f"conditions: {path} has {len(folder)} images for {prompts} prompts")
+    return folder
 
 
 def sample_generator(seed: int, prompt_index: int) -> torch.Generator:

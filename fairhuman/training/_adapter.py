@@ -18,8 +18,11 @@ __all__ = ["build_adapter", "training_facts"]
 _OPTIONS = {
     "lora": ("rank", "alpha", "targets", "text_encoders", "start"),
     "controlnet": ("conditions", "start"),
+    "controlnet-union": ("conditions", "start"),
+    "t2i-adapter": ("conditions", "start"),
+    "mole": ("rank", "alpha", "targets", "experts", "gates_only", "start"),
 }
-_PLACES = ("data", "output", "heldout", "start")
+_PLACES = ("data", "output", "heldout", "start", "experts")
 
 
 def build_adapter(pipeline: StableDiffusionXLPipeline, settings: TrainSettings) -> Adapter:

@@ -4,11 +4,14 @@ import json
 import subprocess
 import sys
 
+import numpy as np
 import pytest
+import torch
 from typer.testing import CliRunner
 
 from fairhuman.__main__ import app
-from fairhuman.training import Run
+from fairhuman.models import load_base
+from fairhuman.training import Run, load_lora
 
 
 def invoke(*words):
@@ -33,21 +36,60 @@ def test_changes_take_precedence_over_the_file(run):
 def test_sample_from_a_prompt_file(run, base, tmp_path):
     prompts = tmp_path / "prompts.txt"
     prompts.write_text("a man\na woman\na person\n")
-    words = ("--base", base, "--lora", run.directory, "--scale", 0.5, "--steps", 1, "--limit", 2)
+    words = ("--base", base, "--adapter", run.directory, "--scale", 0.5, "--steps", 1, "--limit", 2)
     done = invoke("sample", prompts, tmp_path / "out", *words, "--seed", 1, "--seed", 2)
     assert done.exit_code == 0, done.output
     lines = [json.loads(line) for line in (tmp_path / "out/metadata.jsonl").read_text().splitlines()]
     assert [(line["text"], line["seed"]) for line in lines] == [
         ("a man", 1), ("a woman", 1), ("a man", 2), ("a woman", 2)
     ]  # fmt: skip
-    assert {line["lora"] for line in lines} == {str(run.directory)}
+    assert {line["adapter"] for line in lines} == {str(run.directory)}
     other = invoke("sample", prompts, tmp_path / "out", "--base", base, "--steps", 1, "--limit", 2)
     assert isinstance(other.exception, ValueError) and "holds other samples" in str(other.exception)
+
+
+def test_sample_with_conditions_of_a_data_set(base, people, tmp_path):
+    words = ("--data", people, "--base", base, "--steps", 1, "--set", "resolution=64")
+    done = invoke("train", "t2i-adapter", *words, "--output", tmp_path / "t2i")
+    assert done.exit_code == 0, done.output
+    shared = (people / "metadata.jsonl", tmp_path / "out", "--base", base, "--steps", 1, "--limit", 2)
+    given = ("--adapter", tmp_path / "t2i", "--guidance", 1.5)
+    for wrong, words in (((), "needs pose and depth"), (("--conditions", tmp_path), "metadata.jsonl")):
+        assert words in str(invoke("sample", *shared, *given, *wrong).exception)
+    assert "reads none" in str(invoke("sample", *shared, "--conditions", people).exception)
+    assert not (tmp_path / "out").exists()
+    done = invoke("sample", *shared, *given, "--conditions", people)
+    assert done.exit_code == 0, done.output
+    assert len(list((tmp_path / "out/images").iterdir())) == 2
+
+
+def test_a_fused_lora_draws_what_the_unfused_one_does(run, base, tmp_path):
+    done = invoke("fuse", run.directory, tmp_path / "fused", "--base", base, "--scale", 0.5)
+    assert done.exit_code == 0, done.output
+    options = {"num_inference_steps": 2, "output_type": "np"}
+
+    def image(pipeline, **further):
+        made = pipeline("a man", generator=torch.Generator().manual_seed(0), **options, **further)
+        return made.images[0]
+
+    fused, unfused = load_base(tmp_path / "fused"), load_base(base)
+    plain = image(unfused)
+    load_lora(unfused, run.directory)
+    expected = image(unfused, cross_attention_kwargs={"scale": 0.5})
+    np.testing.assert_allclose(image(fused), expected, atol=1e-5)
+    assert np.abs(expected - plain).max() > 1e-4
+    kinds = [type(module) for module in fused.unet.modules()]
+    assert kinds == [type(module) for module in load_base(base).unet.modules()]  # nothing more to compute
+    assert "merged" in (tmp_path / "fused/README.md").read_text()
+    again = invoke("fuse", run.directory, tmp_path / "fused", "--base", base)
+    assert "must be absent or an empty folder" in str(again.exception)
 
 
 @pytest.mark.parametrize(
     ("words", "message"),
     [
+        (("fuse", "nowhere", "out"), "holds no trained adapter"),
+        (("train", "controlnet", "--data", "d", "--output", "o", "--set", "rank=4"), "not for controlnet"),
         (("train", "lora", "--set", "steps"), "--set: must be NAME=VALUE"),
         (("train", "lora", "--data", "nowhere"), "'output' is missing"),
         (("train", "lora", "absent.yaml"), "absent.yaml"),

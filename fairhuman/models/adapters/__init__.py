@@ -1,12 +1,26 @@
 """Adapters on a frozen base, each behind one interface."""
 
-from collections.abc import Mapping
-
 from fairhuman.models.adapters._controlnet import ControlNet
 from fairhuman.models.adapters._interface import Adapter, NoisedBatch
+from fairhuman.models.adapters._load import ADAPTERS, adapter_kind, load_adapter
 from fairhuman.models.adapters._lora import ATTENTION, LORA_FILE, LoRA, load_lora
+from fairhuman.models.adapters._mole import TRANSFORMER, MoLE
+from fairhuman.models.adapters._t2i import T2I
+from fairhuman.models.adapters._union import ControlNetUnion
 
-ADAPTERS: Mapping[str, type[Adapter]] = {kind.kind: kind for kind in (LoRA, ControlNet)}
-"""Kind → class."""
-
-__all__ = ["ADAPTERS", "ATTENTION", "LORA_FILE", "Adapter", "ControlNet", "LoRA", "NoisedBatch", "load_lora"]
+__all__ = [
+    "ADAPTERS",
+    "ATTENTION",
+    "LORA_FILE",
+    "TRANSFORMER",
+    "T2I",
+    "Adapter",
+    "ControlNet",
+    "ControlNetUnion",
+    "LoRA",
+    "MoLE",
+    "NoisedBatch",
+    "adapter_kind",
+    "load_adapter",
+    "load_lora",
+]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from abc import abstractmethod
 from collections.abc import Mapping, Sequence
@@ -12,6 +13,7 @@ import torch
 from torch import Tensor
 
 from fairhuman.data import CONDITIONS, condition_image
+from fairhuman.models._quiet import quiet
 from fairhuman.models.adapters._card import write_card
 from fairhuman.models.adapters._files import written_whole
 from fairhuman.models.adapters._interface import Adapter
@@ -21,7 +23,7 @@ if TYPE_CHECKING:
 
 __all__ = ["BesideUNet"]
 
-_FILE = "diffusion_pytorch_model.safetensors"
+_FILE, _ABOUT = "diffusion_pytorch_model.safetensors", "conditions.json"
 
 
 class BesideUNet(Adapter):
@@ -59,23 +61,33 @@ class BesideUNet(Adapter):
         else:
             self.network = self.read(Path(start))
             self.check()
-        self.network.to(pipeline.unet.device, torch.float32).requires_grad_(True)
+        with quiet():
+            self.network.to(pipeline.unet.device, torch.float32).requires_grad_(True)
 
     @classmethod
     def load(
         cls,
         pipeline: StableDiffusionXLPipeline,
         path: str | os.PathLike[str],
-        conditions: Sequence[str] = CONDITIONS,
+        conditions: Sequence[str] | None = None,
     ) -> BesideUNet:
         """A trained adapter for sampling, in the type of the base.
+
+        Args:
+            pipeline: The base it was trained on.
+            path: A run's folder or the network's own.
+            conditions: Condition images that it reads; by default those it was trained with.
 
         Raises:
             FileNotFoundError: No such adapter, or a run that is not complete.
             ValueError: It does not fit this base.
         """
+        if conditions is None:
+            about = cls.place(Path(path)) / _ABOUT
+            conditions = json.loads(about.read_text())["conditions"] if about.is_file() else CONDITIONS
         adapter = cls(pipeline, conditions=conditions, start=path)
-        adapter.network.to(pipeline.unet.dtype).requires_grad_(False).eval()
+        with quiet():
+            adapter.network.to(pipeline.unet.dtype).requires_grad_(False).eval()
         return adapter
 
     @classmethod
@@ -97,9 +109,14 @@ class BesideUNet(Adapter):
         """
 
     @classmethod
+    def place(cls, path: Path) -> Path:
+        """The network's folder, which may be that of a run."""
+        return path / cls.folder if (path / cls.folder).is_dir() else path
+
+    @classmethod
     def read(cls, path: Path) -> ModelMixin:
         """The network in a run's folder, or in a folder of its own."""
-        folder = path / cls.folder if (path / cls.folder).is_dir() else path
+        folder = cls.place(path)
         if not (folder / _FILE).is_file():
             raise FileNotFoundError(f"{cls.kind}: no such file: {folder / _FILE}")
         return cls.model().from_pretrained(str(folder), use_safetensors=True)
@@ -120,6 +137,7 @@ class BesideUNet(Adapter):
         with written_whole(folder, self.folder) as partial:
             self.network.save_pretrained(partial / self.folder)
             write_card(partial / self.folder, self, facts)
+            (partial / self.folder / _ABOUT).write_text(json.dumps({"conditions": self.conditions}) + "\n")
         return folder / self.folder / _FILE
 
     def checkpoint_gradients(self) -> None:

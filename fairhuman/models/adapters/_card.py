@@ -16,8 +16,8 @@ __all__ = ["write_card"]
 _NAMES = {
     "lora": "LoRA",
     "controlnet": "ControlNet",
-    "union": "ControlNet-Union",
-    "t2i": "T2I-Adapter",
+    "controlnet-union": "ControlNet-Union",
+    "t2i-adapter": "T2I-Adapter",
     "mole": "MoLE",
 }
 _USE = {
@@ -33,13 +33,13 @@ from diffusers import ControlNetModel, StableDiffusionXLControlNetPipeline
 controlnet = ControlNetModel.from_pretrained(THIS_FOLDER)
 pipe = StableDiffusionXLControlNetPipeline.from_pretrained(BASE, controlnet=controlnet)
 image = pipe("a person waving", image=condition, controlnet_conditioning_scale=0.5).images[0]""",
-    "union": """\
+    "controlnet-union": """\
 from diffusers import ControlNetUnionModel, StableDiffusionXLControlNetUnionPipeline
 
 controlnet = ControlNetUnionModel.from_pretrained(THIS_FOLDER)
 pipe = StableDiffusionXLControlNetUnionPipeline.from_pretrained(BASE, controlnet=controlnet)
 image = pipe("a person waving", control_image=[pose, depth], control_mode=[0, 1]).images[0]""",
-    "t2i": """\
+    "t2i-adapter": """\
 from diffusers import StableDiffusionXLAdapterPipeline, T2IAdapter
 
 adapter = T2IAdapter.from_pretrained(THIS_FOLDER)
@@ -73,7 +73,7 @@ def write_card(folder: Path, adapter: Adapter, facts: Mapping[str, Any]) -> Path
         header["base_model"] = str(base)
     count = sum(parameter.numel() for parameter in adapter.parameters.values())
     what = {("pose",): "the pose", ("depth",): "the depth"}.get(adapter.conditions, "the pose over the depth")
-    if adapter.kind == "union":
+    if adapter.kind == "controlnet-union":
         what = " and, in an image of its own, ".join(f"the {name}" for name in adapter.conditions)
     rows = "\n".join(f"| {name} | {_shown(value)} |" for name, value in facts.items())
     text = f"""---

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
+from safetensors import SafetensorError
 from torch import Tensor
 
 from fairhuman.models.adapters._card import write_card
@@ -18,7 +19,7 @@ from fairhuman.models.adapters._interface import Adapter, NoisedBatch
 if TYPE_CHECKING:
     from diffusers import StableDiffusionXLPipeline
 
-__all__ = ["ATTENTION", "LORA_FILE", "LoRA", "load_lora"]
+__all__ = ["ATTENTION", "LORA_FILE", "LoRA", "load_lora", "read_lora"]
 
 LORA_FILE = "pytorch_lora_weights.safetensors"
 ATTENTION = ("to_q", "to_k", "to_v", "to_out.0")
@@ -158,6 +159,40 @@ def load_lora(pipeline: StableDiffusionXLPipeline, path: str | os.PathLike[str],
     except (RuntimeError, ValueError, KeyError) as error:
         pipeline.unload_lora_weights()
         raise ValueError(f"LoRA: {file} does not fit this base: {error}") from error
+
+
+def read_lora(path: Path) -> tuple[dict[str, Tensor], float | None]:
+    """The UNet's part of a LoRA on disk, without a pipeline to put it on.
+
+    Args:
+        path: A run's folder or a safetensors file.
+
+    Returns:
+        Layer, ``.lora_A.weight`` or ``.lora_B.weight`` → tensor; and alpha, ``None`` if the file has none.
+
+    Raises:
+        FileNotFoundError: No such file.
+        ValueError: It is no LoRA, or not on the UNet alone.
+    """
+    from diffusers import StableDiffusionXLPipeline
+
+    file = _file(path)
+    try:
+        state, _, metadata = StableDiffusionXLPipeline.lora_state_dict(
+            str(file.parent), weight_name=file.name, use_safetensors=True, return_lora_metadata=True
+        )
+    except (ValueError, SafetensorError) as error:
+        raise ValueError(f"LoRA: cannot read {file}: {error}") from error
+    short = {"lora.down": "lora_A", "lora.up": "lora_B"}
+    found = {}
+    for name, tensor in state.items():
+        part, _, key = name.partition(".")
+        if part != "unet":
+            raise ValueError(f"LoRA: {file} also changes {part}; only the UNet's layers can be used here")
+        for old, new in short.items():
+            key = key.replace(f".{old}.weight", f".{new}.weight")
+        found[key] = tensor
+    return found, (metadata or {}).get("unet.lora_alpha")
 
 
 def _file(path: Path) -> Path:

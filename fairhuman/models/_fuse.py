@@ -1,0 +1,71 @@
+"""Merging a LoRA into a base: the result is a base like any other and costs nothing more at inference."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from pathlib import Path
+
+from fairhuman.models._base import load_base
+from fairhuman.models._quiet import quiet
+
+__all__ = ["fuse"]
+
+_CARD = """---
+library_name: diffusers
+tags: [fairhuman, stable-diffusion-xl]
+---
+
+# A Stable Diffusion XL pipeline with a LoRA merged in
+
+Base: {base}. LoRA: {lora}, at strength {scale:g}. What was merged cannot be taken out or weighed anew.
+It is subject to the base's own licence and limits.
+"""
+
+
+def fuse(
+    lora: str | os.PathLike[str],
+    out: str | os.PathLike[str],
+    *,
+    base: str | os.PathLike[str] | None = None,
+    scale: float = 1.0,
+) -> Path:
+    """Add β·B A to the base's weights and save the whole pipeline.
+
+    Args:
+        lora: A run's folder or a LoRA file.
+        out: Folder for the new base: absent or empty. It appears whole or not at all.
+        base: The base the LoRA was trained on; ``None`` is the embedded one.
+        scale: β of Eq. 12.
+
+    Returns:
+        The folder, which :func:`load_base` and plain diffusers read.
+
+    Raises:
+        FileNotFoundError: No such LoRA or base.
+        ValueError: Another kind of adapter, a LoRA for another base, or a folder that holds something.
+    """
+    from fairhuman.models.adapters import LoRA, adapter_kind, load_lora
+
+    kind = adapter_kind(lora)
+    if kind is not LoRA:
+        raise ValueError(f"fuse: only a LoRA can be merged into a base, {lora} is a {kind.kind}")
+    out = Path(out)
+    if out.exists() and (not out.is_dir() or any(out.iterdir())):
+        raise ValueError(f"out: must be absent or an empty folder, {out} is not")
+    pipeline = load_base(base)
+    load_lora(pipeline, lora)
+    pipeline.fuse_lora(lora_scale=scale)
+    pipeline.unload_lora_weights()
+    out.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=out.parent, prefix=".partial-") as partial, quiet():
+        whole = Path(partial) / "base"
+        pipeline.save_pretrained(whole, safe_serialization=True)
+        told = {
+            "base": base or "the miniature embedded in fairhuman",
+            "lora": Path(lora).name,
+            "scale": scale,
+        }
+        (whole / "README.md").write_text(_CARD.format(**told), encoding="utf-8")
+        whole.replace(out)
+    return out

@@ -1,0 +1,79 @@
+"""T2I-Adapter: a small network that turns a picture into additions to the UNet (Mou et al., 2023)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor
+
+from fairhuman.models.adapters._beside import BesideUNet
+from fairhuman.models.adapters._interface import NoisedBatch
+
+if TYPE_CHECKING:
+    from diffusers import DiffusionPipeline, StableDiffusionXLPipeline, T2IAdapter
+
+__all__ = ["T2I"]
+
+_DOWNSCALE = 16
+
+
+class T2I(BesideUNet):
+    """Reads the picture alone, once an image: neither the noised latent nor the time. Unlike a ControlNet it
+    does not start as the base: its last layers are not zero. Additions are those of the architecture
+    ``full_adapter_xl``, at half the latent's size for the first two levels and a quarter beyond."""
+
+    kind = "t2i-adapter"
+    folder = "t2i-adapter"
+    weights = "t2i-adapter/diffusion_pytorch_model.safetensors"
+    network: T2IAdapter
+
+    @classmethod
+    def model(cls) -> type[T2IAdapter]:
+        from diffusers import T2IAdapter
+
+        return T2IAdapter
+
+    @classmethod
+    def build(cls, pipeline: StableDiffusionXLPipeline) -> T2IAdapter:
+        return cls.model()(
+            in_channels=3,
+            channels=_channels(pipeline.unet.config.block_out_channels),
+            num_res_blocks=2,
+            downscale_factor=_DOWNSCALE,
+            adapter_type="full_adapter_xl",
+        )
+
+    def check(self) -> None:
+        there, here = list(self.network.config.channels), _channels(self.unet.config.block_out_channels)
+        if there != here:
+            raise ValueError(
+                f"{self.kind}: was trained for another base: channels is {there} there, {here} here"
+            )
+
+    def predict(self, batch: NoisedBatch) -> Tensor:
+        features = self.network(self.picture(batch.conditions))
+        added = [(self.scale * feature).to(self.unet.dtype) for feature in features]
+        return batch.predict(self.unet, down_intrablock_additional_residuals=added)
+
+    def sampler(self) -> DiffusionPipeline:
+        from diffusers import StableDiffusionXLAdapterPipeline
+
+        return StableDiffusionXLAdapterPipeline(
+            **self.pipeline.components, adapter=self.network, add_watermarker=False
+        )
+
+    def arguments(self, conditions: Mapping[str, Tensor]) -> dict[str, Any]:
+        return {"image": self.picture(conditions), "adapter_conditioning_scale": self.scale}
+
+    def checkpoint_gradients(self) -> None:
+        # The network is small and has no such switch; what it is trained through has.
+        self.unet.enable_gradient_checkpointing()
+        self.unet.train()
+        self.network.train(torch.is_grad_enabled())
+
+
+def _channels(levels: tuple[int, ...]) -> list[int]:
+    """Channels of the four additions: one a level, and the last level's again for the middle."""
+    return [*levels, *[levels[-1]] * (4 - len(levels))]

@@ -1,0 +1,96 @@
+"""ControlNet-Union: one control network for pictures of several kinds, each told apart by its mode."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor
+
+from fairhuman.models.adapters._beside import BesideUNet
+from fairhuman.models.adapters._controlnet import check_encoder
+from fairhuman.models.adapters._interface import NoisedBatch
+
+if TYPE_CHECKING:
+    from diffusers import ControlNetUnionModel, DiffusionPipeline, StableDiffusionXLPipeline
+
+__all__ = ["ControlNetUnion"]
+
+_MODES = {"pose": 0, "depth": 1}
+"""Places among the six kinds of picture of the published network."""
+_PICTURE_CHANNELS, _HEADS = 320, 8
+"""Width and heads of the transformer that joins pictures, for SDXL's first level of 320 channels."""
+
+
+class ControlNetUnion(BesideUNet):
+    """Pose and depth as pictures of their own, joined by a small transformer. Starts as the base."""
+
+    kind = "controlnet-union"
+    folder = "controlnet-union"
+    weights = "controlnet-union/diffusion_pytorch_model.safetensors"
+    network: ControlNetUnionModel
+
+    @classmethod
+    def model(cls) -> type[ControlNetUnionModel]:
+        from diffusers import ControlNetUnionModel
+
+        return ControlNetUnionModel
+
+    @classmethod
+    def build(cls, pipeline: StableDiffusionXLPipeline) -> ControlNetUnionModel:
+        network = cls.model().from_unet(pipeline.unet)
+        width = pipeline.unet.config.block_out_channels[0]
+        if width == _PICTURE_CHANNELS:
+            return network
+        # `from_unet` has SDXL's width in the transformer, whatever that of the UNet.
+        heads = next(count for count in range(_HEADS, 0, -1) if width % count == 0)
+        config = {name: value for name, value in network.config.items() if not name.startswith("_")}
+        config |= {"num_trans_channel": width, "num_proj_channel": width, "num_trans_head": heads}
+        fitting = cls.model()(**config)
+        copied = {
+            name: tensor
+            for name, tensor in network.state_dict().items()
+            if tensor.shape == fitting.state_dict()[name].shape
+        }
+        fitting.load_state_dict(copied, strict=False)
+        return fitting
+
+    def check(self) -> None:
+        check_encoder(self)
+
+    def predict(self, batch: NoisedBatch) -> Tensor:
+        kind, modes = self.network.dtype, [_MODES[name] for name in self.conditions]
+        which = torch.zeros(len(batch.noisy), self.network.config.num_control_type)
+        which[:, modes] = 1
+        down, middle = self.network(
+            batch.noisy.to(kind),
+            batch.timesteps,
+            encoder_hidden_states=batch.tokens.to(kind),
+            controlnet_cond=[batch.conditions[name].to(batch.noisy.device, kind) for name in self.conditions],
+            control_type=which.to(batch.noisy.device, kind),
+            control_type_idx=modes,
+            conditioning_scale=self.scale,
+            added_cond_kwargs={"text_embeds": batch.pooled, "time_ids": batch.time_ids},
+            return_dict=False,
+        )
+        return batch.predict(
+            self.unet,
+            down_block_additional_residuals=[tensor.to(self.unet.dtype) for tensor in down],
+            mid_block_additional_residual=middle.to(self.unet.dtype),
+        )
+
+    def sampler(self) -> DiffusionPipeline:
+        from diffusers import StableDiffusionXLControlNetUnionPipeline
+
+        return StableDiffusionXLControlNetUnionPipeline(
+            **self.pipeline.components, controlnet=self.network, add_watermarker=False
+        )
+
+    def arguments(self, conditions: Mapping[str, Tensor]) -> dict[str, Any]:
+        pictures = [conditions[name].to(self.network.device, self.network.dtype) for name in self.conditions]
+        return {
+            "control_image": pictures,
+            "control_mode": [_MODES[name] for name in self.conditions],
+            "controlnet_conditioning_scale": self.scale,
+        }

@@ -1,0 +1,167 @@
+"""Options of the loop: each against a reference, or by what it must not change."""
+
+import numpy as np
+import pytest
+import torch
+from diffusers import FlowMatchEulerDiscreteScheduler
+from people import write_folder, write_metadata
+from safetensors.torch import load_file
+
+from fairhuman.models import load_base
+from fairhuman.training import Run, TrainSettings, train
+from fairhuman.training import _loop as loop
+
+
+def same(first, second, **tolerance):
+    mine, other = load_file(first.weights), load_file(second.weights)
+    for name, tensor in mine.items():
+        torch.testing.assert_close(tensor, other[name], **tolerance)
+
+
+@pytest.mark.parametrize("strategy", ["ls", "mpd"])
+@pytest.mark.parametrize("reduction", ["image", "mask"])
+def test_parts_of_a_step_are_the_step(values, tmp_path, strategy, reduction):
+    """Images without a hand make the parts unlike: an average of averages would differ."""
+    entries = write_folder(tmp_path / "some", count=6, size=(64, 64))
+    for entry in entries[::2]:
+        entry["hand_mask_file_name"] = None
+    write_metadata(tmp_path / "some", entries)
+    common = values | {"steps": 2, "batch_size": 4, "data": str(tmp_path / "some"), "optimizer": "adam"}
+    common |= {"strategy": strategy, "reduction": reduction}
+    whole = train(TrainSettings(**common))
+    parts = train(TrainSettings(**common | {"output": str(tmp_path / "parts")}, accumulation=4))
+    for one, other in zip(whole.log, parts.log, strict=True):
+        for name in one["losses"]:
+            assert one["losses"][name] == pytest.approx(other["losses"][name], rel=1e-5)
+            assert one["weights"][name] == pytest.approx(other["weights"][name], rel=1e-3)
+    same(whole, parts, rtol=1e-2, atol=1e-4)
+
+
+def test_the_rate_follows_its_schedule(values):
+    run = train(TrainSettings(**values, schedule="cosine", warmup=2))
+    rates = np.array([line["learning_rate"] for line in run.log]) / values["learning_rate"]
+    np.testing.assert_allclose(rates[:3], [0, 0.5, 1])
+    np.testing.assert_allclose(rates[2:], 0.5 * (1 + np.cos(np.pi * np.arange(4) / 4)))
+
+
+def test_a_rate_of_zero_moves_nothing(values, base):
+    one = train(TrainSettings(**values | {"steps": 2, "weight_decay": 0.0}, warmup=1))
+    assert one.log[0]["learning_rate"] == 0
+    trainer = loop._Trainer(Run(one.directory, one.settings), loop.get_strategy("mpd"),
+                            loop.HumanFolder(one.settings.data), None)  # fmt: skip
+    before = {name: p.detach().clone() for name, p in trainer.parameters.items()}
+    trainer.advance()
+    assert all(torch.equal(before[name], p) for name, p in trainer.parameters.items())
+
+
+def test_seconds_end_a_run_and_resuming_counts_them(values):
+    run = train(TrainSettings(**values | {"steps": 10_000}, seconds=0.3, checkpoint_every=1))
+    spent = [line["seconds"] for line in run.log]
+    assert 1 <= len(spent) < 10_000 and sum(spent[:-1]) < 0.3 <= sum(spent) + 1e-3
+    run.weights.unlink()
+    again = train(TrainSettings(**values | {"steps": 10_000}, seconds=0.3, checkpoint_every=1))
+    assert again.complete and len(again.log) == len(spent)
+
+
+def test_min_snr_weighs_each_image(values, people):
+    plain, weighed = (
+        loop._Trainer(Run(loop.Path("x"), settings), loop.get_strategy("ls"), loop.HumanFolder(people), None)
+        for settings in (TrainSettings(**values), TrainSettings(**values, min_snr=5.0))
+    )
+    examples = plain.draw(0)
+    ((batch, none),) = plain.parts(examples)
+    ((_, weights),) = weighed.parts(examples)
+    with torch.no_grad():
+        prediction = plain.adapter.predict(batch)
+        found = weighed.losses(batch, weights, None)
+    share = plain.examples.scheduler.alphas_cumprod[[e.timestep for e in examples]]
+    snr = share / (1 - share)
+    errors = (prediction - batch.target).square().mean(dim=(1, 2, 3))
+    expected = (errors * snr.clamp(max=5) / (snr + 1)).mean()  # v-prediction
+    assert none is None
+    torch.testing.assert_close(found["global"], expected, rtol=1e-4, atol=1e-7)
+
+
+def test_a_noise_offset_moves_the_noise_only(values, people):
+    plain, offset = (
+        loop._Trainer(Run(loop.Path("x"), settings), loop.get_strategy("ls"), loop.HumanFolder(people), None)
+        for settings in (TrainSettings(**values), TrainSettings(**values, noise_offset=0.1))
+    )
+    for mine, theirs in zip(plain.draw(0), offset.draw(0), strict=True):
+        assert torch.equal(mine.latents, theirs.latents) and mine.timestep == theirs.timestep
+        moved = theirs.noise - mine.noise
+        torch.testing.assert_close(moved, moved[:, :1, :1].expand_as(moved))
+        assert moved.abs().max() > 1e-3
+
+
+@pytest.mark.parametrize("kind", ["epsilon", "flow"])
+def test_bases_of_other_targets_train(values, base, tmp_path, kind):
+    pipeline = load_base(base)
+    if kind == "flow":
+        pipeline.scheduler = FlowMatchEulerDiscreteScheduler()
+    else:
+        pipeline.scheduler.register_to_config(prediction_type="epsilon", rescale_betas_zero_snr=False)
+    pipeline.save_pretrained(tmp_path / "base")
+    given = values | {"base": str(tmp_path / "base"), "heldout": values["data"], "heldout_draws": 2}
+    run = train(TrainSettings(**given | {"steps": 12}))
+    first, last = (np.mean(run.heldout[place]["errors"]["global"]) for place in (0, -1))
+    assert last < first
+    if kind == "flow":
+        with pytest.raises(ValueError, match="trained by flow matching"):
+            train(TrainSettings(**given | {"output": str(tmp_path / "x")}, min_snr=5.0))
+        assert not (tmp_path / "x").exists()
+
+
+def test_float16_weighs_unscaled_gradients_and_skips_what_overflows(values, tmp_path):
+    """Weights as in float32, whatever the loss scale; a scale too large is halved until steps are finite."""
+    exact = train(TrainSettings(**values | {"steps": 1}))
+    half = train(TrainSettings(**values | {"output": str(tmp_path / "half"), "steps": 8}, precision="fp16"))
+    finite = [line for line in half.log if line["finite"]]
+    assert finite and all(tensor.dtype == torch.float32 for tensor in load_file(half.weights).values())
+    if half.log[0]["finite"]:
+        for name, weight in exact.log[0]["weights"].items():
+            assert half.log[0]["weights"][name] == pytest.approx(weight, rel=0.05)
+
+
+def test_validation_samples_change_nothing_else(values, tmp_path):
+    given = values | {"steps": 2, "heldout": values["data"], "heldout_draws": 1}
+    plain = train(TrainSettings(**given))
+    watched = train(
+        TrainSettings(**given | {"output": str(tmp_path / "other")}, sample_every=1, sample_count=2)
+    )
+    names = sorted(str(path.relative_to(watched.directory / "samples"))
+                   for path in (watched.directory / "samples").rglob("*.png"))  # fmt: skip
+    assert names == [f"step-00000{step}/00{index}.png" for step in (1, 2) for index in (0, 1)]
+    same(plain, watched, rtol=0, atol=0)
+
+
+def test_control_networks_draw_validation_samples(values, tmp_path):
+    given = {name: value for name, value in values.items() if name != "rank"}
+    given |= {"steps": 1, "heldout": values["data"], "heldout_draws": 1, "sample_every": 1}
+    run = train(TrainSettings(**given, adapter="controlnet", sample_count=1))
+    assert (run.directory / "samples/step-000001/000.png").is_file()
+
+
+def test_a_tracker_that_is_not_installed_is_named(values, tmp_path, monkeypatch):
+    monkeypatch.setattr("accelerate.utils.is_wandb_available", lambda: False)
+    with pytest.raises(ImportError, match="tracker: wandb is not installed; pip install wandb"):
+        train(TrainSettings(**values, tracker="wandb"))
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"accumulation": 3}, "accumulation: must divide batch_size = 4, got 3"),
+        ({"warmup": 1000}, "warmup: must be below steps = 1000"),
+        ({"seconds": 5.0, "schedule": "cosine"}, "schedule: 'cosine' ends at the last step"),
+        ({"sample_every": 5}, "sample_every: validation samples need captions; set heldout"),
+        ({"min_snr": 0}, "min_snr: must be > 0"),
+        ({"noise_offset": -0.1}, "noise_offset: must be ≥ 0"),
+        ({"schedule": "cosin"}, "did you mean 'cosine'"),
+        ({"tracker": "tensorbord"}, "did you mean 'tensorboard'"),
+    ],
+)
+def test_contradictions_are_refused(change, words):
+    with pytest.raises(ValueError, match=words):
+        TrainSettings(data="people", output="run", **change)
