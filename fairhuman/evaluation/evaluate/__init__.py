@@ -1,7 +1,7 @@
 """Anyone's images by every metric there is: tidy rows for a file, a table for the terminal."""
 
 from fairhuman.evaluation.evaluate._evaluate import EvaluateSettings, evaluate_folders, evaluate_images
-from fairhuman.evaluation.evaluate._sets import ImageSets, read_sets
+from fairhuman.evaluation.evaluate._sets import ImageSets, paired_sets, read_sets
 from fairhuman.evaluation.evaluate._terminal import terminal_tables
 
 __all__ = [
@@ -9,6 +9,7 @@ __all__ = [
     "ImageSets",
     "evaluate_folders",
     "evaluate_images",
+    "paired_sets",
     "read_sets",
     "terminal_tables",
 ]

@@ -10,7 +10,7 @@ from pathlib import Path
 from fairhuman.data._record import read_record
 from fairhuman.evaluation.intake import Intake, inspect_images, list_images
 
-__all__ = ["ImageSets", "read_sets"]
+__all__ = ["ImageSets", "paired_sets", "read_sets"]
 
 _LISTING = "metadata.jsonl"
 
@@ -85,6 +85,30 @@ def read_sets(
         kept=kept,
         intakes=intakes,
         paired=paired,
+    )
+
+
+def paired_sets(images: Mapping[str, Sequence[str | os.PathLike[str]]], prompts: Sequence[str]) -> ImageSets:
+    """Systems whose i-th images were made for the i-th prompt, every file of which must be good.
+
+    Args:
+        images: System to its files; the first is what the others are compared with.
+        prompts: The prompts.
+
+    Raises:
+        FileNotFoundError: A file that is not there.
+        ValueError: No system, other numbers of images than prompts, or a file that cannot be judged.
+    """
+    counts = {name: len(paths) for name, paths in images.items()}
+    if not counts or set(counts.values()) != {len(prompts)}:
+        raise ValueError(f"images: must be one a prompt ({len(prompts)}), found {counts}")
+    intakes = {name: inspect_images(paths) for name, paths in images.items()}
+    return ImageSets(
+        images={name: intake.require_all() for name, intake in intakes.items()},
+        prompts={name: list(prompts) for name in images},
+        kept={name: list(range(len(prompts))) for name in images},
+        intakes=intakes,
+        paired=len(counts) > 1,
     )
 
 
