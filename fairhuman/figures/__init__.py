@@ -5,7 +5,7 @@ A drawing function takes a result's figures and returns a Matplotlib figure with
 """
 
 # Each module that holds drawings registers them when it is imported.
-from ._base import base_training_figure
+from ._base import base_detection_figure, base_progress_figure, base_training_figure
 from ._derivation import (
     condition_figure,
     dimension_figure,
@@ -42,6 +42,8 @@ __all__ = [
     "Drawing",
     "annotation_figure",
     "areas_figure",
+    "base_detection_figure",
+    "base_progress_figure",
     "base_training_figure",
     "boxes_figure",
     "colour",

@@ -25,6 +25,8 @@ COLOURS: Mapping[str, str] = MappingProxyType(
         "closed_form": _GREEN,
         "base": _GREY,
         "renders": _BLACK,
+        "reconstructions": _GREEN,
+        "samples": _VERMILLION,
     }
 )
 
