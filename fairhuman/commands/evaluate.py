@@ -24,6 +24,9 @@ def evaluate(
         list[str] | None,
         typer.Option(help="Folder of published files: hps_v2.1=…, image_reward=… or clip_score=…"),
     ] = None,
+    inception: Annotated[
+        Path | None, typer.Option(help="File of Inception's published weights, for FID and KID.")
+    ] = None,
     download: Annotated[bool, typer.Option(help="Fetch these weights, about 2 GB each, if absent.")] = False,
     device: Annotated[str, typer.Option(help="Where preference models compute: cpu, cuda.")] = "cpu",
     threshold: Annotated[float, typer.Option(help="Least score of what is found.")] = 0.5,
@@ -54,6 +57,7 @@ def evaluate(
         posed=posed,
         threshold=threshold,
         weights=_assignments(weights or []),
+        inception=None if inception is None else str(inception),
         download=download,
         device=device,
         workers=workers,

@@ -15,6 +15,7 @@ from fairhuman.evaluation.evaluate._differences import differences
 from fairhuman.evaluation.evaluate._features import LazyImages, view_features
 from fairhuman.evaluation.evaluate._posed import posed_rows
 from fairhuman.evaluation.evaluate._sets import ImageSets, read_sets
+from fairhuman.evaluation.inception import InceptionFeatures
 from fairhuman.evaluation.intake import Intake
 from fairhuman.evaluation.preference import SCORERS, preference_estimates, preference_scores
 from fairhuman.evaluation.reader import AttributeReader
@@ -38,6 +39,7 @@ class EvaluateSettings:
             places and in crops, and poses compared.
         threshold: Least score of a face, palm, hand and body, in [0, 1].
         weights: Metric to the folder of its published files; by default the hub's cache.
+        inception: File of Inception's published weights, for FID and KID; without it there are none.
         download: Fetch from the hub what its cache lacks.
         device: Where the preference models compute.
         workers: Processes of the detectors, at least 1.
@@ -51,6 +53,7 @@ class EvaluateSettings:
     posed: bool = False
     threshold: float = 0.5
     weights: Mapping[str, str] = field(default_factory=dict)
+    inception: str | None = None
     download: bool = False
     device: str = "cpu"
     workers: int = 1
@@ -145,11 +148,16 @@ def evaluate_images(
     """
     settings = EvaluateSettings() if settings is None else settings
     reader = AttributeReader.load()
+    inception = None
+    if settings.inception is not None:
+        inception = InceptionFeatures.load(settings.inception, settings.device)
     sure = {"level": settings.level, "seed": settings.seed}
     wanted = set(settings.groups)
     base = None
     if reference is not None and "distance" in wanted:
-        base = view_features(reader, reference, detect(reference, **settings.detecting))
+        seen = detect(reference, **settings.detecting)
+        base = view_features(reader, reference, seen)
+        base_inception = inception and view_features(inception, reference, seen)
     found, features, table = {}, {}, []
     for system, paths in sets.images.items():
         found[system] = detect(paths, **settings.detecting)
@@ -163,6 +171,9 @@ def evaluate_images(
         if base is not None:
             features[system] = view_features(reader, paths, found[system])
             own += rows.distance_rows(base, features[system], **sure)
+            if inception is not None:
+                further = view_features(inception, paths, found[system])
+                own += rows.distance_rows(base_inception, further, **sure, names=("KID", "FID"))
         if sets.prompts is not None and "caption" in wanted:
             own += rows.caption_rows(LazyImages(paths), sets.prompts[system], reader, **sure)
         table += [{"system": system} | row for row in own]

@@ -1,4 +1,4 @@
-"""Features of many images by the attribute reader, without holding the images in memory."""
+"""Features of many images, by the attribute reader or Inception, without holding the images in memory."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import numpy as np
 
 from fairhuman.evaluation._images import as_rgb
 from fairhuman.evaluation.detectors import Box, Detection
+from fairhuman.evaluation.inception import InceptionFeatures
 from fairhuman.evaluation.reader import MARGINS, SIDES, AttributeReader, cut_square
 from fairhuman.evaluation.reader._views import fit
 
@@ -34,29 +35,34 @@ class LazyImages(Sequence[np.ndarray]):
 
 
 def view_features(
-    reader: AttributeReader, paths: Sequence[Path], detections: Sequence[Detection]
+    reader: AttributeReader | InceptionFeatures, paths: Sequence[Path], detections: Sequence[Detection]
 ) -> dict[str, np.ndarray]:
     """Features of whole images, and of the heads and hands that the detectors found in them.
 
     Args:
-        reader: The reader.
+        reader: Whose features.
         paths: The images.
         detections: What was found in each.
 
     Returns:
         View (``whole``, ``head``, ``hand``) to an array of shape (count, features).
     """
+    own = isinstance(reader, AttributeReader)
     cut: dict[str, list[np.ndarray]] = {"head": [], "hand": []}
     for path, found in zip(paths, detections, strict=True):
         boxes = {"head": [face.box for face in found.faces], "hand": [hand.box for hand in found.hands]}
         if not any(boxes.values()):
             continue
         image = as_rgb(path)
-        for view, own in boxes.items():
-            large = [box for box in own if _shorter(box) >= LEAST_BOX]
+        for view, places in boxes.items():
+            large = [box for box in places if _shorter(box) >= LEAST_BOX]
             crops = [cut_square(image, box, MARGINS[view]) for box in large]
-            cut[view] += list(fit(crops, SIDES[view]).permute(0, 2, 3, 1).numpy())
-    views = {view: reader.features(crops, view) for view, crops in cut.items()}
+            # The reader's crops at the size it looks at; many large ones would fill the memory.
+            cut[view] += list(fit(crops, SIDES[view]).permute(0, 2, 3, 1).numpy()) if own else crops
+    if own:
+        views = {view: reader.features(crops, view) for view, crops in cut.items()}
+    else:
+        views = {view: reader.features(crops) for view, crops in cut.items()}
     return {"whole": reader.features(LazyImages(paths)), **views}
 
 

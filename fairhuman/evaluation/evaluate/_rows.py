@@ -46,12 +46,16 @@ def crop_rows(crops: Crops, level: float, seed: int) -> list[Row]:
 
 
 def distance_rows(
-    reference: Mapping[str, np.ndarray], own: Mapping[str, np.ndarray], level: float, seed: int
+    reference: Mapping[str, np.ndarray],
+    own: Mapping[str, np.ndarray],
+    level: float,
+    seed: int,
+    names: tuple[str, str] = ("kernel", "Fréchet"),
 ) -> list[Row]:
-    """Distances from the reference by the reader's features, view by view."""
+    """Distances from the reference, view by view; by Inception's features their names are KID and FID."""
     rows = []
     for view in own:
-        for metric, distance in (("kernel", kernel_distance), ("Fréchet", frechet_distance)):
+        for metric, distance in zip(names, (kernel_distance, frechet_distance), strict=True):
             rows.append(
                 _tried(
                     "distance",

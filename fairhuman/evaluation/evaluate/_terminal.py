@@ -17,7 +17,7 @@ _TITLES = {
     "detection": "What MediaPipe finds, anywhere in the image",
     "in place": "What MediaPipe finds where it was asked for",
     "crops": "What MediaPipe finds in enlarged crops around the regions asked for",
-    "distance": "Distance from the reference by the attribute reader's features (not FID or KID)",
+    "distance": "Distance from the reference; kernel and Fréchet by the attribute reader, not Inception",
     "caption": "Agreement with the captions, by the attribute reader (made for renders)",
     "preference": "Preference and text, in the models' own units",
     "pose": "Distance of the pose from the one asked for (pixels; share: of the body's height)",
