@@ -2,13 +2,41 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
 import pandas as pd
 import torch
+from torch import Tensor
 
 from fairhuman.data import HumanFolder
-from fairhuman.regions import latent_mask
+from fairhuman.regions import MaskMode, latent_mask
 
-__all__ = ["latent_mask_table"]
+if TYPE_CHECKING:
+    import numpy as np
+
+    from fairhuman.data import HumanSample
+
+__all__ = ["latent_grids", "latent_mask_table"]
+
+
+def latent_grids(
+    samples: Sequence[HumanSample], mode: MaskMode = "soft", factor: int = 8
+) -> list[dict[str, np.ndarray]]:
+    """The masks of each sample on the latent grid: region → shape (h, w), values in [0, 1].
+
+    Args:
+        samples: Masks are taken at their own size.
+        mode: See :func:`fairhuman.regions.latent_mask`.
+        factor: Pixels along the side of a latent cell.
+
+    Raises:
+        ValueError: An image smaller than a cell.
+    """
+    return [
+        {region: _on_grid(_pixels(values), mode, factor)[0, 0].numpy() for region, values in s.masks.items()}
+        for s in samples
+    ]
 
 
 def latent_mask_table(data: HumanFolder, factor: int = 8) -> pd.DataFrame:
@@ -28,10 +56,17 @@ def latent_mask_table(data: HumanFolder, factor: int = 8) -> pd.DataFrame:
     rows = []
     for index in range(len(data)):
         for region, values in data[index].masks.items():
-            mask = torch.tensor(values, dtype=torch.float32)[None, None] / 255
+            mask = _pixels(values)
             if not mask.any():
                 continue
-            grid = (mask.shape[2] // factor, mask.shape[3] // factor)
-            areas = {mode: latent_mask(mask, grid, mode).mean().item() for mode in ("soft", "hard")}
+            areas = {mode: _on_grid(mask, mode, factor).mean().item() for mode in ("soft", "hard")}
             rows.append({"image": index, "region": region, "pixels": mask.mean().item()} | areas)
     return pd.DataFrame(rows, columns=["image", "region", "pixels", "soft", "hard"])
+
+
+def _pixels(values: np.ndarray) -> Tensor:
+    return torch.tensor(values, dtype=torch.float32)[None, None] / 255
+
+
+def _on_grid(mask: Tensor, mode: MaskMode, factor: int) -> Tensor:
+    return latent_mask(mask, (mask.shape[2] // factor, mask.shape[3] // factor), mode)

@@ -16,6 +16,7 @@ from fairhuman.fairness._gramian import (
     rounding_tolerance,
 )
 from fairhuman.fairness._newton import EPSILON, newton_batch, newton_single
+from fairhuman.fairness._rounding import round_well, rounding_matters
 
 _UNSOLVED = 1e-3
 """Violation of the equations above which they count as unsolved."""
@@ -50,10 +51,13 @@ def solve_alpha_fair(gramian: Tensor, alpha: float = 2.0, *, check: bool | None 
             check_gramian(gramian)
         if check or sure:
             with suppress(ArithmeticError):  # floats raise where tensors go on with infinities
-                return _solve_one(rows, gramian.dtype, alpha)
+                solution = _solve_one(rows, gramian.dtype, alpha)
+                careful = rounding_matters(rows, solution.weights.tolist(), alpha)
+                return _rounded_well(gramian, solution, alpha) if careful else solution
     elif check:
         check_gramian(gramian)
-    return _solve_batch(gramian, alpha)
+    solution = _solve_batch(gramian, alpha)
+    return _rounded_well(gramian, solution, alpha) if on_cpu else solution
 
 
 def alpha_fair_weights(gramian: Tensor, alpha: float = 2.0, *, check: bool | None = None) -> Tensor:
@@ -64,7 +68,8 @@ def alpha_fair_weights(gramian: Tensor, alpha: float = 2.0, *, check: bool | Non
     potential delay, α = 1 proportional fairness, α → ∞ tends to max-min fairness.
 
     Solved by a damped Newton iteration in float64 on a problem scaled to unit gradients, hence with the
-    same relative accuracy at any scale: K → cK gives w → c^(−α/(α+1)) w.
+    same relative accuracy at any scale: K → cK gives w → c^(−α/(α+1)) w. On the CPU, float64 weights whose
+    rounding to the nearest number would leave more than 1e-9 of K w are rounded more carefully.
 
     Args:
         gramian: Gram matrix K of the objectives' gradients, shape (..., m, m), m ≥ 1, any float dtype.
@@ -140,6 +145,15 @@ def check_alpha(alpha: float) -> float:
     if isinstance(alpha, bool) or not isinstance(alpha, int | float) or not 0 < alpha < math.inf:
         raise ValueError(f"`alpha` must be a positive, finite number. Found {alpha!r}.")
     return float(alpha)
+
+
+def _rounded_well(gramian: Tensor, solution: AlphaFairSolution, alpha: float) -> AlphaFairSolution:
+    if gramian.dtype != torch.float64 or not solution.weights.numel():
+        return solution
+    m = gramian.shape[-1]
+    K = gramian.expand(*solution.weights.shape, m).reshape(-1, m, m)
+    weights = round_well(K, solution.weights.reshape(-1, m), alpha)
+    return solution._replace(weights=weights.view_as(solution.weights))
 
 
 def _threshold(size: int) -> float:
