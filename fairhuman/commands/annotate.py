@@ -1,5 +1,6 @@
 """``python -m fairhuman annotate`` and ``merge``: a folder of photographs to a training set."""
 
+import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -86,9 +87,18 @@ def merge(
 
 
 def _tell(done: "Annotation") -> None:
+    report = json.loads((done.path / "report.json").read_text(encoding="utf-8"))
     typer.echo(
         f"{done.path}: {done.kept} kept, {done.filtered} filtered, {done.duplicates} duplicates, "
         f"{done.unreadable} unreadable (see report.json, rejected.jsonl and contact_sheet.jpg)"
     )
+    for reason, count in report["filtered_why"].items():
+        typer.echo(f"  filtered, {reason}: {count}")
+    for region, areas in report["areas"].items():
+        low, middle, high = (areas["quantiles"].get(share, 0) for share in ("0.05", "0.5", "0.95"))
+        typer.echo(
+            f"  {region}: in {areas['images']} images; share of the image, 5 % to median to 95 %: "
+            f"{low:.2%}, {middle:.2%}, {high:.2%}"
+        )
     if done.unreadable or not done.kept:
         raise typer.Exit(1)

@@ -1,6 +1,7 @@
 """Photographs to a LoRA, images before and after, and an evaluation, in one call."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -21,9 +22,11 @@ def test_the_whole_way(tmp_path):
     photographs.mkdir()
     for index in range(3):
         photograph().crop((index, 0, 500 + index, 590)).save(photographs / f"{index}.jpg")
-        (photographs / f"{index}.txt").write_text(f"officer {index}")
+    table = tmp_path / "captions.csv"
+    table.write_text("file_name,text\n" + "".join(f"./{index}.jpg,officer {index}\n" for index in range(3)))
+    annotation = replace(ANNOTATION, captions=str(table))
     tiny_pipeline(seed=0).save_pretrained(tmp_path / "base")
-    options = {"base": str(tmp_path / "base"), "annotation": ANNOTATION, "samples": SAMPLES,
+    options = {"base": str(tmp_path / "base"), "annotation": annotation, "samples": SAMPLES,
                "training": TRAINING, "progress": False}  # fmt: skip
     done = fit(photographs, tmp_path / "out", **options)
     assert done.annotation.kept == 3 and done.run.complete and done.run.settings.strategy == "mpd"

@@ -1,10 +1,17 @@
 """Tiles, duplicates and masks, each against a plain way to the same."""
 
+import struct
+import zlib
+from pathlib import Path
+
 import numpy as np
 import pytest
 
+from fairhuman.data.annotation import Shard
 from fairhuman.data.annotation._duplicates import find_duplicates
 from fairhuman.data.annotation._masks import draw_boxes, draw_hulls
+from fairhuman.data.annotation._reading import Refused, read_photograph
+from fairhuman.data.annotation._scan import Photograph
 from fairhuman.data.annotation._tiles import is_cut, tiles
 
 
@@ -52,3 +59,30 @@ def test_masks_cover_what_they_are_of():
     assert hull[30, 10] == 0 and hull[8, 10] == 255
     boxes = draw_boxes([(10, 10, 20, 30)], (64, 48), 2)
     assert (boxes > 0).sum() == 14 * 24
+
+
+def test_too_many_pixels_are_refused_before_anything_is_decoded(tmp_path):
+    def chunk(kind, content):
+        return (
+            struct.pack(">I", len(content)) + kind + content + struct.pack(">I", zlib.crc32(kind + content))
+        )
+
+    # A header alone: decoding would say that the data is missing.
+    header = chunk(b"IHDR", struct.pack(">IIBBBBB", 3000, 2000, 8, 2, 0, 0, 0)) + chunk(b"IDAT", b"")
+    path = tmp_path / "bomb.png"
+    path.write_bytes(b"\x89PNG\r\n\x1a\n" + header)
+    with pytest.raises(Refused, match="3000 × 2000 pixels are more than max_pixels = 1000000"):
+        read_photograph(path, 1_000_000)
+    with pytest.raises(Refused, match="unreadable") as refusal:
+        read_photograph(path, 10**7)
+    assert "max_pixels" not in str(refusal.value)
+
+
+def test_a_share_is_written_i_of_n_and_shares_split_the_work():
+    photographs = [Photograph(f"{index}.jpg", Path(f"{index}.jpg")) for index in range(200)]
+    shares = [Shard.parse(f"{index}/3") for index in (1, 2, 3)]
+    held = [sum(share.holds(photograph) for share in shares) for photograph in photographs]
+    assert held == [1] * 200
+    for wrong in ("0/3", "4/3", "3", "a/b", "-1/2"):
+        with pytest.raises(ValueError, match="shard: must be i/n"):
+            Shard.parse(wrong)

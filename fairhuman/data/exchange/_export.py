@@ -75,7 +75,7 @@ def _conditions(source: Path) -> tuple[str, ...]:
 
 def _released(sample: HumanSample, entry: dict[str, Any], out: Path, name: str) -> dict[str, Any]:
     given = {
-        "pose": None if sample.pose is None else torch.from_numpy(sample.pose).permute(2, 0, 1) / 255,
+        "pose": None if sample.pose is None else torch.tensor(sample.pose).permute(2, 0, 1) / 255,
         "depth": None if sample.depth is None else torch.from_numpy(sample.depth.astype(np.float32))[None],
     }
     drawn = {key: None if image is None else condition_pixels(key, image) for key, image in given.items()}
