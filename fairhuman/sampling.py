@@ -15,13 +15,24 @@ import numpy as np
 import torch
 from PIL import Image
 
-from fairhuman.data import HumanFolder, JointTransform, condition_pixels
+from fairhuman.data import HumanFolder, JointTransform, condition_image, condition_pixels
 from fairhuman.profiles import unknown
 
 if TYPE_CHECKING:
     from diffusers import StableDiffusionXLPipeline
 
-__all__ = ["ImageSample", "condition_batch", "read_prompts", "sample", "sample_file", "sample_generator"]
+    from fairhuman.models.adapters import Adapter
+
+__all__ = [
+    "ImageSample",
+    "condition_batch",
+    "condition_pictures",
+    "read_prompts",
+    "sample",
+    "sample_file",
+    "sample_generator",
+    "sample_with",
+]
 
 logger = logging.getLogger(__name__)
 
@@ -176,25 +187,53 @@ def sample_file(
     pipeline = load_base(base, device="cuda" if torch.cuda.is_available() else "cpu")
     loaded = None if adapter is None else load_adapter(pipeline, adapter)
     reads = () if loaded is None else loaded.conditions
-    asked = _conditions(conditions, reads, len(prompts))
+    asked = None
+    if conditions is not None:
+        if not reads:
+            raise ValueError(f"conditions: this system reads none, found {conditions}")
+        asked = HumanFolder(conditions, (), reads)
+    origin = {"base": base, "adapter": adapter and str(adapter), "conditions": conditions and str(conditions)}
+    sample_with(pipeline, loaded, prompts, out, scale=adapter_scale, asked=asked, origin=origin, **options)
+    return Path(out)
+
+
+def sample_with(
+    pipeline: StableDiffusionXLPipeline,
+    adapter: Adapter | None,
+    prompts: Sequence[str],
+    out: str | os.PathLike[str] | None = None,
+    *,
+    scale: float = 1.0,
+    asked: HumanFolder | None = None,
+    **options: Any,
+) -> list[ImageSample]:
+    """:func:`sample` with any adapter, or with the base alone.
+
+    Args:
+        pipeline: The base.
+        adapter: On the base; ``None`` for the base alone.
+        prompts, out: As for :func:`sample`.
+        scale: β of Eq. 12.
+        asked: For an adapter that reads pose or depth, a data set whose i-th image has those of the i-th
+            prompt.
+        options: Further arguments of :func:`sample`.
+
+    Raises:
+        ValueError: Conditions that are needed and not given, or too few; what :func:`sample` refuses.
+    """
+    if adapter is None:
+        return sample(pipeline, prompts, out, adapter_scale=scale, **options)
+    reads = adapter.conditions
+    if reads and (asked is None or len(asked) < len(prompts)):
+        found = "none" if asked is None else f"{len(asked)} for {len(prompts)} prompts"
+        raise ValueError(f"conditions: the adapter needs {' and '.join(reads)}, found {found}")
     size = options.get("size") or pipeline.unet.config.sample_size * pipeline.vae_scale_factor
-    if loaded is not None:
-        loaded.scale = adapter_scale
+    adapter.scale = scale
 
     def further(indices: Sequence[int]) -> dict[str, Any]:
-        return {} if asked is None else loaded.arguments(condition_batch(asked, indices, reads, size))
+        return adapter.arguments(condition_batch(asked, indices, reads, size) if reads else {})
 
-    sample(
-        pipeline if loaded is None else loaded.sampler(),
-        prompts,
-        out,
-        adapter_scale=adapter_scale,
-        further=further,
-        origin={"base": base}
-        | {k: v and str(v) for k, v in (("adapter", adapter), ("conditions", conditions))},
-        **options,
-    )
-    return Path(out)
+    return sample(adapter.sampler(), prompts, out, adapter_scale=scale, further=further, **options)
 
 
 def condition_batch(
@@ -216,21 +255,17 @@ def condition_batch(
     }
 
 
-def _conditions(
-    path: str | os.PathLike[str] | None, names: Sequence[str], prompts: int
-) -> HumanFolder | None:
-    if not names:
-        if path is not None:
-            raise ValueError(f"conditions: this system reads none, found {path}")
-        return None
-    if path is None:
-        raise ValueError(
-            f"conditions: the adapter needs {' and '.join(names)}; name a data set that has them"
-        )
-    folder = HumanFolder(path, (), names)
-    if len(folder) < prompts:
-        raise ValueError(f"conditions: {path} has {len(folder)} images for {prompts} prompts")
-    return folder
+def condition_pictures(asked: HumanFolder, indices: Sequence[int], size: int) -> list[Image.Image]:
+    """What a control network is shown of some records: the pose drawn over the depth, to look at.
+
+    Args:
+        asked: Read with the conditions to be shown.
+        indices: Of the records.
+        size: Side in pixels.
+    """
+    pictures = condition_batch(asked, indices, asked.conditions, size)
+    shown = condition_image(pictures.get("pose"), pictures.get("depth"))
+    return [Image.fromarray((255 * one).round().byte().permute(1, 2, 0).numpy()) for one in shown]
 
 
 def sample_generator(seed: int, prompt_index: int) -> torch.Generator:

@@ -65,6 +65,22 @@ STEPS: Mapping[str, Step] = {
             "figures",
         ),
     ),
+    "05_train_controlnet": Step(
+        after=("00_humans",),
+        results=("train_controlnet",),
+        owns=("controlnet-ls", "controlnet-mpd"),
+        uses=(
+            "data",
+            "regions",
+            "objectives",
+            "fairness",
+            "models",
+            "training",
+            "sampling",
+            "evaluation/regional",
+        ),
+        draws=("figures", "sheet"),
+    ),
     "06_evaluation": Step(
         after=("00_humans", "04_train_lora"),
         results=("evaluation",),
@@ -73,7 +89,13 @@ STEPS: Mapping[str, Step] = {
         draws=("evaluation", "figures", "sheet"),
     ),
     "10_figures": Step(
-        after=("00_humans", "02_mpd_derivation", "04_train_lora", "06_evaluation"),
+        after=(
+            "00_humans",
+            "02_mpd_derivation",
+            "04_train_lora",
+            "05_train_controlnet",
+            "06_evaluation",
+        ),
         draws=("figures", "results"),
     ),
 }

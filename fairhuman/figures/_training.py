@@ -53,6 +53,12 @@ def heldout_figure(figures: Mapping[str, Any]) -> tuple[Figure, pd.DataFrame]:
     return figure, data
 
 
+@drawn_from("train_controlnet", "controlnet_heldout")
+def controlnet_heldout_figure(figures: Mapping[str, Any]) -> tuple[Figure, pd.DataFrame]:
+    """:func:`heldout_figure` of the result ``train_controlnet``."""
+    return heldout_figure(figures)
+
+
 def _padded(values: pd.Series) -> tuple[float, float]:
     margin = 0.06 * (values.max() - values.min()) or 0.01
     return values.min() - margin, values.max() + margin
