@@ -47,6 +47,10 @@ class Ablations:
         self.profile, self.budget = profile, budget
         self._heldout: dict[tuple[str, ...], Examples] = {}
 
+    def heldout_captions(self) -> list[str]:
+        """Captions of the held-out set, in order."""
+        return self._examples(()).data.captions
+
     def state(self, setting: Setting, seed: int) -> str:
         """``stored``, ``missing``, or ``outdated``: stored, but made from other inputs."""
         try:

@@ -20,7 +20,7 @@ def ablate(
     A sitting may be cut off at any moment: what is stored stays, the run at hand goes on where its last
     checkpoint left it. Results lie in results/PROFILE/ablations/, one file a setting and seed.
     """
-    from fairhuman.ablations import TABLES, Ablations, Budget, find_settings, find_table
+    from fairhuman.ablations import TABLES, Ablations, Budget, find_settings, find_table, summarise
     from fairhuman.ablations._budget import NOTEBOOK
     from fairhuman.commands._assignments import assignments
     from fairhuman.profiles import load_profile
@@ -44,4 +44,6 @@ def ablate(
         typer.echo(f"{done}/{len(left)} {name}.json: {seconds:.0f} s")
         if minutes is not None and time.monotonic() - start > 60 * minutes:
             typer.echo(f"stopped after {minutes:g} minutes; the same command goes on")
-            return
+            break
+    for path in summarise(profile, values["seeds"]):
+        typer.echo(path.name)

@@ -5,6 +5,7 @@ A drawing function takes a result's figures and returns a Matplotlib figure with
 """
 
 # Each module that holds drawings registers them when it is imported.
+from ._ablations import ABLATIONS, ablation_figure, ablation_latex, ablation_markdown
 from ._base import base_detection_figure, base_progress_figure, base_training_figure
 from ._derivation import (
     condition_figure,
@@ -25,21 +26,30 @@ from ._evaluation import (
 )
 from ._files import save, stored
 from ._humans import annotation_figure, areas_figure, boxes_figure, draw_regions
+from ._motivation import motivation_figure, repair_figure
 from ._objectives import latent_masks_figure, shares_figure, timestep_conflict_figure
+from ._paper import PAPER_ABLATIONS, PAPER_COLUMNS
 from ._redraw import drawn_profiles, redraw
 from ._registry import DRAWINGS, Drawing, drawn_from
+from ._study import preference_figure
 from ._style import COLOURS, COLUMN, PAGE, colour, style
 from ._tables import images_table, latex_table, markdown_table, supported_best
-from ._training import conflict_figure, gradients_figure, heldout_figure  # training
+from ._training import conflict_figure, controlnet_heldout_figure, gradients_figure, heldout_figure
 
 __all__ = [
+    "ABLATIONS",
     "COLOURS",
     "COLUMN",
     "DRAWINGS",
     "PAGE",
+    "PAPER_ABLATIONS",
+    "PAPER_COLUMNS",
     "PAPER_MEMORY",
     "STEP_NAMES",
     "Drawing",
+    "ablation_figure",
+    "ablation_latex",
+    "ablation_markdown",
     "annotation_figure",
     "areas_figure",
     "base_detection_figure",
@@ -49,6 +59,7 @@ __all__ = [
     "colour",
     "condition_figure",
     "conflict_figure",
+    "controlnet_heldout_figure",
     "detection_figure",
     "dimension_figure",
     "draw_estimates",
@@ -66,9 +77,12 @@ __all__ = [
     "losses_figure",
     "maps_figure",
     "markdown_table",
-    "rates_figure",
+    "motivation_figure",
+    "preference_figure",
     "rates_by_area_figure",
+    "rates_figure",
     "redraw",
+    "repair_figure",
     "save",
     "shares_figure",
     "shrinking_figure",

@@ -10,6 +10,7 @@ import matplotlib.pyplot as plt
 from fairhuman.profiles import figures_directory, profile_names, results_directory
 from fairhuman.results import read_result
 
+from ._ablations import ABLATIONS, ablation_latex, ablation_markdown
 from ._files import save, write_text
 from ._registry import DRAWINGS
 from ._style import style
@@ -22,6 +23,10 @@ TABLES = {
     "table1_miniature.md": ("evaluation", markdown_table),
     "table1_miniature.tex": ("evaluation", latex_table),
     "table1_images.md": ("image_metrics", images_table),
+} | {
+    f"ablation_{name}.{ending}": (f"ablations-{name}", write)
+    for name in ABLATIONS
+    for ending, write in (("md", ablation_markdown), ("tex", ablation_latex))
 }
 
 
@@ -74,7 +79,7 @@ def _figures(name: str, result: str, profile: str) -> Mapping[str, Any] | None:
     try:
         return read_result(folder or profile, own)["figures"]
     except FileNotFoundError as error:
-        _log.warning("%s not drawn: %s", name, error)
+        _log.info("%s not drawn: %s", name, error)
         return None
 
 

@@ -1,0 +1,163 @@
+"""The ablations' figures and tables: change of each held-out loss by setting, over images and seeds."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator, PercentFormatter
+
+from ._evaluation import label
+from ._paper import PAPER_ABLATIONS, PAPER_COLUMNS
+from ._registry import drawn_from
+from ._style import PAGE, colour
+
+ABLATIONS = ("2", "2-controlnet", "3", "5", "alpha", "regions", "scale", "time", "released")
+"""Tables of :data:`fairhuman.ablations.TABLES` that have a figure."""
+
+
+def ablation_figure(told: Mapping[str, Any]) -> tuple[Figure, pd.DataFrame]:
+    """One panel a region: each setting's change of the held-out loss from the first reference stored.
+
+    Filled points are changes whose interval, corrected for all comparisons of the table, excludes zero.
+
+    Args:
+        told: Figures of the result ``ablations-<table>``.
+
+    Returns:
+        The figure, and its rows: shares of the reference's loss.
+    """
+    data = pd.DataFrame(told["differences"])
+    reference = data.reference.iloc[0]
+    data = data[data.reference == reference].reset_index(drop=True)
+    scale = (data.share / data.value).where(data.value != 0)  # one over the reference's loss
+    for end in ("low", "high"):
+        data[end] = data[end].astype(float) * scale
+    data["value"] = data.pop("share")
+    settings = [name for name in told["settings"] if name in set(data.setting)]
+    regions = list(dict.fromkeys(data.region))
+    size = (PAGE, 0.75 + 0.21 * len(settings))
+    figure, panels = plt.subplots(1, len(regions), figsize=size, sharey=True, squeeze=False)
+    for panel, region in zip(panels[0], regions, strict=True):
+        own = data[data.region == region].set_index("setting").reindex(settings)
+        arms = np.vstack([own.value - own.low, own.high - own.value]).astype(float)
+        rows = np.arange(len(settings))
+        panel.axvline(0, color=colour("base"), linewidth=0.8, zorder=1)
+        panel.errorbar(own.value, rows, np.nan * rows, np.nan_to_num(arms.clip(min=0)), "none", "#4D4D4D")
+        for row, (name, supported) in enumerate(zip(settings, own.supported, strict=True)):
+            shade = colour({"sum": "ls"}.get(name.rsplit("-", 1)[-1], name))
+            face = shade if supported is True or supported == 1 else "white"
+            panel.plot(own.value.iloc[row], row, "o", color=shade, markerfacecolor=face, zorder=3)
+        panel.set(title=label(region), ylim=(len(settings) - 0.5, -0.5))
+        panel.set_yticks(rows, [told["labels"][name] for name in settings])
+        panel.grid(visible=False, axis="y")
+        panel.xaxis.set_major_formatter(PercentFormatter(1, decimals=None))
+        panel.xaxis.set_major_locator(MaxNLocator(3))
+    seeds = f"{len(told['seeds'])} seed" + "s" * (len(told["seeds"]) > 1)
+    figure.supxlabel(
+        f"change of the held-out loss from “{told['labels'][reference]}” ({seeds}); left is better",
+        fontsize=8,
+    )
+    return figure, data
+
+
+for _name in ABLATIONS:
+    drawn_from(f"ablations-{_name}", f"ablation_{_name}")(ablation_figure)
+
+
+def ablation_markdown(told: Mapping[str, Any]) -> str:
+    """A table of losses, changes and what detectors find, with the paper's own rows beneath, in Markdown."""
+    head, rows = _cells(told)
+    lines = [f"## {told['title']}, in miniature", "", _row(head), _row(["---"] * len(head)), *map(_row, rows)]
+    lines += ["", _note(told)]
+    quoted = PAPER_ABLATIONS.get(told["table"])
+    if quoted:
+        lines += ["", _PAPER_NOTE, "", _row(["the paper's own", *PAPER_COLUMNS]), _row(["---"] * 4)]
+        lines += [_row([name, *(f"{value:.2f}" for value in row)]) for name, row in quoted.items()]
+    return "\n".join(lines) + "\n"
+
+
+def ablation_latex(told: Mapping[str, Any]) -> str:
+    """The same for LaTeX with the package ``booktabs``."""
+    head, rows = _cells(told)
+    lines = [
+        r"% needs \usepackage{booktabs}",
+        rf"\begin{{tabular}}{{l{'r' * (len(head) - 1)}}}",
+        r"\toprule",
+        _line(head),
+        r"\midrule",
+        *map(_line, rows),
+    ]
+    quoted = PAPER_ABLATIONS.get(told["table"])
+    if quoted:
+        lines += [
+            r"\midrule",
+            rf"\multicolumn{{{len(head)}}}{{p{{\linewidth}}}}{{\footnotesize {_PAPER_NOTE}}} \\",
+        ]
+        lines += [_line(["(paper)", *PAPER_COLUMNS])]
+        lines += [_line([name, *(f"{value:.2f}" for value in row)]) for name, row in quoted.items()]
+    lines += [r"\bottomrule", r"\end{tabular}", f"% {_note(told)}"]
+    return "\n".join(lines) + "\n"
+
+
+_PAPER_NOTE = (
+    "The paper's own figures, not comparable: another model, other images, and metrics that leave misses "
+    "out; one run a row, no intervals."
+)
+
+
+def _cells(told: Mapping[str, Any]) -> tuple[list[str], list[list[str]]]:
+    losses = pd.DataFrame(told["losses"]).set_index(["setting", "region"])
+    changes = pd.DataFrame(told["differences"])
+    reference = changes.reference.iloc[0]
+    changes = changes[changes.reference == reference].set_index(["setting", "region"])
+    regions = list(dict.fromkeys(region for _, region in losses.index))
+    found = {(row["setting"], row["detector"]): row for row in told["detection"]}
+    seen = [one for one in ("face", "hand") if any(detector == one for _, detector in found)]
+    head = ["setting", *(f"{label(region)} loss" for region in regions), *(f"{one}s found" for one in seen)]
+    rows = []
+    for name in told["settings"]:
+        cells = [told["labels"][name]]
+        for region in regions:
+            cell = f"{losses.value[name, region]:.4f}"
+            if (name, region) in changes.index:
+                row = changes.loc[(name, region)]
+                star = "*" if row.supported else ""
+                cell += f" ({100 * row.share:+.1f} %{star})"
+            cells.append(cell)
+        for one in seen:
+            row = found.get((name, one))
+            cells.append("–" if row is None else f"{100 * row['value']:.0f} %")
+        rows.append(cells)
+    return head, rows
+
+
+def _note(told: Mapping[str, Any]) -> str:
+    reference = told["differences"][0]["reference"]
+    images = max(row["n"] for row in told["losses"])
+    missing = f" Not stored yet: {', '.join(told['missing'])}." if told["missing"] else ""
+    return (
+        f"Mean held-out squared error inside each region, {images} images, {len(told['seeds'])} seed(s) a "
+        f"setting; in brackets the change from “{told['labels'][reference]}”, * where its "
+        f"{100 * told['level']:g} % interval over images and seeds, corrected for {told['comparisons']} "
+        f"comparisons, excludes zero.{missing}"
+    )
+
+
+def _row(cells: list[str]) -> str:
+    return "| " + " | ".join(cells) + " |"
+
+
+def _line(cells: list[str]) -> str:
+    text = " & ".join(cells).replace("%", r"\%").replace("–", "--")
+    for letter, command in {
+        "α": r"$\alpha$",
+        "₁": "$_1$",
+        "₂": "$_2$",
+        "₃": "$_3$",
+        "×": r"$\times$",
+    }.items():
+        text = text.replace(letter, command)
+    return text + r" \\"
