@@ -10,6 +10,7 @@ kernel distance is unbiased at any size and is what small samples are judged by.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -17,7 +18,7 @@ from scipy import stats
 
 from .statistics import Estimate
 
-__all__ = ["frechet_distance", "kernel_distance", "kernel_distance_difference"]
+__all__ = ["frechet_distance", "kernel_distance", "kernel_distance_difference", "mean_kernel_distance"]
 
 _RESAMPLES = 999
 _LEAST = 10  # images of either set; below, a resample says more about the few than about the rest
@@ -123,6 +124,44 @@ def kernel_distance_difference(
         for weights in (drawn.once, drawn.weights)
     )
     return _percentiles(value[0], resampled, len(one), level)
+
+
+def mean_kernel_distance(
+    reference: ArrayLike,
+    sets: Sequence[ArrayLike],
+    others: Sequence[ArrayLike] = (),
+    *,
+    level: float = 0.95,
+    resamples: int = _RESAMPLES,
+    seed: int = 0,
+) -> Estimate:
+    """Mean kernel distance of several sets given the same prompts, such as one system at several strengths.
+
+    Prompts are resampled together for all sets, the reference for itself.
+
+    Args:
+        reference: Features, shape (n, d).
+        sets: Features of each set's images in the same order, shape (m, d).
+        others: Another system's sets, whose mean is taken off; by default none.
+        level, resamples, seed: As for :func:`kernel_distance`.
+
+    Raises:
+        ValueError: No set, sets with different numbers of images, or what :func:`kernel_distance` refuses.
+    """
+    counts = [len(np.asarray(one)) for one in (*sets, *others)]
+    if not len(sets) or len(set(counts)) != 1:
+        raise ValueError(f"sets: must hold the same prompts, at least one set, found {counts} images")
+    base = _features(reference, sets[0])[0]
+    drawn = _Drawn(len(base), counts[0], resamples, seed)
+
+    def mean(which: Sequence[ArrayLike], weights: tuple[NDArray[np.float64], ...]) -> NDArray[np.float64]:
+        found = [_discrepancies(base, _features(base, one)[1], weights) for one in which]
+        return np.mean(found, axis=0) if found else np.zeros(len(weights[0]))
+
+    value, resampled = (
+        mean(sets, weights) - mean(others, weights) for weights in (drawn.once, drawn.weights)
+    )
+    return _percentiles(value[0], resampled, counts[0], level)
 
 
 class _Drawn:

@@ -11,8 +11,10 @@ from fairhuman.results import plain
 if TYPE_CHECKING:
     from diffusers import StableDiffusionXLPipeline
 
+    from fairhuman.models.adapters import Adapter
 
-def fingerprint(pipeline: StableDiffusionXLPipeline, *settings: Any) -> str:
+
+def fingerprint(pipeline: StableDiffusionXLPipeline, *settings: Any, adapter: Adapter | None = None) -> str:
     """Twelve hexadecimal digits of the pipeline's weights, adapters included, its scheduler and settings.
 
     A folder of samples named by it is taken up as long as everything is as it was, and left alone otherwise:
@@ -20,6 +22,8 @@ def fingerprint(pipeline: StableDiffusionXLPipeline, *settings: Any) -> str:
 
     Args:
         pipeline: The base with whatever adapter is loaded.
+        adapter: One that stands beside the UNet, whose weights the pipeline does not hold; others are
+            counted with the pipeline.
         settings: Anything JSON can hold that decides the images as well: prompts, steps, guidance.
 
     Raises:
@@ -29,8 +33,12 @@ def fingerprint(pipeline: StableDiffusionXLPipeline, *settings: Any) -> str:
 
     digest = hashlib.sha256(json.dumps(plain(settings), sort_keys=True).encode())
     digest.update(json.dumps(plain(dict(pipeline.scheduler.config)), sort_keys=True, default=str).encode())
-    for name in ("unet", "vae", "text_encoder", "text_encoder_2"):
-        for key, tensor in sorted(getattr(pipeline, name).state_dict().items()):
+    modules = {name: getattr(pipeline, name) for name in ("unet", "vae", "text_encoder", "text_encoder_2")}
+    beside = getattr(adapter, "network", None)
+    if beside is not None:
+        modules[adapter.kind] = beside
+    for name, module in modules.items():
+        for key, tensor in sorted(module.state_dict().items()):
             digest.update(f"{name}.{key} {tuple(tensor.shape)} {tensor.dtype}".encode())
             digest.update(tensor.detach().cpu().contiguous().view(-1).view(torch.uint8).numpy())
     return digest.hexdigest()[:12]

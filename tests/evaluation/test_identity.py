@@ -34,3 +34,11 @@ def test_an_adapter_changes_it():
     before = fingerprint(pipeline)
     pipeline.unet.add_adapter(LoraConfig(r=2, target_modules=["to_q"]))
     assert fingerprint(pipeline) != before
+
+
+def test_a_network_beside_the_base_changes_it():
+    from fairhuman.models.adapters import ControlNet
+
+    pipeline = tiny_pipeline(seed=0)
+    networks = [None, ControlNet(pipeline, seed=0), ControlNet(pipeline, seed=1)]
+    assert len({fingerprint(pipeline, adapter=adapter) for adapter in networks}) == 3

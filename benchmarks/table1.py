@@ -1,0 +1,118 @@
+"""Table 1 in miniature: the six systems on one base, by every offline metric, with intervals.
+
+    python benchmarks/table1.py RUNS HELDOUT REFERENCE [--prompts 256] [--name table1]
+
+RUNS holds a folder for each trained system of fairhuman.evaluation.systems.SYSTEMS, named by its ``run``; one
+that is absent is left out and said to be. HELDOUT is an annotated data set whose captions are the prompts and
+whose poses and depths the controlled systems follow; REFERENCE is the training set that distances are
+measured from. Each system is sampled at all of its β and averaged prompt by prompt. Writes
+results/benchmarks/<name>.json: ``systems`` (title, β), ``rows``, ``differences`` (every other system against
+the first of its kind: base, or ControlNet-SDXL), ``absent``. Samples are kept in RUNS/samples and taken up
+again.
+"""
+
+import argparse
+from pathlib import Path
+
+from fairhuman.data import HumanFolder
+from fairhuman.evaluation import fingerprint
+from fairhuman.evaluation._images import as_rgb
+from fairhuman.evaluation.reader import AttributeReader
+from fairhuman.evaluation.systems import (
+    NEGATIVE_PROMPT,
+    PROMPT_SUFFIX,
+    SYSTEMS,
+    load_system,
+    sample_system,
+    with_suffix,
+)
+from fairhuman.evaluation.table1 import judge_system, system_differences, system_rows
+from fairhuman.models import load_base
+from fairhuman.results import write_result
+
+
+def main() -> None:
+    given = _arguments()
+    runs, data = Path(given.runs), HumanFolder(given.heldout, conditions=("pose", "depth"))
+    records = data.records[: given.prompts]
+    captions = [record.text for record in records]
+    prompts = with_suffix(captions, PROMPT_SUFFIX if given.suffix else "")
+    reader, pipeline = AttributeReader.load(), load_base(given.base, device=given.device)
+    shown = HumanFolder(given.reference).records[: given.prompts]
+    reference = reader.features([as_rgb(record.image) for record in shown])
+    looking = {"workers": given.workers, "cache": runs / "detections"}
+    options = {
+        "seeds": [given.seed], "steps": given.steps, "guidance": given.guidance,
+        "negative_prompt": NEGATIVE_PROMPT if given.negative else None,
+    }  # fmt: skip
+    judged, told, absent = {}, {}, []
+    for name, system in SYSTEMS.items():
+        weights = None if system.run is None else runs / system.run
+        if weights is not None and not weights.is_dir():
+            absent.append(name)
+            continue
+        adapter = load_system(name, pipeline, weights)
+        mark = fingerprint(pipeline, prompts, options, name, adapter=adapter)
+        images = []
+        for scale in system.scales:
+            out = runs / "samples" / f"{name}-{mark}-{scale:g}"
+            made = sample_system(
+                pipeline, adapter, prompts, out, scale=scale, asked=data, batch=given.batch, **options
+            )
+            images.append([one.path for one in made])
+        if adapter is not None:
+            adapter.remove()
+        judged[name] = judge_system(images, records, reader, **looking)
+        told[name] = {"title": system.title, "scales": system.scales, "paper": system.paper}
+    judged["renders"] = judge_system([[record.image for record in records]], records, reader, **looking)
+    told["renders"] = {"title": "renders", "scales": [], "paper": {}}
+    rows = [{"system": name} | row for name, own in judged.items() for row in system_rows(own, reference)]
+    pairs = [
+        (first, name)
+        for name in judged
+        if name in SYSTEMS
+        and (first := "controlnet-default" if SYSTEMS[name].controlled else "base") in judged
+        and name != first
+    ]
+    level = 1 - 0.05 / max(1, 10 * len(pairs))
+    differences = [
+        {"reference": first, "system": name} | row
+        for first, name in pairs
+        for row in system_differences(judged[first], judged[name], reference, level=level)
+    ]
+    figures = {"systems": told, "rows": rows, "differences": differences, "absent": absent}
+    for row in rows:
+        print(
+            f"{row['system']:20} {row['metric']:28} {row['value']:.4f} [{row['low']:.4f}, {row['high']:.4f}]"
+        )
+    print("absent:", ", ".join(absent) or "none")
+    parameters = {
+        key: value for key, value in vars(given).items() if key not in ("runs", "heldout", "reference")
+    }
+    print(write_result("benchmarks", given.name, figures, parameters=parameters, samples=len(records),
+                       seed=given.seed))  # fmt: skip
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("runs", help="folder of the trained systems")
+    parser.add_argument("heldout", help="annotated data set: captions, poses, depths")
+    parser.add_argument("reference", help="annotated data set that distances are measured from")
+    parser.add_argument("--base", help="base pipeline; by default the embedded one")
+    parser.add_argument("--prompts", type=int, default=256)
+    parser.add_argument("--steps", type=int, default=30)
+    parser.add_argument("--guidance", type=float, default=4.0)
+    parser.add_argument("--suffix", action="store_true", help="append the paper's suffix to every prompt")
+    parser.add_argument("--negative", action="store_true", help="give a negative prompt")
+    parser.add_argument("--batch", type=int, default=8)
+    parser.add_argument("--workers", type=int, default=2)
+    parser.add_argument("--device", default="cpu")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--name", default="table1", help="name of the result")
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    main()
