@@ -20,7 +20,7 @@ import yaml
 from fairhuman.profiles import unknown
 from fairhuman.results import read_result
 
-__all__ = ["VERDICTS", "Claim", "Condition", "Finding", "judge", "ledger", "load_claims"]
+__all__ = ["VERDICTS", "Claim", "Condition", "Finding", "claims_table", "judge", "ledger", "load_claims"]
 
 #: Every verdict there is. The last two are given where no rule could be applied.
 VERDICTS = (
@@ -194,6 +194,22 @@ def ledger(profile: str = "quick", path: Path | None = None) -> pd.DataFrame:
             for found in findings
         ]
     )
+
+
+def claims_table(findings: pd.DataFrame, beside: pd.DataFrame | None = None, title: str = "") -> str:
+    """The verdicts as a table in Markdown.
+
+    Args:
+        findings: Of :func:`ledger`.
+        beside: The same claims judged by another profile's results, for a column of their own.
+        title: That profile's name.
+    """
+    head = ["where", "claim", "verdict", *([f"verdict ({title})"] if beside is not None else [])]
+    rows = findings[["where", "claim", "verdict"]].copy()
+    if beside is not None:
+        rows["beside"] = beside.set_index("name").verdict.reindex(findings.name).to_numpy()
+    lines = [head, ["---"] * len(head), *rows.to_numpy().tolist()]
+    return "\n".join("| " + " | ".join(cells) + " |" for cells in lines) + "\n"
 
 
 def _condition(claim: str | None, given: Mapping[str, Any]) -> Condition:

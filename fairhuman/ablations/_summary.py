@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from fairhuman.ablations._compare import compare_table
-from fairhuman.ablations._named import TABLES, Table
+from fairhuman.ablations._named import Table
 from fairhuman.results import write_result
 
 __all__ = ["summarise", "summary_name"]
@@ -18,13 +18,16 @@ def summary_name(table: str) -> str:
     return f"ablations-{table}"
 
 
-def summarise(profile: str, seeds: Sequence[int], *, level: float = 0.95) -> list[Path]:
+def summarise(
+    profile: str, tables: Sequence[Table], seeds: Sequence[int], *, level: float = 0.95
+) -> list[Path]:
     """Write ``results/<profile>/ablations-<table>.json`` for each table of which something is stored.
 
     While not all seeds are there, the first ones are taken of which at least two trained settings are.
 
     Args:
         profile: Whose results.
+        tables: Which.
         seeds: All that there will be.
         level: Confidence level; see :func:`compare_table`.
 
@@ -32,7 +35,7 @@ def summarise(profile: str, seeds: Sequence[int], *, level: float = 0.95) -> lis
         The files written.
     """
     written = []
-    for table in TABLES.values():
+    for table in tables:
         told = _furthest(profile, table, seeds, level)
         if told is not None:
             (images,) = {row["n"] for row in told["losses"] if row["region"] == "global"}

@@ -45,5 +45,5 @@ def ablate(
         if minutes is not None and time.monotonic() - start > 60 * minutes:
             typer.echo(f"stopped after {minutes:g} minutes; the same command goes on")
             break
-    for path in summarise(profile, values["seeds"]):
+    for path in summarise(profile, [find_table(name) for name in table or values["tables"]], values["seeds"]):
         typer.echo(path.name)

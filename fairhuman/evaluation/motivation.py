@@ -17,18 +17,20 @@ from numpy.typing import NDArray
 
 from .detection_rates import tabulate_detections
 from .detectors import Detection
+from .regression import firth_logistic, least_squares
 
 if TYPE_CHECKING:
     from fairhuman.data import HumanRecord
 
-__all__ = ["choose_by_framing", "firth_logistic", "gap_by_area", "judge_sources"]
+__all__ = ["choose_by_framing", "gap_by_area", "judge_sources"]
 
 FRAMINGS = ("face close-up", "hand close-up", "head and shoulders", "upper body", "whole body")
 """From near to far."""
+REGIONS = ("face", "hand")
+"""Judged by the detectors of these names; others are made for other distances."""
 AREA_UNIT = 0.01
 """x = log₂(area / 1 %): an area of 1 % is at 0, one of 8 % at 3."""
 _RESAMPLES = 999
-_STEPS, _LONGEST = 40, 1.5  # Newton's: how many, and how far a coefficient may go in one
 _COEFFICIENTS = ("intercept", "slope", "gap", "slope_gap")
 
 
@@ -77,7 +79,7 @@ def judge_sources(
         if len(own) != len(found):
             raise ValueError(f"numbers: {source!r} needs {len(found)}, one a detection, found {len(own)}")
         table = tabulate_detections(found, truth.iloc[own].reset_index(drop=True))
-        table = table[table.expected & (table.detector != "face_short")].rename(columns={"best": "score"})
+        table = table[table.expected & table.detector.isin(REGIONS)].rename(columns={"best": "score"})
         table["image"] = [own[place] for place in table.image]
         table = table.assign(source=source, region=table.detector, found=table.found > 0)
         tables.append(table.assign(framing=[_framing(records[number]) for number in table.image]))
@@ -127,7 +129,7 @@ def gap_by_area(
     weights = _resampled(rows, sources[1], seed)
     fits = {
         "found": firth_logistic(design, rows.found.to_numpy(float), weights),
-        "score": _least_squares(design, rows.score.to_numpy(float), weights),
+        "score": least_squares(design, rows.score.to_numpy(float), weights),
     }
     coefficients, gaps, curves = [], [], []
     grid = np.geomspace(rows.area.min(), rows.area.max(), 25)
@@ -147,40 +149,6 @@ def gap_by_area(
     return {"region": region, "n": counts, **told, "level": level}
 
 
-def firth_logistic(
-    design: NDArray[np.floating], outcome: NDArray[np.floating], weights: NDArray[np.floating]
-) -> NDArray[np.floating]:
-    """Logistic regression by Firth's penalised likelihood (1993), for many weightings at once.
-
-    Args:
-        design: Shape (n, k).
-        outcome: 0 or 1, shape (n,).
-        weights: How often each row counts, shape (fits, n).
-
-    Returns:
-        Coefficients, shape (fits, k); finite also where outcomes are separated.
-
-    >>> found = firth_logistic(np.ones((4, 1)), np.ones(4), np.ones((1, 4)))
-    >>> bool(np.isclose(found[0, 0], np.log(4.5 / 0.5)))  # half a success and half a failure more
-    True
-    """
-    beta = np.zeros((len(weights), design.shape[1]))
-    ridge = 1e-9 * np.eye(design.shape[1])  # a resample may lack what a coefficient needs
-    for _ in range(_STEPS):
-        p = 1 / (1 + np.exp(-(beta @ design.T)))
-        v = weights * p * (1 - p)
-        information = np.einsum("bn,nk,nl->bkl", v, design, design, optimize=True) + ridge
-        inverse = np.linalg.inv(information)
-        leverage = v * np.einsum("nk,bkl,nl->bn", design, inverse, design, optimize=True)
-        gradient = (weights * (outcome - p) + leverage * (0.5 - p)) @ design
-        step = np.einsum("bkl,bl->bk", inverse, gradient)
-        step *= np.minimum(1, _LONGEST / np.maximum(np.abs(step).max(axis=1, keepdims=True), 1e-12))
-        beta += step
-        if np.abs(step).max() < 1e-8:
-            break
-    return beta
-
-
 def _predicted(fitted: NDArray, areas: NDArray, model: str) -> tuple[NDArray, NDArray]:
     """What the model says of each source at these areas, shapes (fits, areas)."""
     x = np.log2(areas / AREA_UNIT)
@@ -189,12 +157,6 @@ def _predicted(fitted: NDArray, areas: NDArray, model: str) -> tuple[NDArray, ND
     if model == "found":
         return 1 / (1 + np.exp(-first)), 1 / (1 + np.exp(-second))
     return first, second
-
-
-def _least_squares(design: NDArray, outcome: NDArray, weights: NDArray) -> NDArray:
-    normal = np.einsum("bn,nk,nl->bkl", weights, design, design, optimize=True)
-    normal += 1e-9 * np.eye(design.shape[1])
-    return np.linalg.solve(normal, ((weights * outcome) @ design)[..., None])[..., 0]
 
 
 def _resampled(rows: pd.DataFrame, second: str, seed: int) -> NDArray:

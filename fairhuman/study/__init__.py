@@ -7,12 +7,13 @@ takes back what they sent, and :func:`score_study` says which system they prefer
 
 from ._agreement import krippendorff_alpha
 from ._answers import read_answers, tabulate_answers
-from ._ballot import Study, Trial, build_study
+from ._ballot import QUESTIONS, Study, Trial, build_study
 from ._page import write_study
 from ._scores import preference_scores, score_study
 from ._simulation import simulate_raters
 
 __all__ = [
+    "QUESTIONS",
     "Study",
     "Trial",
     "build_study",

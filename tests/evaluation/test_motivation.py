@@ -10,7 +10,13 @@ from PIL import Image
 from fairhuman.data import HumanRecord
 from fairhuman.evaluation.close_ups import close_up, close_up_prompts, redraw_close_ups, region_square
 from fairhuman.evaluation.detectors import Detection, Face
-from fairhuman.evaluation.motivation import choose_by_framing, firth_logistic, gap_by_area, judge_sources
+from fairhuman.evaluation.motivation import (
+    choose_by_framing,
+    gap_by_area,
+    judge_sources,
+)
+from fairhuman.evaluation.regression import firth_logistic, least_squares
+from fairhuman.evaluation.repair import repair_gain
 
 
 def record(framing="whole body", face=(20, 10, 30, 22), hands=(None, None), side=64):
@@ -58,6 +64,8 @@ def test_weights_count_rows():
     (weighted,) = firth_logistic(design, outcome, counts[None].astype(float))
     (repeated,) = firth_logistic(design[rows], outcome[rows], np.ones((1, len(rows))))
     assert weighted == pytest.approx(repeated, abs=1e-6)
+    (weighted,) = least_squares(design, outcome, counts[None].astype(float))
+    assert weighted == pytest.approx(np.linalg.lstsq(design[rows], outcome[rows], rcond=None)[0], abs=1e-6)
 
 
 def test_a_detector_that_fails_on_small_faces_alone_is_no_gap():
@@ -123,6 +131,19 @@ def test_each_image_is_judged_by_what_was_asked_for():
     ]
     with pytest.raises(ValueError, match="'generated' needs 2, one a detection, found 1"):
         judge_sources(found, {"renders": [0, 1, 2], "generated": [1]}, truth, records)
+
+
+def test_a_repair_is_compared_image_by_image_among_small_regions():
+    rows = [
+        {"source": "generated", "region": "face", "image": i, "area": a, "view": v, "found": f}
+        for i, (a, before, after) in enumerate(
+            [(0.01, False, True)] * 6 + [(0.02, True, True)] * 2 + [(0.3, True, False)]
+        )
+        for v, f in (("as it is", before), ("drawn anew", after))
+    ]
+    rows.append(rows[0] | {"source": "renders", "found": True})
+    (row,) = repair_gain(pd.DataFrame(rows), 0.05)
+    assert (row["region"], row["value"], row["n"]) == ("face", 0.75, 8) and row["low"] > 0
 
 
 def test_squares_hold_the_region_and_stay_inside():
