@@ -54,9 +54,9 @@ def main() -> None:
     half = len(people) // 2
     reference, judged = people[:half], people[half:]
     truth = expected_regions(data.records[half : len(people)])
-    reader = AttributeReader.load()
+    reader, looking = AttributeReader.load(), {"workers": given.workers, "cache": given.cache}
     base = features(reader, reference, [person.image for person in reference])
-    clean = Seen(reader, judged, [person.image for person in judged], given.workers)
+    clean = Seen(reader, judged, [person.image for person in judged], looking)
     level = 1 - 0.05 / (len(PLACES) * (len(base) + 4 * len(METRICS)))
     steps, ends = [], []
     for where in PLACES:
@@ -64,7 +64,7 @@ def main() -> None:
         steps += [{"where": where, "sigma": 0.0, "change": None, **row} for row in rows(base, clean, truth)]
         for sigma in given.sigmas:
             images = [blur_region(person, where, sigma) for person in judged]
-            after = Seen(reader, judged, images, given.workers)
+            after = Seen(reader, judged, images, looking)
             changes = differences(base, before, after, truth, 0.95)
             for row in rows(base, after, truth):
                 steps.append(
@@ -82,6 +82,7 @@ def main() -> None:
     }
     show(figures)
     parameters = {**vars(given), "heldout": Path(given.heldout).name}
+    del parameters["cache"]
     print(write_result("benchmarks", given.name, figures, parameters=parameters, samples=len(judged),
                        seed=given.seed))  # fmt: skip
 
@@ -89,9 +90,9 @@ def main() -> None:
 class Seen:
     """Images with what the reader and the detectors make of them."""
 
-    def __init__(self, reader, people: Sequence[HumanSample], images, workers: int) -> None:
+    def __init__(self, reader, people: Sequence[HumanSample], images, looking: Row) -> None:
         self.features = features(reader, people, images)
-        self.found = detect(images, workers=workers)
+        self.found = detect(images, **looking)
 
 
 def features(reader: AttributeReader, people, images) -> dict[str, np.ndarray]:
@@ -197,6 +198,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--images", type=int, default=300)
     parser.add_argument("--sigmas", type=float, nargs="+", default=[1.0, 2.0, 4.0], help="in pixels")
     parser.add_argument("--workers", type=int, default=2)
+    parser.add_argument("--cache", help="folder of earlier findings, for a run that was cut off")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--name", default="metric_order", help="name of the result")
     return parser.parse_args()
