@@ -21,7 +21,7 @@ _log = logging.getLogger(__name__)
 
 def preference_scores(
     images: Mapping[str, Sequence[ImageLike]],
-    prompts: Sequence[str],
+    prompts: Sequence[str] | Mapping[str, Sequence[str]],
     *,
     metrics: Sequence[str] = tuple(SCORERS),
     weights: Mapping[str, str | os.PathLike[str]] | None = None,
@@ -34,7 +34,7 @@ def preference_scores(
 
     Args:
         images: System to its images, the i-th made for the i-th prompt.
-        prompts: The prompts.
+        prompts: The prompts, the same for all systems or system to its own.
         metrics: Of ``hps_v2.1``, ``image_reward`` and ``clip_score``.
         weights: Metric to the folder of its published files; by default the hub's cache.
         device, batch, progress: As for :meth:`Scorer.score`.
@@ -51,11 +51,12 @@ def preference_scores(
     for name in (*metrics, *(weights or {})):
         if name not in SCORERS:
             raise ValueError(f"metrics: {unknown(name, SCORERS)}")
+    asked = prompts if isinstance(prompts, Mapping) else dict.fromkeys(images, prompts)
     for system, own in images.items():
-        if len(own) != len(prompts):
-            raise ValueError(f"images: {system!r} has {len(own)} for {len(prompts)} prompts")
+        if len(own) != len(asked[system]):
+            raise ValueError(f"images: {system!r} has {len(own)} for {len(asked[system])} prompts")
     table = pd.DataFrame(
-        [{"system": system, "image": index} for system in images for index in range(len(prompts))],
+        [{"system": system, "image": index} for system in images for index in range(len(images[system]))],
         columns=["system", "image"],
     )
     absent: dict[str, str] = {}
@@ -68,7 +69,8 @@ def preference_scores(
             table[name] = np.nan
             absent[name] = str(error)
             continue
-        table[name] = scorer.score(everything, list(prompts) * len(images), batch=batch, progress=progress)
+        texts = [text for system in images for text in asked[system]]
+        table[name] = scorer.score(everything, texts, batch=batch, progress=progress)
     table.attrs["absent"] = absent
     return table
 
