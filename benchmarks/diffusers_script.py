@@ -66,10 +66,10 @@ def compare(given: argparse.Namespace) -> None:
             for kind in KINDS:  # in turn, so that a machine that slows down slows all
                 rows += run(given, kind, seed, folder)
         table = pd.DataFrame(rows)
-        losses = {kind: heldout(given, kind, folder) for kind in ("theirs", "ours")}
+        losses = {kind or "base": heldout(given, kind, folder) for kind in ("theirs", "ours", None)}
     figures = {
         "curves": curves(table, given.steps),
-        "heldout": losses | {"base": heldout(given, None, folder)},
+        "heldout": losses,
         "throughput": throughput(table, given.batch_size),
     }
     parameters = {name: value for name, value in vars(given).items() if name not in ("script", "one", "data")}

@@ -16,6 +16,7 @@ from fairhuman.commands.exchange import export_set, import_set
 from fairhuman.commands.fit import fit
 from fairhuman.commands.review import review
 from fairhuman.commands.sample import fuse, sample
+from fairhuman.commands.sweep import sweep
 from fairhuman.commands.train_adapter import ADAPTERS, train_command
 from fairhuman.commands.train_reader import train_reader
 
@@ -36,6 +37,7 @@ app.command("merge")(merge)
 app.command("review")(review)
 app.command("sample")(sample)
 app.command("fuse")(fuse)
+app.command("sweep")(sweep)
 app.command("import")(import_set)
 app.command("export")(export_set)
 app.command("fit")(fit)

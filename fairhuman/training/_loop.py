@@ -39,6 +39,7 @@ __all__ = ["train"]
 logger = logging.getLogger(__name__)
 
 
+@torch.enable_grad()
 def train(settings: TrainSettings, *, replace: bool = False, progress: bool = True) -> Run:
     """Train an adapter, or take up a run that was cut off, or return at once if it is complete.
 
@@ -175,7 +176,10 @@ class _Trainer:
         )  # fmt: skip
         for batch, weights in parts:
             absent = [name for name, mask in batch.masks.items() if not present(mask).any()]
-            accumulator.add(self.losses(batch, weights, counts), absent=absent, weight=weight)
+            output = self.predict(batch)
+            losses = self.losses(batch, weights, counts, output)
+            noise = batch.timesteps / self.examples.scheduler.config.num_train_timesteps
+            accumulator.add(losses, absent=absent, weight=weight, output=output, noise=noise)
         fair = accumulator.step()
         self.apply(fair)
         self.step += 1
@@ -242,14 +246,22 @@ class _Trainer:
             found = self.accelerator.reduce(found, "sum")
         return dict(zip(names, (found / (len(parts) * processes)).tolist(), strict=True))
 
+    def predict(self, batch: Batch) -> Tensor:
+        """The network's answer to one part."""
+        with autocast(self.settings, self.accelerator.device):
+            return self.adapter.predict(batch)
+
     def losses(
-        self, batch: Batch, weights: Tensor | None, counts: Mapping[str, float] | None
+        self,
+        batch: Batch,
+        weights: Tensor | None,
+        counts: Mapping[str, float] | None,
+        prediction: Tensor | None = None,
     ) -> dict[str, Tensor]:
-        """The objectives of one part."""
+        """The objectives of one part, of the network's answer if that is there already."""
         settings = self.settings
         scale = LOCAL_SCALE if "local_scale_inside" in settings.released else settings.local_scale
-        with autocast(settings, self.accelerator.device):
-            prediction = self.adapter.predict(batch)
+        prediction = self.predict(batch) if prediction is None else prediction
         return regional_losses(
             prediction, batch.target, batch.masks, settings.reduction, scale, weights=weights, counts=counts
         )

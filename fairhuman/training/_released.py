@@ -84,6 +84,15 @@ class AsReleased(Strategy):
     def needs_gramian(self) -> bool:
         return self.strategy.needs_gramian
 
+    @property
+    def foresees(self) -> bool:
+        return self.strategy.foresees
+
+    def foresee(
+        self, losses: Tensor, present: Tensor, sketch: Tensor | None = None, *, begins: bool = True
+    ) -> None:
+        self.strategy.foresee(losses, present, sketch, begins=begins)
+
     def weights(self, losses: Tensor, gramian: Tensor | None, present: Tensor) -> Tensor:
         if gramian is not None and "scaled_gradients" in self.released:
             gramian = gramian * self.scale**2

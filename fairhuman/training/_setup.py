@@ -67,7 +67,8 @@ def frozen_base(settings: TrainSettings, device: torch.device) -> StableDiffusio
             f"resolution: must be a multiple of {factor} for this base, got {settings.resolution}"
         )
     for module in (pipeline.unet, pipeline.text_encoder, pipeline.text_encoder_2):
-        module.to(PRECISIONS[settings.precision])
+        if module.dtype != PRECISIONS[settings.precision]:
+            module.to(PRECISIONS[settings.precision])
     for module in (pipeline.unet, pipeline.text_encoder, pipeline.text_encoder_2, pipeline.vae):
         module.requires_grad_(False)
     return pipeline.to(device)

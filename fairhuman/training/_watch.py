@@ -30,6 +30,15 @@ class Watched(Strategy):
     def needs_gramian(self) -> bool:
         return self.strategy.needs_gramian or (self.every > 0 and self.step % self.every == 0)
 
+    @property
+    def foresees(self) -> bool:
+        return self.strategy.foresees
+
+    def foresee(
+        self, losses: Tensor, present: Tensor, sketch: Tensor | None = None, *, begins: bool = True
+    ) -> None:
+        self.strategy.foresee(losses, present, sketch, begins=begins)
+
     def weights(self, losses: Tensor, gramian: Tensor | None, present: Tensor) -> Tensor:
         # Weights must not depend on being watched.
         return self.strategy.weights(losses, gramian if self.strategy.needs_gramian else None, present)

@@ -54,7 +54,10 @@ def test_sample_with_conditions_of_a_data_set(base, people, tmp_path):
     assert done.exit_code == 0, done.output
     shared = (people / "metadata.jsonl", tmp_path / "out", "--base", base, "--steps", 1, "--limit", 2)
     given = ("--adapter", tmp_path / "t2i", "--guidance", 1.5)
-    for wrong, words in (((), "needs pose and depth, found none"), (("--conditions", tmp_path), "metadata.jsonl")):
+    for wrong, words in (
+        ((), "needs pose and depth, found none"),
+        (("--conditions", tmp_path), "metadata.jsonl"),
+    ):
         assert words in str(invoke("sample", *shared, *given, *wrong).exception)
     assert "reads none" in str(invoke("sample", *shared, "--conditions", people).exception)
     assert not (tmp_path / "out").exists()

@@ -29,10 +29,10 @@ def test_it_starts_as_the_base(base, batch, kind):  # noqa: F811
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_strength_zero_is_the_base_and_it_can_be_removed(trained, base, batch, kind):  # noqa: F811
-    pipeline = load_base(base)
+    pipeline, run = load_base(base), trained(kind)
     with torch.no_grad():
         plain = batch.predict(pipeline.unet)
-        adapter = load_adapter(pipeline, trained(kind).directory)
+        adapter = load_adapter(pipeline, run.directory)
         full = adapter.predict(batch)
         adapter.scale = 0.5
         half = adapter.predict(batch)

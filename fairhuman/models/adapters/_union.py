@@ -31,6 +31,14 @@ class ControlNetUnion(BesideUNet):
     weights = "controlnet-union/diffusion_pytorch_model.safetensors"
     network: ControlNetUnionModel
 
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        # The network's own scale acts on the pictures where there are several: at 0 it would not be the base.
+        self.network.register_forward_hook(self._weigh)
+
+    def _weigh(self, network: Any, given: Any, answer: tuple[Any, ...]) -> tuple[Any, ...]:
+        return [self.scale * tensor for tensor in answer[0]], self.scale * answer[1]
+
     @classmethod
     def model(cls) -> type[ControlNetUnionModel]:
         from diffusers import ControlNetUnionModel
@@ -70,7 +78,6 @@ class ControlNetUnion(BesideUNet):
             controlnet_cond=[batch.conditions[name].to(batch.noisy.device, kind) for name in self.conditions],
             control_type=which.to(batch.noisy.device, kind),
             control_type_idx=modes,
-            conditioning_scale=self.scale,
             added_cond_kwargs={"text_embeds": batch.pooled, "time_ids": batch.time_ids},
             return_dict=False,
         )
@@ -92,5 +99,5 @@ class ControlNetUnion(BesideUNet):
         return {
             "control_image": pictures,
             "control_mode": [_MODES[name] for name in self.conditions],
-            "controlnet_conditioning_scale": self.scale,
+            "controlnet_conditioning_scale": 1.0,  # β is applied to what the network adds
         }

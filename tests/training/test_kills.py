@@ -1,0 +1,14 @@
+"""A run that is killed and resumed ends as one that was not; benchmarks/kills.py does it twenty times."""
+
+import sys
+from pathlib import Path
+
+
+def test_two_kills_change_nothing(tmp_path, monkeypatch):
+    monkeypatch.syspath_prepend(str(Path(__file__).parents[2] / "benchmarks"))
+    monkeypatch.delitem(sys.modules, "kills", raising=False)
+    import kills
+
+    settings = kills.small_run(tmp_path, steps=20, strategy="mpd")
+    found = kills.survive(settings, 2, seed=1)
+    assert found["kills"] == 2 and found["identical"]
