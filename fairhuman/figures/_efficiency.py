@@ -15,6 +15,8 @@ from ._style import COLUMN, PAGE, colour
 PAPER_MEMORY = {"FairHuman LoRA": 1413.12, "MoLE": 2611.75}
 PAPER_TIME = {"LoRA": 1.4, "MoLE": 3.0}
 
+_MEASURED = "measured, with quartiles"
+
 #: Ways to take a training step, in print.
 STEP_NAMES = {
     "ordinary": "sum, ordinary",
@@ -43,21 +45,28 @@ def efficiency_figure(figures: Mapping[str, Any]) -> tuple[Figure, pd.DataFrame]
     for offset, (precision, shade) in zip((-0.19, 0.19), (("float32", "base"), ("bf16", "mpd")), strict=True):
         left.barh(places + offset, sizes[f"MiB {precision}"], 0.34, color=colour(shade), label=precision)
     paper = sizes.method.map(PAPER_MEMORY)
-    left.plot(paper, places, "D", color="black", markersize=4, label='the paper, in "MB"')
+    left.plot(paper, places, "D", color="black", markersize=4, label="the paper")
     left.set_yticks(places, sizes.method)
-    left.set(ylim=(len(sizes) - 0.5, -0.5), xlabel="MiB on SDXL, beside the base", title="Size")
+    left.set(ylim=(len(sizes) - 0.5, -0.5), xlabel="MiB beside SDXL", title="Size")
     places = np.arange(len(times))
     arms = np.abs(np.vstack([times.ratio - times.quartile_1, times.quartile_3 - times.ratio]))
     right.axvline(1, color=colour("base"), linewidth=0.8, zorder=1)
-    right.errorbar(times.ratio, places, xerr=arms, fmt="o", color=colour("mpd"), label="measured, quartiles")
-    right.plot(times.method.map(PAPER_TIME), places, "D", color="black", label="the paper, SDXL")
+    right.errorbar(times.ratio, places, xerr=arms, fmt="o", color=colour("mpd"), label=_MEASURED)
+    right.plot(times.method.map(PAPER_TIME), places, "D", color="black", label="the paper")
     right.set_yticks(places, times.method)
     right.set(
-        ylim=(len(times) - 0.5, -0.5), xlim=(0, None), xlabel="× the base's time", title="Time an image"
+        ylim=(len(times) - 0.5, -0.5),
+        xlim=(0, None),
+        xlabel="× the base's time (the paper: on SDXL)",
+        title="Time an image",
     )
     for panel in (left, right):
         panel.grid(visible=False, axis="y")
-    figure.legend(*_once(left, right), loc="outside lower center", ncols=4)
+    handles, labels = _once(left, right)
+    order = [labels.index(name) for name in ("float32", "bf16", _MEASURED, "the paper")]
+    figure.legend(
+        [handles[i] for i in order], [labels[i] for i in order], loc="outside lower center", ncols=4
+    )
     return figure, pd.concat([sizes.assign(panel="size"), times.assign(panel="time")], ignore_index=True)
 
 
