@@ -205,6 +205,7 @@ def sample_with(
     *,
     scale: float = 1.0,
     asked: HumanFolder | None = None,
+    origin: Mapping[str, Any] | None = None,
     **options: Any,
 ) -> list[ImageSample]:
     """:func:`sample` with any adapter, or with the base alone.
@@ -212,7 +213,7 @@ def sample_with(
     Args:
         pipeline: The base.
         adapter: On the base; ``None`` for the base alone.
-        prompts, out: As for :func:`sample`.
+        prompts, out, origin: As for :func:`sample`.
         scale: β of Eq. 12.
         asked: For an adapter that reads pose or depth, a data set whose i-th image has those of the i-th
             prompt.
@@ -221,19 +222,20 @@ def sample_with(
     Raises:
         ValueError: Conditions that are needed and not given, or too few; what :func:`sample` refuses.
     """
+    origin = {"adapter_scale": scale} | dict(origin or {})
     if adapter is None:
-        return sample(pipeline, prompts, out, adapter_scale=scale, **options)
+        return sample(pipeline, prompts, out, origin=origin, **options)
     reads = adapter.conditions
     if reads and (asked is None or len(asked) < len(prompts)):
         found = "none" if asked is None else f"{len(asked)} for {len(prompts)} prompts"
-        raise ValueError(f"conditions: the adapter needs {' and '.join(reads)}, found {found}")
+        raise ValueError(f"asked: {adapter.kind} needs {' and '.join(reads)}, found {found}")
     size = options.get("size") or pipeline.unet.config.sample_size * pipeline.vae_scale_factor
-    adapter.scale = scale
+    adapter.scale = scale  # so the call itself leaves its own factor at 1
 
     def further(indices: Sequence[int]) -> dict[str, Any]:
         return adapter.arguments(condition_batch(asked, indices, reads, size) if reads else {})
 
-    return sample(adapter.sampler(), prompts, out, adapter_scale=scale, further=further, **options)
+    return sample(adapter.sampler(), prompts, out, further=further, origin=origin, **options)
 
 
 def condition_batch(

@@ -14,13 +14,10 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final
 
-import torch
-from torch import Tensor
-
-from fairhuman.data import HumanFolder, JointTransform, condition_pixels
+from fairhuman.data import HumanFolder
 from fairhuman.models.adapters import ADAPTERS, Adapter
 from fairhuman.profiles import unknown
-from fairhuman.sampling import ImageSample, sample
+from fairhuman.sampling import ImageSample, condition_batch, sample_with
 
 if TYPE_CHECKING:
     from diffusers import StableDiffusionXLPipeline
@@ -182,38 +179,7 @@ def sample_system(
         ValueError: Conditions that are needed and not given, or what ``sample`` refuses.
     """
     origin = {"beta": scale} | dict(origin or {})
-    if adapter is None:
-        return sample(pipeline, prompts, out, origin=origin, **options)
-    size = options.get("size") or pipeline.unet.config.sample_size * pipeline.vae_scale_factor
-    if adapter.conditions and (asked is None or len(asked) < len(prompts)):
-        found = "none" if asked is None else f"{len(asked)} for {len(prompts)} prompts"
-        raise ValueError(f"asked: {adapter.kind} needs {' and '.join(adapter.conditions)}, found {found}")
-    adapter.scale = scale
-
-    def further(indices: Sequence[int]) -> dict[str, Any]:
-        pictures = condition_batch(asked, indices, adapter.conditions, size) if adapter.conditions else {}
-        return adapter.arguments(pictures)
-
-    return sample(adapter.sampler(), prompts, out, origin=origin, further=further, **options)
-
-
-def condition_batch(
-    asked: HumanFolder, indices: Sequence[int], names: Sequence[str], size: int
-) -> dict[str, Tensor]:
-    """Condition images of some records, name → shape (count, 3, size, size), values in [0, 1].
-
-    Args:
-        asked: Read with these conditions.
-        indices: Of the records.
-        names: ``pose``, ``depth``.
-        size: Side in pixels; images that are not square are cropped as in training.
-    """
-    transform = JointTransform(size)
-    shown = [transform(asked[index], torch.Generator()) for index in indices]
-    return {
-        name: torch.stack([condition_pixels(name, getattr(one, name)) for one in shown]) / 255
-        for name in names
-    }
+    return sample_with(pipeline, adapter, prompts, out, scale=scale, asked=asked, origin=origin, **options)
 
 
 def with_suffix(prompts: Sequence[str], suffix: str = PROMPT_SUFFIX) -> list[str]:

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from accelerate import Accelerator
     from diffusers import StableDiffusionXLPipeline
 
+_PARTS = ("unet", "vae", "text_encoder", "text_encoder_2", "tokenizer", "tokenizer_2", "scheduler")
+
 __all__ = ["autocast", "frozen_base", "make_accelerator"]
 
 
@@ -55,12 +57,15 @@ def frozen_base(settings: TrainSettings, device: torch.device) -> StableDiffusio
     float32, because SDXL's overflows in half precision.
 
     Raises:
-        ValueError: The resolution does not fit the base.
+        ValueError: The base lacks a part, as a refiner does, or the resolution does not fit it.
     """
     from fairhuman.models import load_base
 
     base = settings.base
     pipeline = load_base(Path(base) if base and Path(base).exists() else base)
+    for part in _PARTS:
+        if getattr(pipeline, part) is None:
+            raise ValueError(f"base: {base} lacks the part {part}")
     factor = 8 * 2 ** (len(pipeline.unet.config.block_out_channels) - 1)
     if settings.resolution % factor:
         raise ValueError(

@@ -11,6 +11,8 @@ from typer.testing import CliRunner
 
 from fairhuman.__main__ import app
 from fairhuman.models import load_base
+from fairhuman.models.adapters import load_adapter
+from fairhuman.sampling import sample, sample_with
 from fairhuman.training import Run, load_lora
 
 
@@ -86,6 +88,19 @@ def test_a_fused_lora_draws_what_the_unfused_one_does(run, base, tmp_path):
     assert "merged" in (tmp_path / "fused/README.md").read_text()
     again = invoke("fuse", run.directory, tmp_path / "fused", "--base", base)
     assert "must be absent or an empty folder" in str(again.exception)
+
+
+def test_the_strength_counts_once(run, base):
+    pipeline = load_base(base)
+    adapter = load_adapter(pipeline, run.directory)
+    how = {"steps": 2, "guidance": 1.0, "progress": False, "scheduler": "keep"}
+    ours = sample_with(pipeline, adapter, ["a man"], scale=0.5, **how)[0].load()
+    plain = load_base(base)
+    load_lora(plain, run.directory)
+    theirs = sample(plain, ["a man"], adapter_scale=0.5, **how)[0].load()
+    assert np.array_equal(np.asarray(ours), np.asarray(theirs))
+    half = sample(plain, ["a man"], adapter_scale=0.25, **how)[0].load()
+    assert not np.array_equal(np.asarray(ours), np.asarray(half))
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,8 @@
 """Options of the loop: each against a reference, or by what it must not change."""
 
+import json
+import shutil
+
 import numpy as np
 import pytest
 import torch
@@ -140,6 +143,15 @@ def test_control_networks_draw_validation_samples(values, tmp_path):
     given |= {"steps": 1, "heldout": values["data"], "heldout_draws": 1, "sample_every": 1}
     run = train(TrainSettings(**given, adapter="controlnet", sample_count=1))
     assert (run.directory / "samples/step-000001/000.png").is_file()
+
+
+def test_a_base_that_lacks_a_part_is_refused(values, base, tmp_path):
+    shutil.copytree(base, tmp_path / "refiner")
+    index = json.loads((tmp_path / "refiner/model_index.json").read_text())
+    (tmp_path / "refiner/model_index.json").write_text(json.dumps(index | {"text_encoder": [None, None]}))
+    with pytest.raises(ValueError, match="refiner lacks the part text_encoder"):
+        train(TrainSettings(**values | {"base": str(tmp_path / "refiner")}))
+    assert not (tmp_path / "run").exists()
 
 
 def test_a_tracker_that_is_not_installed_is_named(values, tmp_path, monkeypatch):

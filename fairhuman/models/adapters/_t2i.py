@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-import torch
 from torch import Tensor
 
 from fairhuman.models.adapters._beside import BesideUNet
@@ -71,7 +70,7 @@ class T2I(BesideUNet):
         # The network is small and has no such switch; what it is trained through has.
         self.unet.enable_gradient_checkpointing()
         self.unet.train()
-        self.network.train(torch.is_grad_enabled())
+        self.network.train()
 
 
 def _channels(levels: tuple[int, ...]) -> list[int]:
