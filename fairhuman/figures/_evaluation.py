@@ -30,6 +30,7 @@ LABELS: Mapping[str, str] = {
     "controlnet-union": "ControlNet-Union",
     "whole": "whole image",
     "head": "heads found",
+    "hands": "hands found",
     "shirt_color": "shirt's colour",
     "coverage": "joints found",
     "pck": "right within a tenth",
@@ -134,7 +135,7 @@ def image_metrics_figure(figures: Mapping[str, Any]) -> tuple[Figure, pd.DataFra
         The figure, and its rows. A statistic that the sample did not allow has no point.
     """
     data = pd.DataFrame(figures["rows"])
-    distance = data[(data.group == "distance") & (data.metric == "kernel")]
+    distance = data[(data.group == "distance") & (data.metric == "kernel")].replace({"hand": "hands"})
     caption = data[data.group == "caption"]
     pose = data[(data.group == "pose") & data.metric.isin(["coverage", "pck"])]
     figure, (left, middle, right) = plt.subplots(1, 3, figsize=(PAGE, 2.5))
@@ -142,8 +143,8 @@ def image_metrics_figure(figures: Mapping[str, Any]) -> tuple[Figure, pd.DataFra
     for panel, own, column in parts:
         draw_estimates(panel, own, column, list(dict.fromkeys(own[column])), figures["systems"])
     left.axvline(0, color=colour("renders"), linewidth=0.8, zorder=1)
-    left.set(title="Distance from renders", xlabel="kernel distance of reader features")
-    middle.set(title="Agreement with the caption", xlabel="share read as stated", xlim=(-0.02, 1.02))
+    left.set(title="Reader's distance", xlabel="kernel distance")
+    middle.set(title="Agreement with captions", xlabel="share read as stated", xlim=(-0.02, 1.02))
     right.set(title="Pose asked for", xlabel="share of joints", xlim=(-0.02, 1.02))
     _legend(figure, left)
     return figure, pd.concat([distance, caption, pose], ignore_index=True)
