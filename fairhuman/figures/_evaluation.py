@@ -42,6 +42,10 @@ LABELS: Mapping[str, str] = {
 }
 
 
+#: Kinds of systems that share colours with others by strategy are told apart by shape.
+MARKERS: Mapping[str, str] = {"controlnet": "s", "mole": "^"}
+
+
 def label(name: str) -> str:
     """What ``name`` is called in print; itself if nothing else is known."""
     return LABELS.get(name, name)
@@ -172,7 +176,7 @@ def draw_estimates(
             own.value,
             places,
             xerr=np.nan_to_num(arms.clip(min=0)),
-            fmt="o",
+            fmt=MARKERS.get(system.split("-")[0], "o"),
             color=colour(system),
             label=label(system),
             elinewidth=1.1,
