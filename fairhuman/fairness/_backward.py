@@ -11,6 +11,7 @@ from torch import Tensor
 
 from fairhuman.fairness._gramian import gramian_of
 from fairhuman.fairness._reduction import Reduction
+from fairhuman.fairness._sketch import sketch_of
 from fairhuman.fairness._strategy import Strategy
 
 
@@ -49,6 +50,8 @@ def fair_backward(
     scale: float = 1.0,
     keep_scale: bool = False,
     group: Any = "auto",
+    output: Tensor | None = None,
+    noise: Tensor | None = None,
 ) -> FairStep:
     """Add the strategy's direction d = Σ wᵢ ∇lᵢ to the ``.grad`` of the parameters (Eq. 7).
 
@@ -68,6 +71,10 @@ def fair_backward(
         group: process group over which gradients are averaged before the Gram matrix is formed; "auto"
             is the default group where ``torch.distributed`` is initialised; None averages nothing. As
             gradients do not pass through ``DistributedDataParallel``'s hooks, call the bare module.
+        output: the network's output from which the losses were computed, shape (batch, channels, ...); lets
+            an amortised strategy predict the gradients. Other strategies do not look at it.
+        noise: noise level of each example, from 0 to 1 (such as timestep / 1000), shape (batch,); sharpens
+            that prediction.
 
     Returns:
         What was found. Check ``finite`` before stepping the optimiser.
@@ -77,7 +84,7 @@ def fair_backward(
             exhausted generator does), a name in ``absent`` is unknown or ``scale`` is not positive.
     """
     accumulator = FairAccumulator(parameters, strategy, scale=scale, keep_scale=keep_scale, group=group)
-    accumulator.add(losses, absent=absent)
+    accumulator.add(losses, absent=absent, output=output, noise=noise)
     return accumulator.step()
 
 
@@ -131,26 +138,40 @@ class FairAccumulator:
         self._exact = False
         self._gradients: list[list[Tensor | None]] = []
         self._losses: Tensor | None = None
+        self._sketch: Tensor | None = None
         self._present: Tensor | None = None
         self._weights: Tensor | None = None
 
-    def add(self, losses: Mapping[str, Tensor], *, absent: Collection[str] = (), weight: float = 1.0) -> None:
+    def add(
+        self,
+        losses: Mapping[str, Tensor],
+        *,
+        absent: Collection[str] = (),
+        weight: float = 1.0,
+        output: Tensor | None = None,
+        noise: Tensor | None = None,
+    ) -> None:
         """Backward pass of one micro-batch.
 
         Args:
             losses: as for :func:`fair_backward`; the same names in every micro-batch of a step.
             absent: names of objectives without a region in this micro-batch.
             weight: factor on this micro-batch's losses: its share of the union, such as 1/4.
+            output, noise: as for :func:`fair_backward`.
         """
         names = _check_losses(losses, absent)
-        if self._names is None:
-            self._begin(names)
-        elif names != self._names:
+        if self._names is not None and names != self._names:
             raise ValueError(f"`losses` must have the names {self._names} again. Found {names}.")
         active = [name not in absent and losses[name].requires_grad for name in names]
         present = torch.tensor(active)
         values = torch.stack([losses[name].detach().double().cpu() for name in names])
         values = torch.where(present, values, 0.0)
+        if self.strategy.foresees:
+            given = [losses[name] if here else None for name, here in zip(names, active, strict=True)]
+            sketch = None if output is None else sketch_of(given, output, noise)
+            self._foresee(values, present, sketch, weight)
+        if self._names is None:
+            self._begin(names)
         self._losses = self._losses + weight * values
         self._present = self._present | present
         factor = self.scale * weight
@@ -161,6 +182,14 @@ class FairAccumulator:
                 self._differentiate(loss, row, keep=count < len(live))
         else:
             self._add_weighted(losses, values, present, factor)
+
+    def _foresee(self, values: Tensor, present: Tensor, sketch: Tensor | None, weight: float) -> None:
+        if sketch is not None:
+            weighed = weight**2 * sketch
+            self._sketch = weighed if self._sketch is None else self._sketch + weighed
+        values, present = self._reduction.losses(values, present)
+        sketch = self._reduction.sketch(sketch)
+        self.strategy.foresee(values, present, sketch, begins=self._names is None)
 
     def _begin(self, names: tuple[str, ...]) -> None:
         self._names = names
@@ -177,7 +206,8 @@ class FairAccumulator:
         if not bool(values.isfinite().all()):
             return  # the losses summed so far tell: the step will be refused
         weights = self.strategy.weights(values, None, present)
-        self._weights = weights
+        # What is reported is an objective's weight where it was last present.
+        self._weights = weights if self._weights is None else torch.where(present, weights, self._weights)
         terms = [
             losses[name] * (w * factor)
             for name, w in zip(self._names, weights.tolist(), strict=True)
@@ -215,6 +245,8 @@ class FairAccumulator:
         finite = bool(gramian.isfinite().all()) and bool(losses.isfinite().all())
         weights, stationary = torch.zeros(len(names), dtype=torch.float64), False
         if finite and self._exact:
+            if self.strategy.foresees:
+                self.strategy.foresee(losses, present, self._reduction.sketch(self._sketch), begins=False)
             weights = self.strategy.weights(losses, gramian, present)
             stationary = not bool(weights.any()) and bool(gramian.any())
             self._accumulate([w / self._divisor for w in weights.tolist()])

@@ -37,6 +37,14 @@ class Reduction:
         both = both.cpu()
         return both[0] / self._size, both[1] > 0
 
+    def sketch(self, sketch: Tensor | None) -> Tensor | None:
+        """Sketch of the mean losses' gradients: the processes hold different examples, so theirs add up."""
+        if self._size == 1 or sketch is None:
+            return sketch
+        total = sketch.to(self._device)
+        dist.all_reduce(total, group=self._group)
+        return total.cpu() / self._size**2
+
     def gradients(self, rows: Sequence[list[Tensor | None]], parameters: Sequence[Tensor]) -> None:
         """Replace each gradient by its mean over the processes, in place.
 

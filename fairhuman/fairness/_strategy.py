@@ -26,6 +26,22 @@ class Strategy(ABC):
         """
         return False
 
+    @property
+    def foresees(self) -> bool:
+        """Whether the strategy wants to be told of a batch before it is asked what it needs."""
+        return False
+
+    def foresee(  # noqa: B027 - most strategies have nothing to do
+        self, losses: Tensor, present: Tensor, sketch: Tensor | None = None, *, begins: bool = True
+    ) -> None:
+        """What is known of a batch before its backward pass; called where :attr:`foresees` is true.
+
+        Args:
+            losses, present: as for :meth:`weights`.
+            sketch: cheap stand-in for the Gram matrix, shape (m, m), where the network's output is known.
+            begins: False for further micro-batches of the same step, and for their union.
+        """
+
     @abstractmethod
     def weights(self, losses: Tensor, gramian: Tensor | None, present: Tensor) -> Tensor:
         """Weights for one step.

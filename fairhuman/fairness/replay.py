@@ -17,15 +17,17 @@ from fairhuman.fairness.reference import cosine
 
 @dataclass(frozen=True)
 class Recorded:
-    """One step of a run: its losses, the Gram matrix of its gradients, which objectives were present."""
+    """One step of a run: its losses, the Gram matrix of its gradients, which objectives were present, and
+    the sketch of the gradients if there was one."""
 
     losses: Tensor
     gramian: Tensor
     present: Tensor
+    sketch: Tensor | None = None
 
 
 def read_log(path: str | Path) -> tuple[tuple[str, ...], list[Recorded]]:
-    """Steps of a training log (``log.jsonl``) that hold a Gram matrix.
+    """Steps of a training log (``log.jsonl``) that hold a Gram matrix, with their sketch if they have one.
 
     Returns:
         The objectives' names, and the steps in order; steps that were refused are left out.
@@ -43,7 +45,9 @@ def read_log(path: str | Path) -> tuple[tuple[str, ...], list[Recorded]]:
             names = tuple(line["losses"])
             losses = torch.tensor(list(line["losses"].values()), dtype=torch.float64)
             gramian = torch.tensor(line["gramian"], dtype=torch.float64)
-            steps.append(Recorded(losses, gramian, gramian.diagonal() > 0))
+            sketch = line.get("sketch")
+            sketch = None if sketch is None else torch.tensor(sketch, dtype=torch.float64)
+            steps.append(Recorded(losses, gramian, gramian.diagonal() > 0, sketch))
     if not steps:
         raise ValueError(f"{path}: no step holds a Gram matrix")
     return names, steps
@@ -59,6 +63,8 @@ def replay(steps: Iterable[Recorded], strategy: Strategy) -> tuple[Tensor, Tenso
     """
     decided, asked = [], []
     for step in steps:
+        if strategy.foresees:
+            strategy.foresee(step.losses, step.present, step.sketch)
         asks = strategy.needs_gramian
         decided.append(strategy.weights(step.losses, step.gramian if asks else None, step.present))
         asked.append(asks)

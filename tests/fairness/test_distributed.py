@@ -9,12 +9,13 @@ from torch import nn
 from fairhuman.fairness import fair_backward, get_strategy
 
 STEPS, BATCH = 3, 8
-CASES = ("ls", "mpd", "mpd:absent", "mpd_amortised")
+CASES = ("ls", "mpd", "mpd:absent", "mpd_amortised", "mpd_amortised:output")
 
 
 def train(case, part, parts):
     """Parameters after a few steps on this part of the batches."""
-    name, _, absent = case.partition(":")
+    name, _, variant = case.partition(":")
+    absent = variant == "absent"
     torch.manual_seed(0)
     model = nn.Sequential(nn.Linear(6, 5), nn.Tanh(), nn.Linear(5, 3))
     data = torch.randn(STEPS, BATCH, 6), torch.randn(STEPS, BATCH, 3)
@@ -22,14 +23,16 @@ def train(case, part, parts):
     strategy, optimiser = get_strategy(name, **options), torch.optim.SGD(model.parameters(), lr=0.1)
     for x, y in zip(*data, strict=True):
         x, y = x.chunk(parts)[part], y.chunk(parts)[part]
-        errors = (model(x) - y) ** 2
+        output = model(x)
+        errors = (output - y) ** 2
         if absent:  # the first half of the batch holds no hand
             first = torch.arange(BATCH).chunk(parts)[part] < BATCH // 2
             errors[:, 2] = torch.where(first, 0.0, errors[:, 2])
         losses = dict(zip(("global", "face", "hand"), errors.mean(0).unbind(), strict=True))
         missing = ["hand"] if absent and parts == 2 and part == 0 else []
         optimiser.zero_grad()
-        assert fair_backward(losses, model.parameters(), strategy, absent=missing).finite
+        given = {"output": output, "noise": x[:, 0].sigmoid()} if variant == "output" else {}
+        assert fair_backward(losses, model.parameters(), strategy, absent=missing, **given).finite
         optimiser.step()
     return torch.cat([p.detach().reshape(-1) for p in model.parameters()])
 

@@ -126,6 +126,63 @@ def test_amortised_is_exact_on_schedule(mode):
     assert exact == asked
 
 
+def sketched(count, seed=0):
+    """Steps whose sketch is the Gram matrix of gradients but for noise, while the losses say nothing."""
+    draw = torch.Generator().manual_seed(seed)
+    for _ in range(count):
+        sizes = torch.randn(3, generator=draw, dtype=torch.float64).exp() * torch.tensor([1.0, 0.1, 0.03])
+        K = gaussian(1, 3, 12, draw)[0] * sizes.unsqueeze(0) * sizes.unsqueeze(1)
+        noise = (0.2 * torch.randn(3, generator=draw, dtype=torch.float64)).exp()
+        yield torch.ones(3, dtype=torch.float64), K, 5 * K * noise.unsqueeze(0) * noise.unsqueeze(1)
+
+
+def follow(strategy, steps, with_sketch=True):
+    """Cosines with the exact direction, and which steps were exact."""
+    cosines, exact = [], []
+    for losses, K, sketch in steps:
+        if strategy.foresees:
+            strategy.foresee(losses, PRESENT, sketch if with_sketch else None)
+        exact.append(strategy.needs_gramian)
+        w = strategy.weights(losses, K if exact[-1] else None, PRESENT)
+        cosines.append(cosine(K, w, alpha_fair_weights(K)).item())
+        strategy.advance()
+    return torch.tensor(cosines, dtype=torch.float64), torch.tensor(exact)
+
+
+def test_amortisation_follows_a_sketch():
+    found = {}
+    for label, options in (("sketch", {}), ("regular", {"adaptive": False}), ("stale", {"mode": "stale"})):
+        cosines, exact = follow(Amortised(every=10, **options), sketched(300))
+        found[label] = cosines[~exact].mean()
+        assert exact[:8].all()
+        assert 25 <= exact[8:].sum() <= 35  # a tenth of the steps, whichever they are
+        assert cosines[exact].min() > 1 - 1e-9
+    blind, _ = follow(Amortised(every=10), sketched(300), with_sketch=False)
+    assert found["sketch"] > found["regular"] > 0.95
+    assert found["regular"] > max(blind.mean(), found["stale"]) + 0.05
+
+
+def test_amortised_takes_up_its_state():
+    whole, first, second = (Amortised(every=5) for _ in range(3))
+    steps = list(sketched(60))
+    expected = follow(whole, steps)
+    begun = follow(first, steps[:33])
+    second.load_state_dict(first.state_dict())
+    rest = follow(second, steps[33:])
+    for k in range(2):
+        assert torch.equal(torch.cat([begun[k], rest[k]]), expected[k])
+
+
+def test_a_sketch_must_not_come_and_go():
+    strategy = Amortised()
+    (losses, K, sketch), (_, _, other) = sketched(2)
+    strategy.foresee(losses, PRESENT, sketch)
+    strategy.weights(losses, K, PRESENT)
+    strategy.advance()
+    with pytest.raises(ValueError, match="at every step or at none"):
+        strategy.foresee(losses, PRESENT, None)
+
+
 def test_fitted_amortisation_follows_the_losses():
     cosines = {}
     for mode in ("fitted", "average", "stale"):
