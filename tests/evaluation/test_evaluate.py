@@ -11,7 +11,7 @@ from typer.testing import CliRunner
 
 from fairhuman.__main__ import app
 from fairhuman.evaluation import detect, kernel_distance
-from fairhuman.evaluation.evaluate import EvaluateSettings, evaluate_folders, read_sets
+from fairhuman.evaluation.evaluate import EvaluateSettings, evaluate_folders, paired_sets, read_sets
 from fairhuman.evaluation.reader import AttributeReader
 
 CAPTION = "A smiling woman in a red t-shirt waving, upper body"
@@ -167,3 +167,22 @@ def test_a_folder_of_bad_files_alone_is_refused(tmp_path):
     (tmp_path / "a.png").touch()
     with pytest.raises(ValueError, match=r"1 cannot be judged: .*a\.png is empty"):
         read_sets([tmp_path])
+
+
+def test_paired_files_must_all_be_good(folders, tmp_path):
+    files = {name: sorted(folders[name].iterdir()) for name in ("one", "two")}
+    sets = paired_sets(files, [CAPTION] * 12)
+    assert sets.paired and sets.images == files
+    with pytest.raises(ValueError, match=r"images: must be one a prompt \(3\), found {'one': 12, 'two': 12}"):
+        paired_sets(files, [CAPTION] * 3)
+    (tmp_path / "empty.png").touch()
+    with pytest.raises(ValueError, match="empty.png is empty"):
+        paired_sets({"one": files["one"][:1], "two": [tmp_path / "empty.png"]}, [CAPTION])
+
+
+def test_only_what_is_wanted_is_measured(folders):
+    settings = EvaluateSettings(groups=["caption"])
+    found = evaluate_folders([folders["few"]], [CAPTION] * 4, settings=settings)
+    assert {row["group"] for row in found["rows"]} == {"caption"}
+    with pytest.raises(ValueError, match="groups: unknown name 'captions'; did you mean 'caption'"):
+        EvaluateSettings(groups=["captions"])
