@@ -5,14 +5,17 @@ is not stored yet, one JSON file a setting and seed; :func:`compare_table` says 
 and :func:`summarise` keeps it for figures and tables.
 """
 
-from fairhuman.ablations._budget import Budget
-from fairhuman.ablations._compare import compare_table, crossed_mean
+from fairhuman.ablations._budget import NOTEBOOK, Budget, plan_of
+from fairhuman.ablations._compare import compare_table
+from fairhuman.ablations._images import images_name, sample_settings
+from fairhuman.ablations._intervals import crossed_mean, seed_variance
 from fairhuman.ablations._named import SETTINGS, TABLES, Setting, Table, find_settings, find_table
-from fairhuman.ablations._runner import FOLDER, Ablations, result_name
+from fairhuman.ablations._runner import FOLDER, Ablations, planned, result_name
 from fairhuman.ablations._summary import summarise, summary_name
 
 __all__ = [
     "FOLDER",
+    "NOTEBOOK",
     "SETTINGS",
     "TABLES",
     "Ablations",
@@ -23,7 +26,12 @@ __all__ = [
     "crossed_mean",
     "find_settings",
     "find_table",
+    "images_name",
+    "plan_of",
+    "planned",
     "result_name",
+    "sample_settings",
+    "seed_variance",
     "summarise",
     "summary_name",
 ]

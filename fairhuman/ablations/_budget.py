@@ -13,10 +13,17 @@ from fairhuman.profiles import load_profile, run_directory, unknown
 from fairhuman.regions import REGIONS
 from fairhuman.training import TrainSettings
 
-__all__ = ["NOTEBOOK", "Budget"]
+__all__ = ["NOTEBOOK", "Budget", "plan_of"]
 
 NOTEBOOK = "07_ablations"
 """Its parameters are a profile's budget."""
+
+
+def plan_of(profile: str) -> dict[str, Any]:
+    """Parameters of notebook 07 in a profile."""
+    from fairhuman.workflow import parameter_defaults
+
+    return parameter_defaults(NOTEBOOK) | load_profile(profile).parameters(NOTEBOOK)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,7 +37,7 @@ class Budget:
             :class:`fairhuman.training.TrainSettings`.
         heldout_images: Held-out images whose losses are measured, the first ones; the pairs behind intervals.
         draws: Noised versions of each.
-        prompts: Held-out captions sampled with the weights of seed 0, for what can be seen; 0 for none.
+        prompts: Held-out captions that :func:`fairhuman.ablations.sample_settings` samples.
         sampling_steps, guidance: Of these samples.
         measured: Regions measured, whatever a setting trains on.
         checkpoint_every: Steps between checkpoints.
@@ -68,10 +75,7 @@ class Budget:
             profile: Name of a parameter file.
             values: Parameters in place of the notebook's.
         """
-        from fairhuman.workflow import parameter_defaults
-
-        if values is None:
-            values = parameter_defaults(NOTEBOOK) | load_profile(profile).parameters(NOTEBOOK)
+        values = plan_of(profile) if values is None else values
         fields = {field.name for field in dataclasses.fields(cls)} - {"data", "heldout"}
         humans = run_directory(profile, "humans")
         given = {name: value for name, value in values.items() if name in fields}

@@ -40,8 +40,6 @@ def inputs_of(budget: Budget, setting: Setting, seed: int) -> str:
             if field.name not in _PLACES and getattr(settings, field.name) != field.default
         }
     measured = ["resolution", "heldout_images", "draws", "measured"]
-    if budget.prompts and seed == VISIBLE_SEED:
-        measured += ["prompts", "sampling_steps", "guidance"]
     content = {
         "recipe": RECIPE,
         "trained": trained,

@@ -132,7 +132,7 @@ TABLES: Mapping[str, Table] = {
             "2",
             "Objectives and fairness (Table 2, LoRA)",
             ("base", "global", "sum", "mpd"),
-            ("base", "global", "sum"),
+            ("global", "sum", "base"),
         ),
         Table(
             "2-controlnet",

@@ -10,16 +10,16 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from fairhuman.ablations._budget import Budget
+from fairhuman.ablations._budget import Budget, plan_of
 from fairhuman.ablations._inputs import VISIBLE_SEED, inputs_of
-from fairhuman.ablations._named import Setting
+from fairhuman.ablations._named import Setting, find_settings, find_table
 from fairhuman.profiles import results_directory, run_directory
 from fairhuman.results import read_result, write_result
 
 if TYPE_CHECKING:
     from fairhuman.training import Examples, Run
 
-__all__ = ["FOLDER", "Ablations", "result_name"]
+__all__ = ["FOLDER", "Ablations", "planned", "result_name"]
 
 FOLDER = "ablations"
 """Folder of the results and of the runs, below the profile's."""
@@ -30,6 +30,17 @@ logger = logging.getLogger(__name__)
 def result_name(setting: Setting, seed: int) -> str:
     """Name of the result of a setting and seed, as :func:`fairhuman.results.read_result` takes it."""
     return f"{FOLDER}/{setting.name}-seed{seed if setting.trained else 0}"
+
+
+def planned(profile: str) -> dict[str, tuple[str, int]]:
+    """All results that a profile's tables ask for: name → setting and seed, those of the first seed first."""
+    plan = plan_of(profile)
+    names = [name for table in plan["tables"] for name in find_table(table).settings]
+    pairs = [(setting, seed) for seed in plan["seeds"] for setting in find_settings(names)]
+    wanted = {}
+    for setting, seed in pairs:
+        wanted.setdefault(result_name(setting, seed), (setting.name, seed))
+    return wanted
 
 
 class Ablations:
@@ -50,6 +61,10 @@ class Ablations:
     def heldout_captions(self) -> list[str]:
         """Captions of the held-out set, in order."""
         return self._examples(()).data.captions
+
+    def heldout_images(self) -> list[Path]:
+        """Files of the held-out images, in order."""
+        return [record.image for record in self._examples(()).data.records]
 
     def state(self, setting: Setting, seed: int) -> str:
         """``stored``, ``missing``, or ``outdated``: stored, but made from other inputs."""
@@ -91,10 +106,8 @@ class Ablations:
             figures, parameters = twin["figures"], twin["parameters"]
             logger.info("%s: the same as %s", setting.name, twin["name"])
         else:
-            run = self._train(setting, seed) if setting.trained else None
-            figures = self._measure(run, visible=not setting.trained or seed == VISIBLE_SEED) | (
-                {} if run is None else _told(run)
-            )
+            run = self.train(setting, seed) if setting.trained else None
+            figures = self._measure(run) | ({} if run is None else _told(run))
             parameters = {"inputs": inputs} | ({} if run is None else _settings(run))
             parameters["heldout_images"], parameters["draws"] = self.budget.heldout_images, self.budget.draws
         write_result(
@@ -117,30 +130,31 @@ class Ablations:
                 return found
         return None
 
-    def _train(self, setting: Setting, seed: int) -> Run:
+    def train(self, setting: Setting, seed: int) -> Run:
+        """The run of a setting and seed: made, taken up, or read if it is complete."""
         from fairhuman.training import train
 
         output = run_directory(self.profile, FOLDER) / f"{setting.name}-seed{seed}"
         return train(self.budget.settings(setting, seed, output), replace=True)
 
-    def _measure(self, run: Run | None, visible: bool) -> dict[str, Any]:
-        """Losses of each held-out image and region, the same noise for all; and what detectors find."""
+    def network(self, run: Run | None) -> tuple[Any, Any]:
+        """A pipeline with a run's adapter, or the base alone; and what predicts: an adapter, or the UNet."""
         from fairhuman.models import load_base
         from fairhuman.models.adapters import ADAPTERS
-        from fairhuman.training import heldout_errors
 
         pipeline = load_base(self.budget.base)
-        network, conditions = pipeline.unet, ()
-        if run is not None:
-            network = ADAPTERS[run.settings.adapter].load(pipeline, run.directory)
-            conditions = run.settings.conditions or ()
-        found = heldout_errors(
-            network, self._examples(conditions), images=self.budget.heldout_images, draws=self.budget.draws
-        )
-        figures: dict[str, Any] = {"losses": {name: _rounded(found.per_image(name)) for name in found.errors}}
-        if visible and self.budget.prompts and not conditions:
-            figures["detection"] = self._detect(pipeline)
-        return figures
+        if run is None:
+            return pipeline, pipeline.unet
+        return pipeline, ADAPTERS[run.settings.adapter].load(pipeline, run.directory)
+
+    def _measure(self, run: Run | None) -> dict[str, Any]:
+        """Losses of each held-out image and region, the same noise for all."""
+        from fairhuman.training import heldout_errors
+
+        _, network = self.network(run)
+        examples = self._examples(() if run is None else run.settings.conditions or ())
+        found = heldout_errors(network, examples, images=self.budget.heldout_images, draws=self.budget.draws)
+        return {"losses": {name: _rounded(found.per_image(name)) for name in found.errors}}
 
     def _examples(self, conditions: tuple[str, ...]) -> Examples:
         """The held-out set, encoded once a sitting."""
@@ -153,17 +167,6 @@ class Ablations:
             transform = JointTransform(self.budget.resolution)
             self._heldout[conditions] = Examples(load_base(self.budget.base), folder, transform)
         return self._heldout[conditions]
-
-    def _detect(self, pipeline: Any) -> dict[str, list[float]]:
-        """Detector → best score in each sample of the first held-out captions, 0 where nothing is found."""
-        from fairhuman.evaluation import detect, tabulate_detections
-        from fairhuman.sampling import sample
-
-        captions = self._examples(()).data.captions[: self.budget.prompts]
-        options = {"steps": self.budget.sampling_steps, "guidance": self.budget.guidance}
-        images = [made.load() for made in sample(pipeline, captions, **options)]
-        table = tabulate_detections(detect(images))
-        return {name: rows.best.round(4).tolist() for name, rows in table.groupby("detector")}
 
 
 def _told(run: Run) -> dict[str, Any]:

@@ -1,6 +1,7 @@
 """``python -m fairhuman ablate``: the settings of an ablation, as many as a sitting allows."""
 
 import time
+from itertools import chain
 from typing import Annotated
 
 import typer
@@ -12,6 +13,7 @@ def ablate(
     profile: Annotated[str, typer.Option(help="Parameter file in params/.")] = "quick",
     seed: Annotated[list[int] | None, typer.Option(help="Seeds; by default the profile's.")] = None,
     change: Annotated[list[str] | None, typer.Option("--set", help="NAME=VALUE of the shared means.")] = None,
+    images: Annotated[int, typer.Option(help="Captions sampled with each setting's first seed as well.")] = 0,
     minutes: Annotated[float | None, typer.Option(help="Start no further run after so long.")] = None,
     state: Annotated[bool, typer.Option("--state", help="Only say what is stored and what is left.")] = False,
 ) -> None:
@@ -20,18 +22,25 @@ def ablate(
     A sitting may be cut off at any moment: what is stored stays, the run at hand goes on where its last
     checkpoint left it. Results lie in results/PROFILE/ablations/, one file a setting and seed.
     """
-    from fairhuman.ablations import TABLES, Ablations, Budget, find_settings, find_table, summarise
-    from fairhuman.ablations._budget import NOTEBOOK
+    from fairhuman.ablations import (
+        TABLES,
+        Ablations,
+        Budget,
+        find_settings,
+        find_table,
+        plan_of,
+        sample_settings,
+        summarise,
+    )
     from fairhuman.commands._assignments import assignments
-    from fairhuman.profiles import load_profile
-    from fairhuman.workflow import parameter_defaults
 
-    values = parameter_defaults(NOTEBOOK) | load_profile(profile).parameters(NOTEBOOK)
+    values = plan_of(profile)
     names = list(setting or ())
     for one in table or ([] if names else values["tables"]):
         names += find_table(one).settings
     settings, seeds = find_settings(names), seed or values["seeds"]
-    work = Ablations(profile, Budget.of_profile(profile, values).changed(assignments(change or [])))
+    changes = assignments(change or []) | ({"prompts": images} if images else {})
+    work = Ablations(profile, Budget.of_profile(profile, values).changed(changes))
     left = work.left(settings, seeds)
     typer.echo(f"{len(settings)} settings, seeds {', '.join(map(str, seeds))}: {len(left)} results left")
     if state:
@@ -40,10 +49,12 @@ def ablate(
         typer.echo(f"tables: {', '.join(TABLES)}")
         return
     start = time.monotonic()
-    for done, (name, seconds) in enumerate(work.compute(settings, seeds), start=1):
-        typer.echo(f"{done}/{len(left)} {name}.json: {seconds:.0f} s")
+    for name, seconds in chain(work.compute(settings, seeds), sample_settings(work, settings)):
+        typer.echo(f"{name}.json: {seconds:.0f} s")
         if minutes is not None and time.monotonic() - start > 60 * minutes:
             typer.echo(f"stopped after {minutes:g} minutes; the same command goes on")
             break
-    for path in summarise(profile, [find_table(name) for name in table or values["tables"]], values["seeds"]):
+    # Settings by themselves may be one job of many at once; whoever has the tables sums up.
+    summed = [] if setting else [find_table(name) for name in table or values["tables"]]
+    for path in summarise(profile, summed, values["seeds"]):
         typer.echo(path.name)

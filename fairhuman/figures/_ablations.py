@@ -21,7 +21,8 @@ ABLATIONS = ("2", "2-controlnet", "3", "5", "alpha", "regions", "scale", "time",
 def ablation_figure(told: Mapping[str, Any]) -> tuple[Figure, pd.DataFrame]:
     """One panel a region: each setting's change of the held-out loss from the first reference stored.
 
-    Filled points are changes whose interval, corrected for all comparisons of the table, excludes zero.
+    Filled points are changes whose interval, corrected for all comparisons of the table, excludes zero. An
+    interval may reach out of the frame.
 
     Args:
         told: Figures of the result ``ablations-<table>``.
@@ -50,7 +51,11 @@ def ablation_figure(told: Mapping[str, Any]) -> tuple[Figure, pd.DataFrame]:
             shade = colour({"sum": "ls"}.get(name.rsplit("-", 1)[-1], name))
             face = shade if supported is True or supported == 1 else "white"
             panel.plot(own.value.iloc[row], row, "o", color=shade, markerfacecolor=face, zorder=3)
-        panel.set(title=label(region), ylim=(len(settings) - 0.5, -0.5))
+        # Intervals of two seeds reach far; they may leave the frame, but the points must be told apart.
+        reach = max(0.02, 2.2 * own.value.abs().max())
+        low, high = (np.nanmin(own.low.astype(float)), np.nanmax(own.high.astype(float)))
+        limits = (max(-reach, min(low, 0) - 0.1 * reach), min(reach, max(high, 0) + 0.1 * reach))
+        panel.set(title=label(region), ylim=(len(settings) - 0.5, -0.5), xlim=limits)
         panel.set_yticks(rows, [told["labels"][name] for name in settings])
         panel.grid(visible=False, axis="y")
         panel.xaxis.set_major_formatter(PercentFormatter(1, decimals=None))
@@ -117,6 +122,7 @@ def _cells(told: Mapping[str, Any]) -> tuple[list[str], list[list[str]]]:
     found = {(row["setting"], row["detector"]): row for row in told["detection"]}
     seen = [one for one in ("face", "hand") if any(detector == one for _, detector in found)]
     head = ["setting", *(f"{label(region)} loss" for region in regions), *(f"{one}s found" for one in seen)]
+    head += ["distance to renders"] if seen else []
     rows = []
     for name in told["settings"]:
         cells = [told["labels"][name]]
@@ -130,6 +136,9 @@ def _cells(told: Mapping[str, Any]) -> tuple[list[str], list[list[str]]]:
         for one in seen:
             row = found.get((name, one))
             cells.append("–" if row is None else f"{100 * row['value']:.0f} %")
+        if seen:
+            row = found.get((name, "distance"))
+            cells.append("–" if row is None else f"{row['value']:.3f}")
         rows.append(cells)
     return head, rows
 

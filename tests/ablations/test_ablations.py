@@ -19,6 +19,8 @@ from fairhuman.ablations import (
     crossed_mean,
     find_settings,
     find_table,
+    sample_settings,
+    seed_variance,
 )
 from fairhuman.models import tiny_pipeline
 from fairhuman.results import read_result
@@ -69,7 +71,7 @@ def test_what_is_stored_is_not_computed_again(budget, workspace):
     told = compare_table("quick", TABLES["2"], [0, 1])
     assert told["settings"] == ["base", "sum", "mpd"] and told["missing"] == ["global"]
     assert {(r["reference"], r["setting"]) for r in told["differences"]} == {
-        ("base", "sum"), ("base", "mpd"), ("sum", "mpd")
+        ("sum", "base"), ("sum", "mpd"), ("base", "mpd")
     }  # fmt: skip
     (row,) = [
         r
@@ -127,6 +129,32 @@ def test_the_same_run_under_another_name_is_not_made_twice(budget, workspace):
     assert read_result("quick", names[0])["figures"] == read_result("quick", names[1])["figures"]
 
 
+def test_images_are_sampled_once_and_judged(budget, people, tmp_path, workspace):
+    write_folder(tmp_path / "more", count=10, size=(64, 64))
+    work = Ablations(
+        "quick", budget.changed({"prompts": 10, "sampling_steps": 2, "heldout": tmp_path / "more"})
+    )
+    assert list(sample_settings(Ablations("quick", budget), [BASE])) == []  # none asked for
+    control = SETTINGS["controlnet-mpd"]
+    assert [name for name, _ in sample_settings(work, [BASE, control, MPD])] == [
+        "ablations/base-images", "ablations/mpd-images"
+    ]  # fmt: skip
+    assert list(sample_settings(work, [BASE, MPD])) == []
+    stored = read_result("quick", "ablations/mpd-images")
+    assert stored["samples"] == 10 and len(stored["figures"]["detection"]["face"]) == 10
+    list(work.compute([BASE, MPD], [0]))
+    rows = compare_table("quick", Table("t", "T", ("base", "mpd"), ("base",)), [0])["detection"]
+    assert {(r["setting"], r["detector"]) for r in rows} >= {
+        ("base", "face"),
+        ("mpd", "hand"),
+        ("mpd", "distance"),
+    }
+    assert all("change" in r for r in rows if r["setting"] == "mpd" and r["detector"] == "face")
+    assert [
+        name for name, _ in sample_settings(Ablations("quick", work.budget.changed({"prompts": 0})), [MPD])
+    ] == []
+
+
 def test_bad_values_are_refused_before_anything_is_trained(budget, workspace):
     bad = Setting("bad", "bad", {"strategy": "mpd", "rank": 0})
     with pytest.raises(ValueError, match="rank"):
@@ -168,6 +196,26 @@ def test_intervals_hold_the_truth_as_often_as_they_say():
             estimate = crossed_mean(effects + random.normal(size=(3, 40)))
             held.append(estimate.low <= 0 <= estimate.high)
         assert 0.92 <= np.mean(held) <= 1, seeds_share
+
+
+def test_differences_between_settings_hold_the_truth_too():
+    """Seeds as blocks: an effect of the seed common to all settings, and one of each setting's own."""
+    random = np.random.default_rng(0)
+    held, widths = {"base": [], "trained": []}, []
+    for _ in range(300):
+        seeds, images = random.normal(0, 0.5, (3, 1)), random.normal(0, 1, (1, 40))
+        base = {"face": images + random.normal(0, 0.2, (1, 40))}
+        losses = {"base": base} | {
+            name: {"face": images + seeds + random.normal(0, 0.3, (3, 1)) + random.normal(0, 0.2, (3, 40))}
+            for name in "abcde"
+        }
+        for kind, pair in (("base", ("base", "a")), ("trained", ("a", "b"))):
+            change = losses[pair[1]]["face"] - losses[pair[0]]["face"]
+            found = crossed_mean(change, seed_variance=seed_variance(losses, "face", pair))
+            held[kind].append(found.low <= 0 <= found.high)
+            widths.append((found.high - found.low) / (crossed_mean(change).high - crossed_mean(change).low))
+    assert min(np.mean(held["trained"]), np.mean(held["base"])) >= 0.92
+    assert np.median(widths) < 0.9  # what pooling is for
 
 
 def test_one_seed_says_nothing_about_others():
