@@ -66,7 +66,8 @@ def caption_model(tmp_path_factory):
     network.text_decoder.cls.predictions.decoder.bias.data[words.index("person")] = 50.0
     network.save_pretrained(folder)
     processor = BlipProcessor(
-        BlipImageProcessor(size={"height": 32, "width": 32}), BertTokenizerFast(tokenizer_object=tokenizer)
+        BlipImageProcessor(size={"height": 32, "width": 32}),
+        BertTokenizerFast(tokenizer_object=tokenizer, bos_token="[DEC]"),
     )
     processor.save_pretrained(folder)
     return folder

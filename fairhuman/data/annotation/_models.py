@@ -96,7 +96,16 @@ class CaptionModel:
 
 
 def _loaded(family: Any, folder: str, device: str) -> Any:
-    # Only safetensors, only from this machine, and no code that a folder brings along.
-    return family.from_pretrained(
-        folder, local_files_only=True, use_safetensors=True, trust_remote_code=False
-    ).to(device).eval()  # fmt: skip
+    from transformers.utils import logging
+
+    shown = logging.is_progress_bar_enabled()
+    logging.disable_progress_bar()  # each process would draw its own into the bar over all images
+    try:
+        # Only safetensors, only from this machine, and no code that a folder brings along.
+        network = family.from_pretrained(
+            folder, local_files_only=True, use_safetensors=True, trust_remote_code=False
+        )
+    finally:
+        if shown:
+            logging.enable_progress_bar()
+    return network.to(device).eval()
