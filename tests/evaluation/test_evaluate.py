@@ -75,7 +75,7 @@ def test_paired_systems_are_compared_and_share_the_risk(found):
     assert found["paired"]
     assert {(row["reference"], row["system"]) for row in found["differences"]} == {("one", "two")}
     levels = {row["level"] for row in found["differences"]}
-    assert levels == {1 - 0.05 / len(found["differences"])}
+    assert len(levels) == 1 and levels.pop() == pytest.approx(1 - 0.05 / len(found["differences"]))
 
 
 def test_systems_of_other_prompts_are_not_compared(folders):
@@ -146,7 +146,7 @@ def test_the_command_writes_a_table_and_a_file(folders, tmp_path):
         (["few", "--reference", "nowhere"], "no such folder"),
         (["few", "--posed"], "posed: needs --asked"),
         (["few", "--out", "nowhere/a.json"], "out: no such folder"),
-        (["few", "--weights", "hps=few"], "weights: unknown name 'hps'; did you mean"),
+        (["few", "--weights", "hps=few"], "weights: unknown name 'hps'"),
         (["few", "--weights", "hps_v2.1"], "weights: must be METRIC=FOLDER"),
         (["few", "--weights", "clip_score=nowhere"], "weights: no such folder: nowhere"),
         (["few", "--workers", "0"], "workers must be an integer of at least 1"),

@@ -21,7 +21,7 @@ from fairhuman.humans import generate
 @pytest.fixture(scope="module")
 def renders(tmp_path_factory):
     folder = tmp_path_factory.mktemp("renders")
-    generate(folder, 16, seed=5, size=256)
+    generate(folder, 20, seed=5, size=256)
     return HumanFolder(folder)
 
 
