@@ -1,6 +1,6 @@
 """What a fair step costs: time and memory of one LoRA step, with each way to obtain the direction.
 
-    python benchmarks/step_cost.py [--base FOLDER] [--rank 32] [--batch 8] [--repeats 15] [--threads 1]
+    python benchmarks/step_cost.py [--base FOLDER] [--rank 16] [--batch 4] [--repeats 11] [--threads 1]
 
 Writes ``results/benchmarks/step_cost.json``. The base is the embedded one unless named; latents, prompts
 and masks are random, since only sizes matter here. In every repeat all ways take their turn, in changing
@@ -26,14 +26,18 @@ from fairhuman.objectives import regional_losses
 from fairhuman.results import write_result
 
 Losses = dict[str, Tensor]
+Forward = Callable[[], tuple[Losses, dict[str, Tensor]]]
+"""One forward pass: the objectives, and what an amortised step looks at besides."""
+Way = Callable[..., object]
+INTERVALS = (2, 3, 5, 8, 10, 20, 50)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--base", help='folder of a pipeline, or "tiny"; by default the embedded base')
-    parser.add_argument("--rank", type=int, default=32)
-    parser.add_argument("--batch", type=int, default=8)
-    parser.add_argument("--repeats", type=int, default=15)
+    parser.add_argument("--rank", type=int, default=16)
+    parser.add_argument("--batch", type=int, default=4)
+    parser.add_argument("--repeats", type=int, default=11)
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--seed", type=int, default=0)
     given = parser.parse_args()
@@ -62,6 +66,7 @@ def main() -> None:
         "median_seconds": {name: float(torch.tensor(values).median()) for name, values in seconds.items()},
         "time_over_ordinary": {name: ratio(values, seconds["ordinary"]) for name, values in seconds.items()},
         "exact_over_released": ratio(seconds["exact"], seconds["released"]),
+        "amortised_with_exact_steps": with_exact_steps(seconds),
         "peak_megabytes": {name: peak(way, losses, parameters) / 1e6 for name, way in ways.items()},
     }
     path = write_result(
@@ -72,7 +77,7 @@ def main() -> None:
         print(f"  {name}: {value}")
 
 
-def forward(pipeline, batch: int) -> Callable[[], Losses]:
+def forward(pipeline, batch: int) -> Forward:
     """The forward pass of a random batch, giving the objectives."""
     unet, size = pipeline.unet, pipeline.unet.config.sample_size
     noisy, target = torch.randn(2, batch, unet.config.in_channels, size, size)
@@ -86,22 +91,22 @@ def forward(pipeline, batch: int) -> Callable[[], Losses]:
     masks["hand"][:, :, size // 2 : size // 2 + size // 8, : size // 8] = 1
     conditions = {"text_embeds": pooled, "time_ids": time_ids}
 
-    def losses() -> Losses:
+    def losses() -> tuple[Losses, dict[str, Tensor]]:
         prediction = unet(noisy, timesteps, tokens, added_cond_kwargs=conditions, return_dict=False)[0]
-        return regional_losses(prediction, target, masks)
+        return regional_losses(prediction, target, masks), {"output": prediction, "noise": timesteps / 1000}
 
     return losses
 
 
-def contestants(parameters: list[Tensor]) -> dict[str, Callable[[Losses], object]]:
+def contestants(parameters: list[Tensor]) -> dict[str, Way]:
     """Ways to fill ``.grad`` from the objectives."""
     ls, mpd, amortised = get_strategy("ls"), get_strategy("mpd"), Amortised(every=1_000_000, warmup=2)
 
-    def ordinary(losses: Losses) -> None:
+    def ordinary(losses: Losses, _) -> None:
         torch.stack(list(losses.values())).sum().backward()
 
-    def torchjd(aggregator) -> Callable[[Losses], None]:
-        def step(losses: Losses) -> None:
+    def torchjd(aggregator) -> Way:
+        def step(losses: Losses, _) -> None:
             backward(list(losses.values()))
             jac_to_grad(parameters, aggregator, optimize_gramian_computation=True)
 
@@ -109,12 +114,12 @@ def contestants(parameters: list[Tensor]) -> dict[str, Callable[[Losses], object
 
     return {
         "ordinary": ordinary,
-        "ls": lambda losses: fair_backward(losses, parameters, ls),
-        "exact": lambda losses: fair_backward(losses, parameters, mpd),
-        "amortised": lambda losses: fair_backward(losses, parameters, amortised),
+        "ls": lambda losses, _: fair_backward(losses, parameters, ls),
+        "exact": lambda losses, _: fair_backward(losses, parameters, mpd),
+        "amortised": lambda losses, known: fair_backward(losses, parameters, amortised, **known),
         "torchjd_fairgrad": torchjd(FairGrad(2.0)),
         "torchjd_alpha_fair": torchjd(AlphaFair(2.0)),
-        "released": lambda losses: released(losses, parameters),
+        "released": lambda losses, _: released(losses, parameters),
     }
 
 
@@ -139,11 +144,11 @@ def released(losses: Losses, parameters: list[Tensor]) -> None:
         parameter.grad.copy_(piece.view_as(parameter))
 
 
-def once(way: Callable[[Losses], object], losses: Callable[[], Losses], parameters: list[Tensor]) -> float:
+def once(way: Way, losses: Forward, parameters: list[Tensor]) -> float:
     for parameter in parameters:
         parameter.grad = None
     start = time.perf_counter()
-    way(losses())
+    way(*losses())
     return time.perf_counter() - start
 
 
@@ -153,14 +158,22 @@ def ratio(values: list[float], base: list[float]) -> dict[str, float]:
     return {"median": median, "quartile_1": low, "quartile_3": high}
 
 
-def peak(way: Callable[[Losses], object], losses: Callable[[], Losses], parameters: list[Tensor]) -> int:
+def with_exact_steps(seconds: dict[str, list[float]]) -> list[dict[str, float]]:
+    """Mean time of an amortised step over that of an ordinary one, the exact steps among them included."""
+    share = {name: ratio(seconds[name], seconds["ordinary"])["median"] for name in ("amortised", "exact")}
+    return [
+        {"every": n, "over_ordinary": ((n - 1) * share["amortised"] + share["exact"]) / n} for n in INTERVALS
+    ]
+
+
+def peak(way: Way, losses: Forward, parameters: list[Tensor]) -> int:
     """Most bytes that torch held at once during a step, beyond what it held before."""
     for parameter in parameters:
         parameter.grad = None
     with torch.profiler.profile(
         activities=[torch.profiler.ProfilerActivity.CPU], profile_memory=True
     ) as seen:
-        way(losses())
+        way(*losses())
     held = most = 0
     events = [e for e in seen.profiler.kineto_results.events() if e.name() == "[memory]"]
     for event in sorted(events, key=lambda event: event.start_ns()):

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -26,31 +27,38 @@ class Recorded:
     sketch: Tensor | None = None
 
 
-def read_log(path: str | Path) -> tuple[tuple[str, ...], list[Recorded]]:
-    """Steps of a training log (``log.jsonl``) that hold a Gram matrix, with their sketch if they have one.
+def recorded(lines: Iterable[Mapping[str, Any]]) -> list[Recorded]:
+    """Steps of a log that hold a Gram matrix, in order.
 
-    Returns:
-        The objectives' names, and the steps in order; steps that were refused are left out.
+    Args:
+        lines: each with ``losses`` by name, ``gramian`` or None, and possibly ``sketch`` and ``finite``;
+            steps that were refused are left out.
+    """
+    steps = []
+    for line in lines:
+        if line["gramian"] is None or not line.get("finite", True):
+            continue
+        losses = torch.tensor(list(line["losses"].values()), dtype=torch.float64)
+        gramian = torch.tensor(line["gramian"], dtype=torch.float64)
+        sketch = line.get("sketch")
+        sketch = None if sketch is None else torch.tensor(sketch, dtype=torch.float64)
+        steps.append(Recorded(losses, gramian, gramian.diagonal() > 0, sketch))
+    return steps
+
+
+def read_log(path: str | Path) -> tuple[tuple[str, ...], list[Recorded]]:
+    """The objectives' names and the :func:`recorded` steps of a training log (``log.jsonl``).
 
     Raises:
         FileNotFoundError: if there is no such file.
         ValueError: if no step of it holds a Gram matrix.
     """
-    steps: list[Recorded] = []
-    names: tuple[str, ...] = ()
-    with Path(path).open(encoding="utf-8") as lines:
-        for line in map(json.loads, lines):
-            if line["gramian"] is None or not line["finite"]:
-                continue
-            names = tuple(line["losses"])
-            losses = torch.tensor(list(line["losses"].values()), dtype=torch.float64)
-            gramian = torch.tensor(line["gramian"], dtype=torch.float64)
-            sketch = line.get("sketch")
-            sketch = None if sketch is None else torch.tensor(sketch, dtype=torch.float64)
-            steps.append(Recorded(losses, gramian, gramian.diagonal() > 0, sketch))
+    with Path(path).open(encoding="utf-8") as text:
+        lines = [json.loads(line) for line in text]
+    steps = recorded(lines)
     if not steps:
         raise ValueError(f"{path}: no step holds a Gram matrix")
-    return names, steps
+    return tuple(lines[0]["losses"]), steps
 
 
 def replay(steps: Iterable[Recorded], strategy: Strategy) -> tuple[Tensor, Tensor]:
