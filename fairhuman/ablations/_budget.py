@@ -59,7 +59,7 @@ class Budget:
     sampling_steps: int = 30
     guidance: float = 4.0
     measured: tuple[str, ...] = REGIONS
-    checkpoint_every: int = 200
+    checkpoint_every: int = 100
 
     def __post_init__(self) -> None:
         for name, least in (("heldout_images", 1), ("draws", 1), ("prompts", 0), ("sampling_steps", 1)):

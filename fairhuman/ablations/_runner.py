@@ -84,7 +84,8 @@ class Ablations:
     def compute(self, settings: Sequence[Setting], seeds: Sequence[int]) -> Iterator[tuple[str, float]]:
         """Compute what is left; after each result is on disk, its name and the seconds that it took.
 
-        A training run that was cut off goes on. All settings are checked before the first is trained.
+        A training run that was cut off goes on. All settings are checked before the first is trained. One
+        that diverges is left out, with a line in the log.
 
         Raises:
             ValueError: Values that contradict each other, in whatever setting, or no seeds.
@@ -96,7 +97,11 @@ class Ablations:
                 self.budget.settings(setting, seeds[0], Path("run"))
         for setting, seed in self.left(settings, seeds):
             start = time.perf_counter()
-            self._one(setting, seed)
+            try:
+                self._one(setting, seed)
+            except FloatingPointError as error:  # one that diverges must not keep the others from being made
+                logger.error("%s, seed %d, is left out: %s", setting.name, seed, error)
+                continue
             yield result_name(setting, seed), time.perf_counter() - start
 
     def _one(self, setting: Setting, seed: int) -> None:

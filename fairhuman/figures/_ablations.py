@@ -53,7 +53,7 @@ def ablation_figure(told: Mapping[str, Any]) -> tuple[Figure, pd.DataFrame]:
             panel.plot(own.value.iloc[row], row, "o", color=shade, markerfacecolor=face, zorder=3)
         # Intervals of two seeds reach far; they may leave the frame, but the points must be told apart.
         reach = max(0.02, 2.2 * own.value.abs().max())
-        low, high = (np.nanmin(own.low.astype(float)), np.nanmax(own.high.astype(float)))
+        low, high = own.low.fillna(own.value).min(), own.high.fillna(own.value).max()
         limits = (max(-reach, min(low, 0) - 0.1 * reach), min(reach, max(high, 0) + 0.1 * reach))
         panel.set(title=label(region), ylim=(len(settings) - 0.5, -0.5), xlim=limits)
         panel.set_yticks(rows, [told["labels"][name] for name in settings])

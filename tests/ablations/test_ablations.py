@@ -7,7 +7,9 @@ import shutil
 import numpy as np
 import pytest
 from people import write_folder
+from typer.testing import CliRunner
 
+from fairhuman.__main__ import app
 from fairhuman.ablations import (
     SETTINGS,
     TABLES,
@@ -19,6 +21,7 @@ from fairhuman.ablations import (
     crossed_mean,
     find_settings,
     find_table,
+    planned,
     sample_settings,
     seed_variance,
 )
@@ -172,6 +175,14 @@ def test_bad_values_are_refused_before_anything_is_trained(budget, workspace):
         budget.changed({"draws": 0})
 
 
+def test_a_setting_that_diverges_does_not_stop_the_others(budget, caplog):
+    work = Ablations("quick", budget.changed({"steps": 12}))
+    wild = Setting("wild", "wild", {"strategy": "ls", "learning_rate": 1e30, "skip_limit": 2})
+    assert [name for name, _ in work.compute([wild, BASE], [0])] == ["ablations/base-seed0"]
+    assert "wild, seed 0, is left out: training: loss or gradient not finite" in caplog.text
+    assert work.state(wild, 0) == "missing"
+
+
 def test_every_setting_of_every_table_can_be_trained(budget, tmp_path):
     told = {name for table in TABLES.values() for name in table.settings}
     assert told == set(SETTINGS)
@@ -241,3 +252,33 @@ def test_images_without_a_region_are_left_out():
 def test_a_table_of_nothing_stored_is_empty(workspace):
     told = compare_table("quick", Table("t", "T", ("base", "mpd"), ("base",)), [0])
     assert told["missing"] == ["base", "mpd"] and told["losses"] == told["differences"] == []
+
+
+def test_the_command_computes_in_sittings(people, workspace):
+    for part in ("train", "heldout"):
+        shutil.copytree(people / "people", workspace / "runs" / "quick" / "humans" / part)
+    shared = {"base": people / "base", "resolution": 64, "steps": 2, "batch_size": 2, "rank": 2, "draws": 1,
+              "heldout_images": 6, "measured": "[face, hand]"}  # fmt: skip
+    words = ["ablate", "--table", "2", "--seed", "0"]
+    words += [word for name, value in shared.items() for word in ("--set", f"{name}={value}")]
+
+    def told(*more):
+        done = CliRunner().invoke(app, [*words, *more])
+        assert done.exit_code == 0, done.output
+        return done.output
+
+    assert "4 settings, seeds 0: 4 results left" in told("--state")
+    assert not (workspace / "results").exists()
+    short = told("--minutes", "0")
+    assert "ablations/base-seed0.json" in short and "the same command goes on" in short
+    assert "4 settings, seeds 0: 3 results left" in told()
+    assert "0 results left" in told("--state")
+    assert len(files(workspace)) == 4
+    summary = read_result("quick", "ablations-2")
+    assert summary["figures"]["settings"] == ["base", "global", "sum", "mpd"]
+
+
+def test_a_profile_s_plan_names_every_run_once():
+    plan = planned("full")
+    assert len(plan) == 1 + 3 * (len(SETTINGS) - 1)
+    assert plan["ablations/base-seed0"] == ("base", 0) and plan["ablations/mpd-seed2"] == ("mpd", 2)
