@@ -106,6 +106,26 @@ def compare(gramians: Tensor, methods: dict[str, Callable[[Tensor], Tensor]] | N
     return rows
 
 
+def recorded_methods(local_scale: float = 25.0, loss_scale: float = 65536.0) -> dict[str, Any]:
+    """:data:`METHODS` and what else may be made of Gram matrices that training recorded.
+
+    Args:
+        local_scale: factor of the local losses in ``scaled_sum``, as the released LoRA script has it.
+        loss_scale: factor on the gradients in ``least_squares_scaled``, as fp16 training has it.
+    """
+
+    def scaled_sum(gramian: Tensor) -> Tensor:
+        weights = torch.full_like(gramian[..., 0], local_scale)
+        weights[..., 0] = 1.0
+        return weights
+
+    return METHODS | {
+        "scaled_sum": scaled_sum,
+        "least_squares": lambda K: official_weights(K.float()).double(),
+        "least_squares_scaled": lambda K: official_weights((loss_scale**2 * K).float()).double(),
+    }
+
+
 def by_dimension(dimensions: Sequence[int], count: int, generator: Generator) -> list[Row]:
     """:func:`compare` for three random gradients in spaces of several dimensions.
 

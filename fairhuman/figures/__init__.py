@@ -6,6 +6,7 @@ A drawing function takes a result's figures and returns a Matplotlib figure with
 
 # Each module that holds drawings registers them when it is imported.
 from ._ablations import ABLATIONS, ablation_figure, ablation_latex, ablation_markdown
+from ._amortised import amortised_figure
 from ._base import base_detection_figure, base_progress_figure, base_training_figure
 from ._derivation import (
     condition_figure,
@@ -50,6 +51,7 @@ __all__ = [
     "ablation_figure",
     "ablation_latex",
     "ablation_markdown",
+    "amortised_figure",
     "annotation_figure",
     "areas_figure",
     "base_detection_figure",

@@ -8,7 +8,7 @@ import torch
 from fairhuman.fairness import Amortised, alpha_fair_weights, derivation, get_strategy
 from fairhuman.fairness.ensembles import conditioned, gaussian, regional
 from fairhuman.fairness.reference import potential_delay, residual
-from fairhuman.fairness.replay import agreement, read_log, replay
+from fairhuman.fairness.replay import agreement, read_log, recorded, replay
 
 
 def draw():
@@ -86,7 +86,7 @@ def test_replay_of_a_log(tmp_path):
     assert asked.all()
     torch.testing.assert_close(weights, alpha_fair_weights(K))
     torch.testing.assert_close(agreement(steps, weights), torch.ones(12).double())
-    _, asked = replay(steps, Amortised(every=5, warmup=2))
+    _, asked = replay(steps, Amortised(every=5, warmup=2, adaptive=False))
     assert asked.tolist() == [True, True, True] + [False] * 4 + [True] + [False] * 4
 
 
@@ -94,3 +94,26 @@ def test_log_without_inner_products_is_refused(tmp_path):
     (tmp_path / "log.jsonl").write_text(log_line({"global": 1.0}, None) + "\n")
     with pytest.raises(ValueError, match="no step holds a Gram matrix"):
         read_log(tmp_path / "log.jsonl")
+
+
+def test_recorded_steps_keep_their_sketch():
+    lines = [
+        {"losses": {"global": 1.0}, "gramian": [[4.0]], "sketch": [[2.0]]},
+        {"losses": {"global": 1.0}, "gramian": None},
+        {"losses": {"global": 1.0}, "gramian": [[0.0]], "finite": True},
+        {"losses": {"global": 1.0}, "gramian": [[1.0]], "finite": False},
+    ]
+    first, second = recorded(lines)
+    assert first.sketch.item() == 2.0
+    assert second.sketch is None
+    assert not second.present.any()
+
+
+def test_methods_for_recorded_matrices():
+    K = gaussian(30, 3, 8, draw()) * 1e-9
+    methods = derivation.recorded_methods(local_scale=25.0, loss_scale=65536.0)
+    assert methods["scaled_sum"](K)[0].tolist() == [1, 25, 25]
+    rows = {row["method"]: row for row in derivation.compare(K, methods)}
+    assert rows["exact"]["cosine_5"] == pytest.approx(1)
+    assert rows["least_squares_scaled"]["cosine_5"] > 0.999
+    assert rows["least_squares"]["cosine"] < 0.99
