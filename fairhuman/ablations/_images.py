@@ -9,6 +9,7 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from PIL import Image
 
 from fairhuman.ablations._inputs import VISIBLE_SEED, inputs_of
 from fairhuman.ablations._named import Setting
@@ -54,11 +55,10 @@ def sample_settings(work: Ablations, settings: Sequence[Setting]) -> Iterator[tu
         options = {"steps": budget.sampling_steps, "guidance": budget.guidance}
         images = [made.load() for made in sample(pipeline, captions, folder, **options)]
         table = tabulate_detections(detect(images))
-        reader, renders = AttributeReader.load(), work.heldout_images()[: len(images)]
-        distance = kernel_distance(
-            reader.features([np.asarray(one) for one in renders]),
-            reader.features([np.asarray(one) for one in images]),
-        )
+        reader = AttributeReader.load()
+        renders = [Image.open(path) for path in work.heldout_images()[: len(images)]]
+        pictures = [[np.asarray(one.convert("RGB")) for one in set_] for set_ in (renders, images)]
+        distance = kernel_distance(*map(reader.features, pictures))
         figures = {
             "detection": {name: rows.best.round(4).tolist() for name, rows in table.groupby("detector")},
             "distance": distance.stored(),
