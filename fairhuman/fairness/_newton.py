@@ -130,7 +130,7 @@ def newton_batch(
     b: Sequence[Tensor],
     alpha: float,
     threshold: float,
-    present: Sequence[Tensor],
+    present: Sequence[Tensor] | None = None,
 ) -> tuple[list[Tensor], Tensor, Tensor, int]:
     """Solve C u = b ∘ u^(−1/α) for a batch; arguments as for :func:`newton_step`.
 
