@@ -87,6 +87,9 @@ def survive(settings: TrainSettings, kills: int, seed: int = 0) -> dict[str, obj
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload([__name__, "fairhuman.models", "fairhuman.training._loop"])
     chance = random.Random(seed)
+    _attempt(
+        context, replace(settings, steps=1, output=f"{settings.output}-first"), None
+    )  # starts the server
     begun = time.perf_counter()
     _attempt(context, settings, None)
     longest = time.perf_counter() - begun
