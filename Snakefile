@@ -11,9 +11,41 @@ check_profile(CHANGES)
 RESULTS = workspace() / "results" / PROFILE
 
 
+# Long ablations run one by one, on as many cores or machines as there are. A result that is stored and unchanged
+# is left as it is: `update` keeps Snakemake from deleting it first. In `quick` the notebook makes its few itself.
+ABLATIONS = {}
+if PROFILE != "quick":
+    from fairhuman.ablations import planned  # takes seconds
+
+    ABLATIONS = planned(PROFILE)
+
+
 rule reproduce:
     input:
         [executed_path(name, PROFILE) for name in STEPS],
+
+
+rule ablations:
+    input:
+        [RESULTS / f"{name}.json" for name in ABLATIONS],
+
+
+for result_name, (setting_name, run_seed) in ABLATIONS.items():
+
+    rule:
+        name:
+            f"ablation_{setting_name}_{run_seed}".replace("-", "_").replace(".", "_")
+        input:
+            people=ancient(executed_path("00_humans", PROFILE)),
+        output:
+            update(RESULTS / f"{result_name}.json"),
+        params:
+            setting=setting_name,
+            seed=run_seed,
+        message:
+            f"ablation {setting_name}, seed {run_seed} ({PROFILE})"
+        shell:
+            "{sys.executable} -m fairhuman ablate --profile {PROFILE} --setting {params.setting} --seed {params.seed}"
 
 
 for step_name, step in STEPS.items():
@@ -25,6 +57,7 @@ for step_name, step in STEPS.items():
             notebook=notebook_path(step_name),
             library=sources(step_name),
             after=[executed_path(earlier, PROFILE) for earlier in step.after],
+            ablations=rules.ablations.input if step_name == "07_ablations" else [],
         output:
             executed=executed_path(step_name, PROFILE),
             results=[RESULTS / f"{result}.json" for result in step.results],

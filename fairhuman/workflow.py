@@ -49,7 +49,20 @@ STEPS: Mapping[str, Step] = {
         uses=("humans", "data"),
         draws=("evaluation", "figures", "sheet"),
     ),
+    "01_motivation": Step(
+        after=("00_humans",),
+        results=("motivation",),
+        owns=("motivation",),
+        uses=("models", "sampling"),
+        draws=("evaluation", "figures", "sheet"),
+    ),
     "02_mpd_derivation": Step(results=("mpd_derivation",), uses=("fairness",), draws=("figures",)),
+    "03_objectives": Step(
+        after=("00_humans",),
+        results=("objectives",),
+        uses=("data", "regions", "objectives", "fairness", "models", "training", "evaluation/conflict"),
+        draws=("evaluation/latent_masks", "evaluation/statistics", "figures"),
+    ),
     "04_train_lora": Step(
         after=("00_humans",),
         results=("train_lora",),
@@ -82,21 +95,56 @@ STEPS: Mapping[str, Step] = {
         draws=("figures", "sheet"),
     ),
     "06_evaluation": Step(
-        after=("00_humans", "04_train_lora"),
-        results=("evaluation",),
+        after=("00_humans", "04_train_lora", "05_train_controlnet"),
+        results=("evaluation", "image_metrics"),
         owns=("samples",),
-        uses=("models", "sampling"),
+        uses=("models", "sampling", "evaluation/systems"),
+        draws=("evaluation", "figures", "sheet"),
+    ),
+    # Its runs know by themselves what they were made from, and take hours: they are never removed.
+    "07_ablations": Step(
+        after=("00_humans",),
+        results=("ablations-2",),
+        uses=("ablations", "data", "regions", "objectives", "fairness", "models", "training"),
+        draws=("evaluation", "figures", "sampling", "sheet"),
+    ),
+    "08_efficiency": Step(
+        results=("efficiency",),
+        uses=("models", "sampling", "evaluation/efficiency"),
+        draws=("figures", "results"),
+    ),
+    "09_user_study": Step(
+        after=("00_humans", "04_train_lora"),
+        results=("user_study",),
+        owns=("study",),
+        uses=("models", "sampling", "study"),
         draws=("evaluation", "figures", "sheet"),
     ),
     "10_figures": Step(
         after=(
             "00_humans",
+            "01_motivation",
+            "02_mpd_derivation",
+            "03_objectives",
+            "04_train_lora",
+            "05_train_controlnet",
+            "06_evaluation",
+            "07_ablations",
+            "08_efficiency",
+            "09_user_study",
+        ),
+        draws=("figures", "results"),
+    ),
+    "11_claims": Step(
+        after=(
+            "01_motivation",
             "02_mpd_derivation",
             "04_train_lora",
             "05_train_controlnet",
             "06_evaluation",
+            "07_ablations",
         ),
-        draws=("figures", "results"),
+        draws=("claims", "results"),
     ),
 }
 
@@ -125,7 +173,11 @@ def sources(name: str, drawing: bool = True) -> list[Path]:
     files: set[Path] = set()
     for part in STEPS[name].uses + STEPS[name].draws * drawing:
         folder = package / part
-        files.update(folder.rglob("*.py") if folder.is_dir() else [folder.with_suffix(".py")])
+        if folder.is_dir():
+            files.update(path for kind in ("*.py", "*.html") for path in folder.rglob(kind))
+        else:
+            beside = folder.with_suffix(".yaml")
+            files.update([folder.with_suffix(".py"), *([beside] if beside.is_file() else [])])
     return sorted(files)
 
 

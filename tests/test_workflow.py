@@ -83,6 +83,17 @@ def test_what_a_step_made_is_kept_until_its_inputs_change(checkout):
     assert found() == "0"  # the library changed: begun anew
 
 
+def test_what_lies_beside_the_code_counts_as_code(checkout):
+    package = checkout / "fairhuman"
+    (package / "part.yaml").write_text("rules: 1")
+    (package / "style.py").unlink()
+    (package / "style").mkdir()
+    for name in ("page.html", "page.py", "weights.bin"):
+        (package / "style" / name).write_text("")
+    found = [path.relative_to(package).as_posix() for path in workflow.sources("00_first")]
+    assert found == ["part.py", "part.yaml", "style/page.html", "style/page.py"]
+
+
 def test_a_notebook_is_refreshed_in_place(checkout):
     write_notebook(checkout, "print(count * 21)")
     path = refresh_notebook("00_first")
