@@ -66,6 +66,8 @@ class Budget:
             if getattr(self, name) < least:
                 raise ValueError(f"{name}: must be ≥ {least}, found {getattr(self, name)}")
         object.__setattr__(self, "measured", tuple(self.measured))
+        for name in ("data", "heldout"):
+            object.__setattr__(self, name, Path(getattr(self, name)))
 
     @classmethod
     def of_profile(cls, profile: str, values: Mapping[str, Any] | None = None) -> Budget:

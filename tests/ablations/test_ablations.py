@@ -102,7 +102,7 @@ def test_other_inputs_make_a_result_outdated(budget, people, tmp_path):
     for change in ({"steps": 4}, {"checkpoint_every": 1}):  # nothing to the base
         assert Ablations("quick", budget.changed(change)).state(BASE, 0) == "stored"
     shutil.copytree(people / "people", tmp_path / "moved")
-    assert Ablations("quick", budget.changed({"heldout": tmp_path / "moved"})).state(BASE, 0) == "stored"
+    assert Ablations("quick", budget.changed({"heldout": str(tmp_path / "moved")})).state(BASE, 0) == "stored"
     write_folder(tmp_path / "others", count=6, size=(64, 64), seed=50)
     assert Ablations("quick", budget.changed({"heldout": tmp_path / "others"})).state(BASE, 0) == "outdated"
 
