@@ -19,6 +19,7 @@ from fairhuman.humans._folder import (
     finish,
     is_complete,
     prepare_folder,
+    refuse_other_renderer,
     staged_records,
     write_json,
 )
@@ -61,9 +62,10 @@ def generate(
     boxes ``[x0, y0, x1, y1]`` in pixels with exclusive upper ends or null (``face_box``, ``left_hand_box``,
     ``right_hand_box``, ``left_foot_box``, ``right_foot_box``; left and right are the person's), ``keypoints``
     17x3 in COCO order and ``left_hand_keypoints``, ``right_hand_keypoints`` 21x3 in MediaPipe order (x, y in
-    pixels; 0 outside the image, 1 occluded, 2 visible), ``width``, ``height``, ``source``, ``preset``,
-    ``seed``, ``index``, ``face_yaw`` in degrees from the camera, ``attributes`` as strings, and ``camera``
-    (``fx``, ``fy``, ``cx``, ``cy`` in pixels; x right, y down, z forward).
+    pixels; 0 outside the image, 1 occluded, 2 visible), ``width``, ``height``, ``source``, ``renderer`` (the
+    version that drew it), ``preset``, ``seed``, ``index``, ``face_yaw`` in degrees from the camera,
+    ``attributes`` as strings, and ``camera`` (``fx``, ``fy``, ``cx``, ``cy`` in pixels; x right, y down, z
+    forward).
 
     Args:
         out: Folder of the data set; new, empty, or holding the same data set.
@@ -80,8 +82,8 @@ def generate(
         The folder.
 
     Raises:
-        ValueError: A value out of range, a folder that holds something else, another data set, or more
-            images than ``count``; nothing is written.
+        ValueError: A value out of range, a folder that holds something else, another data set, more images
+            than ``count``, or fewer of another version of the renderer; nothing is written.
         RuntimeError: An image that could not be rendered; the message names it.
     """
     out = Path(out)
@@ -90,6 +92,8 @@ def generate(
     finished = check_folder(out, album, count)
     records = finished | staged_records(out)
     todo = [index for index in range(count) if not (index in records and is_complete(out, index))]
+    if todo:
+        refuse_other_renderer(out, records)
     if todo or len(finished) < count or (out / STAGING).exists():
         prepare_folder(out, album)
         shown = _bar(count, count - len(todo), progress)

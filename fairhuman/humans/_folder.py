@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from fairhuman.humans._record import file_names
+from fairhuman.humans._record import RENDERER, file_names
 
 METADATA: Final = "metadata.jsonl"
 STAGING: Final = ".partial"
@@ -71,6 +71,15 @@ def _refuse_other(path: Path, found: dict[str, Any], album: Album) -> None:
                 f"{name}: must be {found.get(name)!r}, which {path} was drawn with, found {wanted!r}; "
                 "choose another folder"
             )
+
+
+def refuse_other_renderer(out: Path, records: dict[int, dict[str, Any]]) -> None:
+    """Refuses to add images to ones that another version of the renderer drew."""
+    for version in {record.get("renderer", 1) for record in records.values()} - {RENDERER}:
+        raise ValueError(
+            f"renderer: must be version {version}, which drew the images in {out}, to add images to them, "
+            f"found {RENDERER}; choose another folder"
+        )
 
 
 def staged_records(out: Path) -> dict[int, dict[str, Any]]:

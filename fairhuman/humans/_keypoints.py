@@ -6,7 +6,7 @@ import numpy as np
 import warp as wp
 from numpy.typing import NDArray
 
-from fairhuman.humans import _shade
+from fairhuman.humans import _rays
 from fairhuman.humans._body import Topology
 from fairhuman.humans._structs import Look
 from fairhuman.humans._types import OCCLUDED, OUTSIDE, VISIBLE, Camera
@@ -62,7 +62,7 @@ def visibility(
     """0 outside the image, 1 behind a nearer surface, 2 seen; one ray a point."""
     distances = wp.empty(len(targets), dtype=wp.float32, device="cpu")
     wp.launch(
-        _shade.first_depths,
+        _rays.first_depths,
         len(targets),
         [
             *scene,

@@ -15,6 +15,9 @@ from PIL import Image
 from fairhuman.data.pose import draw_pose
 from fairhuman.humans._types import HumanImage
 
+RENDERER: Final = 2
+"""Version of the pictures, to be raised by every change that alters what a seed draws."""
+
 MASKS: Final[Mapping[str, tuple[str, ...]]] = {
     "face": ("face",),
     "hand": ("left_hand", "right_hand"),
@@ -84,6 +87,7 @@ def write_record(
         "width": int(width),
         "height": int(height),
         "source": "render",
+        "renderer": RENDERER,
         "preset": human.preset,
         "seed": int(seed),
         "index": int(index),

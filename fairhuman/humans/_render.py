@@ -15,7 +15,8 @@ from fairhuman.humans._camera import Shot, aim
 from fairhuman.humans._hair import STYLES, grow
 from fairhuman.humans._keypoints import body_keypoints, hand_keypoints, visibility
 from fairhuman.humans._pose import Pose, body_landmarks, solve_pose
-from fairhuman.humans._structs import Light, Look, Stage, View
+from fairhuman.humans._structs import Light, Look, Stage
+from fairhuman.humans._trace import trace
 from fairhuman.humans._types import REGION_PARTS, Camera, HumanImage
 from fairhuman.humans._wardrobe import Outfit, cloth_vertices, dress
 
@@ -107,27 +108,6 @@ def _subject(shot: Shot, points: Array, positions: Array) -> Array:
     return body
 
 
-def _view(camera: Camera, points: Array, size: int) -> View:
-    view = View()
-    right, down, forward = (wp.vec3(*row) for row in camera.rotation)
-    view.origin, view.right, view.down, view.forward = (
-        wp.vec3(*camera.position),
-        right,
-        down,
-        forward,
-    )
-    view.fx, view.fy, view.cx, view.cy = camera.fx, camera.fy, camera.cx, camera.cy
-    view.width = view.height = size
-    pixels = camera.project(camera.to_camera(points))
-    (left, top), (right_edge, bottom) = pixels.min(0) - 2, pixels.max(0) + 3
-    view.left, view.top = int(np.clip(left, 0, size)), int(np.clip(top, 0, size))
-    view.right_edge, view.bottom = (
-        int(np.clip(right_edge, 0, size)),
-        int(np.clip(bottom, 0, size)),
-    )
-    return view
-
-
 def draw(picture: Picture, size: int) -> HumanImage:
     """Pose, dress, trace and annotate. Deterministic."""
     person, shape = picture.person, topology()
@@ -160,7 +140,6 @@ def draw(picture: Picture, size: int) -> HumanImage:
     used[faces] = True
     stage = picture.stage
     stage.floor_z = float(points[cloth_vertices(), 2].min()) - 0.001
-    view = _view(camera, all_points[used], size)
     mesh = wp.Mesh(_array(all_points, wp.vec3), _array(faces.reshape(-1), wp.int32))
     scene = (
         mesh.id,
@@ -171,39 +150,18 @@ def draw(picture: Picture, size: int) -> HumanImage:
     )
     heights = np.array([0.0, 0.0, stage.floor_z], np.float32) * np.array([[1], [1], [0], [0]], np.float32)
     boxes = wp.array(picture.boxes + heights, dtype=wp.vec3, device="cpu")  # they stand on the floor
-    image = wp.empty((size, size, 3), dtype=wp.uint8, device="cpu")
-    parts = wp.empty((size, size), dtype=wp.uint8, device="cpu")
-    coverage = wp.empty((size, size, 6), dtype=wp.float32, device="cpu")
-    depth = wp.empty((size, size), dtype=wp.float32, device="cpu")
-    wp.launch(
-        _shade.render,
-        (size, size),
-        [
-            *scene,
-            boxes,
-            view,
-            person.look,
-            picture.light,
-            stage,
-            image,
-            parts,
-            coverage,
-            depth,
-        ],
-        device="cpu",
-    )
+    traced = trace(scene, all_points, used, boxes, camera, person.look, picture.light, stage, size)
     body = body_keypoints(points, shape)
     left, right = hand_keypoints(points, positions, shape)
     every = np.concatenate([body, left, right])
     flags = visibility(every, camera, size, scene, person.look)
     local = camera.to_camera(every)
     flat = np.concatenate([camera.project(local), flags[:, None]], axis=1).astype(np.float32)
-    shares = coverage.numpy()
     return HumanImage(
-        image=image.numpy().copy(),
-        parts=parts.numpy().copy(),
-        coverage={name: shares[..., i].copy() for i, name in enumerate(REGION_PARTS)},
-        depth=depth.numpy().copy(),
+        image=traced.image,
+        parts=traced.parts,
+        coverage={name: traced.coverage[..., i].copy() for i, name in enumerate(REGION_PARTS)},
+        depth=traced.depth,
         keypoints=flat[:17],
         left_hand=flat[17:38],
         right_hand=flat[38:],

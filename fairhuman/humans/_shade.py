@@ -8,8 +8,10 @@ import warp as wp
 from fairhuman.humans._backdrop import backdrop
 from fairhuman.humans._light import shade
 from fairhuman.humans._material import folds, grain
+from fairhuman.humans._raster import corner_shares, in_space, sample
+from fairhuman.humans._rays import free_path
 from fairhuman.humans._structs import Light, Look, Stage, Surface, View
-from fairhuman.humans._surface import first_surface, free_path
+from fairhuman.humans._surface import surface_at
 
 labels_vec = wp.types.vector(length=16, dtype=wp.float32)
 
@@ -59,13 +61,17 @@ def render(
     look: Look,
     light: Light,
     stage: Stage,
+    screen: wp.array(dtype=wp.vec3),
+    top: int,
+    faces: wp.array2d(dtype=wp.int32),
     image: wp.array3d(dtype=wp.uint8),
     parts: wp.array2d(dtype=wp.uint8),
     coverage: wp.array3d(dtype=wp.float32),
     depth: wp.array2d(dtype=wp.float32),
 ):
     """One thread a pixel: 3x3 rays; every third also looks at the light and around itself."""
-    row, column = wp.tid()
+    band, column = wp.tid()
+    row = top + band
     person_direct = wp.vec3(0.0)
     person_rest = wp.vec3(0.0)
     scene_direct = wp.vec3(0.0)
@@ -83,19 +89,27 @@ def render(
     depth[row, column] = 0.0
     near = column >= view.left and column < view.right_edge and row >= view.top and row < view.bottom
     for k in range(9):
-        x = float(column) + (float(k % 3) + 0.5) / 3.0
-        y = float(row) + (float(k / 3) + 0.5) / 3.0
+        x = sample(3 * column + k % 3)
+        y = sample(3 * row + k / 3)
         d = ray(view, x, y)
         s = Surface()
         s.hit = 0
         person = int(0)
+        face = int(-1)
         if near:
-            s = first_surface(mesh, normals, canonical, paints, kinds, view.origin, d, look)
-        if s.hit == 1:
+            face = faces[3 * band + k / 3, 3 * (column - view.left) + k % 3]
+        if face >= 0:
             person = 1
+            a = screen[wp.mesh_get_index(mesh, face * 3)]
+            b = screen[wp.mesh_get_index(mesh, face * 3 + 1)]
+            c = screen[wp.mesh_get_index(mesh, face * 3 + 2)]
+            at = in_space(corner_shares(a, b, c, x, y), a, b, c)
+            share = wp.vec3(at[0], at[1], at[2])
+            s = surface_at(mesh, normals, canonical, paints, kinds, face, share, d, look)
+            s.t = at[3] / wp.dot(d, view.forward)
             count[s.label] = count[s.label] + 1.0
             if k == 4:
-                depth[row, column] = s.t * wp.dot(d, view.forward)
+                depth[row, column] = at[3]
             # Slow fields, taken once a pixel: the cloth's folds, the skin's mottle.
             if s.label == 12 or s.label == 13:
                 if folded == 0:
@@ -151,7 +165,7 @@ def render(
             towards = wp.normalize(light.key + light.side * i + light.over * j)
             shadow = float(1.0)
             if wp.dot(normal, towards) > 0.0:
-                if free_path(mesh, canonical, paints, kinds, p, towards, 6.0, look) >= 0.0:
+                if free_path(mesh, canonical, paints, kinds, p, towards, 6.0, False, look) >= 0.0:
                     shadow = 0.0
             across = wp.normalize(wp.cross(normal, wp.vec3(0.31, 0.17, 0.93)))
             around = wp.normalize(normal + (across * i + wp.cross(normal, across) * j) * 0.85)
@@ -159,7 +173,7 @@ def render(
             reach = 0.16
             if person == 0:
                 reach = 0.5
-            met = free_path(mesh, canonical, paints, kinds, p, around, reach, look)
+            met = free_path(mesh, canonical, paints, kinds, p, around, reach, False, look)
             if met >= 0.0:
                 free = 0.35 + 0.65 * met / reach
             seen[person] = seen[person] + 1.0
@@ -187,24 +201,3 @@ def render(
     coverage[row, column, 3] = count[10] / 9.0
     coverage[row, column, 4] = count[11] / 9.0
     coverage[row, column, 5] = count[2] / 9.0
-
-
-@wp.kernel(enable_backward=False)
-def first_depths(
-    mesh: wp.uint64,
-    normals: wp.array(dtype=wp.vec3),
-    canonical: wp.array(dtype=wp.vec3),
-    paints: wp.array(dtype=wp.vec4),
-    kinds: wp.array(dtype=wp.int32),
-    origin: wp.vec3,
-    look: Look,
-    targets: wp.array(dtype=wp.vec3),
-    distances: wp.array(dtype=wp.float32),
-):
-    """How far the first surface lies on the way to each target, -1 if there is none."""
-    i = wp.tid()
-    d = wp.normalize(targets[i] - origin)
-    s = first_surface(mesh, normals, canonical, paints, kinds, origin, d, look)
-    distances[i] = -1.0
-    if s.hit == 1:
-        distances[i] = s.t

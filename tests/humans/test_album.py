@@ -226,6 +226,37 @@ def test_an_unfinished_other_data_set_is_refused(tmp_path):
         make(out, seed=9)
 
 
+@pytest.mark.parametrize("loss", ["an image", "the end", "the metadata"])
+def test_images_of_another_renderer_are_not_mixed(album, tmp_path, monkeypatch, loss):
+    from fairhuman.humans import _album, _folder
+
+    out = tmp_path / "old"
+    if loss == "the metadata":  # a run cut off at its fourth image
+        monkeypatch.setattr(_album, "finish", lambda *_: None)
+        make(out, 4)
+        monkeypatch.undo()
+    else:
+        make(out, 4 if loss == "the end" else COUNT)
+    if loss == "an image":
+        (out / "pose/000001.png").unlink()
+    monkeypatch.setattr(_folder, "RENDERER", 99)
+    before = contents(out)
+    with pytest.raises(ValueError, match="renderer: must be version .*, found 99; choose another folder"):
+        make(out)
+    assert contents(out) == before
+    monkeypatch.undo()
+    assert contents(make(out)) == contents(album)
+
+
+def test_a_complete_data_set_of_another_renderer_is_left_alone(album, monkeypatch):
+    from fairhuman.humans import _folder
+
+    monkeypatch.setattr(_folder, "RENDERER", 99)
+    before = contents(album)
+    make(album, renderer=draw_badly)
+    assert contents(album) == before
+
+
 @pytest.mark.parametrize(
     ("name", "text", "message"),
     [

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import colorsys
 import functools
+import json
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -19,6 +21,7 @@ from fairhuman.humans import (
     render_human,
 )
 from fairhuman.humans._colours import CLOTH
+from fairhuman.humans._record import RENDERER
 
 SIZE, COUNT = 96, 14
 EVERY = [(preset, index) for preset in PRESETS for index in range(COUNT)]
@@ -31,6 +34,12 @@ def person(preset: str, index: int) -> HumanImage:
 
 def everyone(preset: str | None = None) -> list[HumanImage]:
     return [person(name, index) for name, index in EVERY if preset in (None, name)]
+
+
+def block_means(image: np.ndarray) -> np.ndarray:
+    """(8, 8, 3) mean colours."""
+    side = len(image) // 8
+    return image.reshape(8, side, 8, side, 3).mean((1, 3))
 
 
 def unproject(human: HumanImage, rows: np.ndarray, columns: np.ndarray) -> np.ndarray:
@@ -50,6 +59,16 @@ def test_same_chance_same_picture(preset):
     np.testing.assert_array_equal(again.keypoints, first.keypoints)
     assert again.attributes == first.attributes
     assert (render_human(np.random.default_rng([31, 4]), preset, SIZE).image != first.image).any()
+
+
+@pytest.mark.parametrize("preset", PRESETS)
+def test_a_renderer_of_this_version_draws_these_pictures(preset):
+    """What a version draws must not change: raise `RENDERER` and store the new means of 8x8 blocks."""
+    stored = json.loads(Path(__file__).with_name("pictures.json").read_text())
+    assert stored["renderer"] == RENDERER
+    for index, means in enumerate(stored[preset]):
+        # Another processor rounds differently: half a level in the mean of 144 pixels, not more.
+        np.testing.assert_allclose(block_means(person(preset, index).image), means, atol=0.5)
 
 
 @pytest.mark.parametrize(("preset", "index"), EVERY)
