@@ -28,13 +28,13 @@ class Architecture:
 
     image_size: int = 256
     """Width and height of the images in pixels; a multiple of 8 × 2^(UNet levels − 1)."""
-    latent_channels: int = 8
+    latent_channels: int = 16
     """Channels of a latent; SDXL has 4, which a miniature decoder cannot make faces from."""
-    autoencoder_channels: tuple[int, ...] = (16, 32, 64, 128)
+    autoencoder_channels: tuple[int, ...] = (16, 48, 96, 160)
     """Channels per autoencoder level, full resolution first; four levels make the factor 8."""
     autoencoder_layers: int = 1
     """Residual blocks per autoencoder level."""
-    unet_channels: tuple[int, ...] = (64, 128, 192)
+    unet_channels: tuple[int, ...] = (96, 128, 192)
     """Channels per UNet level; cross-attention everywhere but at the first level, as in SDXL."""
     unet_layers: int = 1
     """Residual blocks per UNet level."""

@@ -67,7 +67,7 @@ def test_it_has_the_architecture_that_the_recipe_builds(pipeline):
 def test_latents_are_normalised():
     vae = json.loads((EMBEDDED / "vae" / "config.json").read_text())
     assert vae["scaling_factor"] == 1.0
-    assert vae["latent_channels"] == 8
+    assert vae["latent_channels"] == 16
 
 
 def test_it_is_small_and_safe_and_names_no_path():
