@@ -22,17 +22,17 @@ _MODES = {
 }
 
 
-@drawn_from("mpd_derivation", "derivation_amortised")
+@drawn_from("benchmarks/amortisation", "amortisation")
 def amortised_figure(figures: Mapping[str, Any]) -> tuple[Figure, pd.DataFrame]:
     """Agreement of amortised steps with exact ones over the share of exact steps.
 
     Args:
-        figures: Of the result ``mpd_derivation``: ``amortised`` as rows.
+        figures: Of the result ``benchmarks/amortisation``: ``curves`` as rows.
 
     Returns:
         The figure, and its rows.
     """
-    data = pd.DataFrame(figures["amortised"])
+    data = pd.DataFrame(figures["curves"])
     figure, (left, right) = plt.subplots(1, 2, figsize=(PAGE, 2.6), sharex=True)
     for mode, rows in data.groupby("mode", sort=False):
         words, shade, marker = _MODES[mode]
