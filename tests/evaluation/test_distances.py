@@ -39,7 +39,9 @@ def test_distances_equal_torchmetrics(images, features):
         metric.update(images[1], real=False)
     for frechet in metrics[1:]:
         assert frechet_distance(real, fake).value == pytest.approx(frechet.compute().item(), rel=1e-4)
-    assert kernel_distance(real, fake).value == pytest.approx(kernel.compute()[0].item(), rel=1e-4)
+    # torchmetrics sums kernel values of about 1 in single precision.
+    expected = pytest.approx(kernel.compute()[0].item(), rel=1e-4, abs=2e-7)
+    assert kernel_distance(real, fake).value == expected
 
 
 def test_a_shift_alone_is_its_square():
