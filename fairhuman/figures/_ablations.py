@@ -103,7 +103,7 @@ def ablation_latex(told: Mapping[str, Any]) -> str:
         ]
         lines += [_line(["(paper)", *PAPER_COLUMNS])]
         lines += [_line([name, *(f"{value:.2f}" for value in row)]) for name, row in quoted.items()]
-    lines += [r"\bottomrule", r"\end{tabular}", f"% {_note(told)}"]
+    lines += [r"\bottomrule", r"\end{tabular}", f"% {_latex(_note(told))}"]
     return "\n".join(lines) + "\n"
 
 
@@ -160,7 +160,10 @@ def _row(cells: list[str]) -> str:
 
 
 def _line(cells: list[str]) -> str:
-    text = " & ".join(cells).replace("%", r"\%").replace("–", "--")
+    return _latex(" & ".join(cells).replace("%", r"\%").replace("–", "--")) + r" \\"
+
+
+def _latex(text: str) -> str:
     for letter, command in {
         "α": r"$\alpha$",
         "₁": "$_1$",
@@ -169,4 +172,4 @@ def _line(cells: list[str]) -> str:
         "×": r"$\times$",
     }.items():
         text = text.replace(letter, command)
-    return text + r" \\"
+    return text
