@@ -146,6 +146,7 @@ STEPS: Mapping[str, Step] = {
         ),
         draws=("claims", "results"),
     ),
+    "A1_base_model": Step(uses=("models", "sampling"), draws=("figures", "sheet")),
 }
 
 
