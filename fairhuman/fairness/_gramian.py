@@ -13,6 +13,9 @@ from fairhuman.fairness._lanes import TENSORS, factorise
 _CHUNK = 1 << 18
 """Gradient entries copied at a time when a Gram matrix is summed up (2 MB per objective)."""
 
+_NO_PIVOT = 4 * torch.finfo(torch.float64).eps
+"""Pivot of a factorisation up to which it may have been clamped from a negative one."""
+
 
 def rounding_tolerance(dtype: torch.dtype) -> float:
     """How far, relative to √(KᵢᵢKⱼⱼ), a Gram matrix stored in ``dtype`` may be from exact."""
@@ -38,6 +41,8 @@ def check_gramian(gramian: Tensor) -> None:
         return
     tolerance = rounding_tolerance(gramian.dtype)
     K = gramian.detach().to(torch.float64)
+    if _are_surely_gramians(K, tolerance):
+        return
     if not bool(K.isfinite().all()):
         index = _first(~K.isfinite())
         raise ValueError(f"`gramian` must be finite. Found {K[index].item()} at {list(index)}.")
@@ -66,7 +71,7 @@ def check_gramian(gramian: Tensor) -> None:
     C = C + torch.diag_embed((diagonal == 0).to(C.dtype) + m * tolerance)
     _, pivots = factorise([[C[..., i, j] for j in range(m)] for i in range(m)], TENSORS)
     # The factorisation clamps a negative pivot to ε: far below the m·tolerance just added.
-    suspect = torch.stack(pivots, -1).amin(-1) <= 4 * torch.finfo(torch.float64).eps
+    suspect = torch.stack(pivots, -1).amin(-1) <= _NO_PIVOT
     suspect = suspect | excess.any(-1).any(-1)
     if bool(suspect.any()):
         index = _first(suspect) if suspect.ndim else ()
@@ -104,6 +109,21 @@ def is_surely_gramian(rows: Sequence[Sequence[float]], tolerance: float) -> bool
             else:
                 L[i][j] = entry / pivots[j]
     return True
+
+
+def _are_surely_gramians(K: Tensor, tolerance: float) -> bool:
+    """:func:`is_surely_gramian` for a batch, in a fifth of the complete check's time."""
+    m = K.shape[-1]
+    entries = K.movedim((-2, -1), (0, 1)).contiguous()
+    # A norm of 0, infinite or no number makes a pivot NaN, which no comparison below lets pass.
+    inverse = [entries[i, i].rsqrt() for i in range(m)]
+    C = [[entries[i, j] * (inverse[i] * inverse[j]) for j in range(m)] for i in range(m)]
+    skew = [(C[i][j] - C[j][i]).abs() for i in range(m) for j in range(i)]
+    for i in range(m):
+        C[i][i] = C[i][i] + m * tolerance
+    _, pivots = factorise(C, TENSORS)
+    symmetric = not skew or bool(torch.stack(skew).amax() <= tolerance)
+    return symmetric and bool(torch.stack(pivots).amin() > _NO_PIVOT)
 
 
 def check_shape(gramian: Tensor) -> None:
