@@ -23,12 +23,12 @@ from fairhuman.evaluation.systems import (
     PROMPT_SUFFIX,
     SYSTEMS,
     load_system,
-    sample_system,
     with_suffix,
 )
 from fairhuman.evaluation.table1 import judge_system, system_differences, system_rows
 from fairhuman.models import load_base
 from fairhuman.results import write_result
+from fairhuman.sampling import sample_with
 
 
 def main() -> None:
@@ -56,7 +56,7 @@ def main() -> None:
         images = []
         for scale in system.scales:
             out = runs / "samples" / f"{name}-{mark}-{scale:g}"
-            made = sample_system(
+            made = sample_with(
                 pipeline, adapter, prompts, out, scale=scale, asked=data, batch=given.batch, **options
             )
             images.append([one.path for one in made])

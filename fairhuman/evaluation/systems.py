@@ -12,12 +12,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
-from fairhuman.data import HumanFolder
 from fairhuman.models.adapters import ADAPTERS, Adapter
 from fairhuman.profiles import unknown
-from fairhuman.sampling import ImageSample, condition_batch, sample_with
 
 if TYPE_CHECKING:
     from diffusers import StableDiffusionXLPipeline
@@ -27,9 +25,7 @@ __all__ = [
     "PROMPT_SUFFIX",
     "SYSTEMS",
     "System",
-    "condition_batch",
     "load_system",
-    "sample_system",
     "with_suffix",
 ]
 
@@ -151,35 +147,6 @@ def load_system(
         place = "none were named" if weights is None else f"there is no {weights}"
         raise FileNotFoundError(f"weights: {place}; those of {name!r}: {system.at_scale}")
     return ADAPTERS[system.kind].load(pipeline, weights)
-
-
-def sample_system(
-    pipeline: StableDiffusionXLPipeline,
-    adapter: Adapter | None,
-    prompts: Sequence[str],
-    out: str | os.PathLike[str] | None = None,
-    *,
-    scale: float = 1.0,
-    asked: HumanFolder | None = None,
-    origin: Mapping[str, Any] | None = None,
-    **options: Any,
-) -> list[ImageSample]:
-    """:func:`fairhuman.sampling.sample` with any adapter, or with the base alone.
-
-    Args:
-        pipeline: The base.
-        adapter: On the base; None for the base alone.
-        prompts, out, origin: As for ``sample``.
-        scale: β of Eq. 12.
-        asked: For an adapter that follows a pose or depth, a data set whose i-th record has the conditions of
-            the i-th prompt.
-        options: Further arguments of ``sample``.
-
-    Raises:
-        ValueError: Conditions that are needed and not given, or what ``sample`` refuses.
-    """
-    origin = {"beta": scale} | dict(origin or {})
-    return sample_with(pipeline, adapter, prompts, out, scale=scale, asked=asked, origin=origin, **options)
 
 
 def with_suffix(prompts: Sequence[str], suffix: str = PROMPT_SUFFIX) -> list[str]:

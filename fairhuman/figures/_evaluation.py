@@ -176,7 +176,7 @@ def draw_estimates(
             own.value,
             places,
             xerr=np.nan_to_num(arms.clip(min=0)),
-            fmt=MARKERS.get(system.split("-")[0], "o"),
+            fmt=marker(system),
             color=colour(system),
             label=label(system),
             elinewidth=1.1,
@@ -184,6 +184,11 @@ def draw_estimates(
     ax.set_yticks(range(len(rows)), [label(row) for row in rows])
     ax.set_ylim(len(rows) - 0.5, -0.5)
     ax.grid(visible=False, axis="y")
+
+
+def marker(system: str) -> str:
+    """The marker of a system, the same in every figure."""
+    return MARKERS.get(system.split("-")[0], "o")
 
 
 def _legend(figure: Figure, ax: Axes) -> None:

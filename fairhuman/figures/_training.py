@@ -8,7 +8,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator, PercentFormatter
 
-from ._evaluation import draw_estimates, label
+from ._evaluation import draw_estimates, label, marker
 from ._registry import drawn_from
 from ._style import PAGE, colour
 
@@ -33,9 +33,8 @@ def heldout_figure(figures: Mapping[str, Any]) -> tuple[Figure, pd.DataFrame]:
     for panel, region in zip(panels, regions, strict=False):
         for run in runs:
             curve = curves[(curves.run == run) & (curves.objective == region)]
-            panel.plot(
-                curve.step, curve.relative - 1, "o-" if run == runs[0] else "s--", color=colour(run), ms=3
-            )
+            line = "-" if run == runs[0] else "--"
+            panel.plot(curve.step, curve.relative - 1, marker(run), linestyle=line, color=colour(run), ms=3)
         panel.axhline(0, color=colour("base"), linewidth=0.8, zorder=1)
         panel.yaxis.set_major_formatter(PercentFormatter(1, decimals=None))
         panel.set(title=label(region), xlabel="step", ylim=_padded(curves.relative - 1))

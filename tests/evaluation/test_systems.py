@@ -5,10 +5,10 @@ import torch
 from people import write_folder
 
 from fairhuman.data import HumanFolder
-from fairhuman.evaluation.systems import SYSTEMS, condition_batch, load_system, sample_system, with_suffix
+from fairhuman.evaluation.systems import SYSTEMS, load_system, with_suffix
 from fairhuman.models import tiny_pipeline
 from fairhuman.models.adapters import ADAPTERS, ControlNet, LoRA, load_lora
-from fairhuman.sampling import sample
+from fairhuman.sampling import condition_batch, sample, sample_with
 
 
 def test_the_rows_and_their_scales_are_the_papers():
@@ -47,9 +47,9 @@ def test_beta_is_that_of_plain_sampling_and_removal_brings_the_base_back(lora):
     load_lora(other, lora)
 
     def pixels(scale):
-        return sample_system(base, adapter, ["a person"], scale=scale, **options)[0].load().tobytes()
+        return sample_with(base, adapter, ["a person"], scale=scale, **options)[0].load().tobytes()
 
-    alone = sample_system(base, None, ["a person"], **options)[0].load().tobytes()
+    alone = sample_with(base, None, ["a person"], **options)[0].load().tobytes()
     adapter = load_system("lora-mpd", base, lora)
     for scale in (0.4, 1.0):
         (plain,) = sample(other, ["a person"], adapter_scale=scale, **options)
@@ -72,16 +72,16 @@ def test_a_controlled_system_is_given_the_conditions_of_its_prompts(tmp_path):
     pipeline = tiny_pipeline()
     adapter = load_system("controlnet-mpd", pipeline, run)
     options = {"steps": 1, "guidance": 1.0, "progress": False, "scale": 0.5}
-    made = sample_system(pipeline, adapter, ["a person"] * 2, asked=asked, batch=2, **options)
+    made = sample_with(pipeline, adapter, ["a person"] * 2, asked=asked, batch=2, **options)
     swapped = [asked[1], asked[0]]
-    other = sample_system(pipeline, adapter, ["a person"] * 2, asked=swapped, batch=1, **options)
+    other = sample_with(pipeline, adapter, ["a person"] * 2, asked=swapped, batch=1, **options)
     assert made[0].load().tobytes() != other[0].load().tobytes()  # another picture, another image
     shown = condition_batch(asked, [1, 0], ("pose", "depth"), 64)
     assert shown["pose"].shape == shown["depth"].shape == (2, 3, 64, 64)
     assert (condition_batch(swapped, [0, 1], ("pose",), 64)["pose"] == shown["pose"]).all()
     for few in (None, [asked[0]]):
         with pytest.raises(ValueError, match="asked: controlnet needs pose and depth, found"):
-            sample_system(pipeline, adapter, ["a person"] * 2, asked=few)
+            sample_with(pipeline, adapter, ["a person"] * 2, asked=few)
 
 
 def test_wrong_names_and_weights_are_refused(lora):
