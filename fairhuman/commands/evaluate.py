@@ -27,8 +27,11 @@ def evaluate(
     inception: Annotated[
         Path | None, typer.Option(help="File of Inception's published weights, for FID and KID.")
     ] = None,
+    depth_model: Annotated[
+        Path | None, typer.Option(help="Folder of a depth model, for --posed and an --asked with depth.")
+    ] = None,
     download: Annotated[bool, typer.Option(help="Fetch these weights, about 2 GB each, if absent.")] = False,
-    device: Annotated[str, typer.Option(help="Where preference models compute: cpu, cuda.")] = "cpu",
+    device: Annotated[str, typer.Option(help="Where preference and depth models run: cpu, cuda.")] = "cpu",
     threshold: Annotated[float, typer.Option(help="Least score of what is found.")] = 0.5,
     workers: Annotated[int, typer.Option(help="Processes of the detectors.")] = 2,
     cache: Annotated[
@@ -38,7 +41,7 @@ def evaluate(
     level: Annotated[float, typer.Option(help="Confidence of every interval.")] = 0.95,
     seed: Annotated[int, typer.Option(help="Of the resampling.")] = 0,
 ) -> None:
-    """Judge images: detection, distances, captions, preference, poses; a table, and JSON with --out.
+    """Judge images: detection, distances, captions, preference, poses, depths; a table, and JSON with --out.
 
     Exit status: 0, every file was judged; 1, finished, but files that are named were left out; 2, nothing was
     done, since what was asked for is wrong.
@@ -58,6 +61,7 @@ def evaluate(
         threshold=threshold,
         weights=_assignments(weights or []),
         inception=None if inception is None else str(inception),
+        depth_model=None if depth_model is None else str(depth_model),
         download=download,
         device=device,
         workers=workers,

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 from damaged import photograph
+from depth_models import write_depth_model
 from PIL import Image
 
 from fairhuman.data import HumanFolder, condition_pixels
@@ -18,23 +19,7 @@ from fairhuman.data.annotation._yolo import YoloDetector
 
 @pytest.fixture(scope="module")
 def depth_model(tmp_path_factory):
-    from transformers import DepthAnythingConfig, DepthAnythingForDepthEstimation, DPTImageProcessor
-
-    folder = tmp_path_factory.mktemp("depth")
-    backbone = {
-        "model_type": "dinov2", "hidden_size": 16, "num_hidden_layers": 4, "num_attention_heads": 2,
-        "image_size": 56, "patch_size": 14, "out_indices": [1, 2, 3, 4], "reshape_hidden_states": False,
-    }  # fmt: skip
-    config = DepthAnythingConfig(
-        backbone_config=backbone, reassemble_hidden_size=16, neck_hidden_sizes=[8, 8, 8, 8],
-        fusion_hidden_size=8, head_hidden_size=4,
-    )  # fmt: skip
-    torch.manual_seed(0)
-    network = DepthAnythingForDepthEstimation(config)
-    network.head.conv3.bias.data.fill_(1.0)  # else a random network may see nothing at any distance
-    network.save_pretrained(folder)
-    DPTImageProcessor(size={"height": 56, "width": 56}).save_pretrained(folder)
-    return folder
+    return write_depth_model(tmp_path_factory.mktemp("depth"))
 
 
 @pytest.fixture(scope="module")

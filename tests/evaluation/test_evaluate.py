@@ -111,7 +111,7 @@ def test_samples_bring_their_prompts_and_annotations_say_what_to_expect(tmp_path
         [tmp_path / "set"], asked=tmp_path / "set", settings=EvaluateSettings(posed=True)
     )
     groups = {row["group"] for row in found["rows"]}
-    assert groups == {"detection", "in place", "crops", "pose", "caption", "preference"}
+    assert groups == {"detection", "in place", "crops", "pose", "depth", "caption", "preference"}
     row = pick(found, group="pose", metric="coverage")
     assert row["n"] == sum(sum(point[2] == 2 for point in entry["keypoints"]) > 1 for entry in entries)
     expected = sum(abs(entry["face_yaw"]) < 45 for entry in entries)
@@ -145,6 +145,8 @@ def test_the_command_writes_a_table_and_a_file(folders, tmp_path):
         (["few", "few"], "must be folders of different names"),
         (["few", "--reference", "nowhere"], "no such folder"),
         (["few", "--posed"], "posed: needs --asked"),
+        (["few", "--depth-model", "few"], "depth_model: needs posed images, found few without posed"),
+        (["few", "--asked", "few", "--posed", "--depth-model", "few"], "depth_model: few holds no config"),
         (["few", "--out", "nowhere/a.json"], "out: no such folder"),
         (["few", "--weights", "hps=few"], "weights: unknown name 'hps'"),
         (["few", "--weights", "hps_v2.1"], "weights: must be METRIC=FOLDER"),

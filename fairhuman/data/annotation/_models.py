@@ -45,16 +45,26 @@ class DepthModel:
         kind = getattr(config, "depth_estimation_type", None)
         self.metric = kind == "metric" or config.model_type in _METRIC
 
-    @torch.no_grad()
     def __call__(self, picture: Image.Image) -> NDArray[np.uint16]:
         """Millimetres, shape (H, W), at least 1. Of models that give inverse depth only ratios of distances
         mean something: the nearest point is put at 1 m, the far end is at 65 m."""
+        values = self._predict(picture)
+        metres = values if self.metric else 1 / np.maximum(values / max(values.max(), 1e-6), 1e-6)
+        return np.clip(np.rint(1000 * metres), 1, _FARTHEST).astype(np.uint16)
+
+    def inverse(self, picture: Image.Image) -> NDArray[np.float32]:
+        """Inverse depth, shape (H, W), not rounded: of most models up to an unknown scale and shift, of those
+        that give metres in 1/m, at most 1000."""
+        values = self._predict(picture)
+        return 1 / np.maximum(values, 1e-3) if self.metric else values
+
+    @torch.no_grad()
+    def _predict(self, picture: Image.Image) -> NDArray[np.float32]:
+        """What the network gives, at the picture's size."""
         inputs = self._processor(images=picture, return_tensors="pt").to(self._network.device)
         outputs = self._network(**inputs)
         found = self._processor.post_process_depth_estimation(outputs, [(picture.height, picture.width)])
-        values = found[0]["predicted_depth"].float().cpu().numpy()
-        metres = values if self.metric else 1 / np.maximum(values / max(values.max(), 1e-6), 1e-6)
-        return np.clip(np.rint(1000 * metres), 1, _FARTHEST).astype(np.uint16)
+        return found[0]["predicted_depth"].float().cpu().numpy()
 
 
 class CaptionModel:

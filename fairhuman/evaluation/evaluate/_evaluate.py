@@ -9,11 +9,12 @@ from pathlib import Path
 from typing import Any, Final
 
 from fairhuman.data import HumanFolder
+from fairhuman.data.annotation import check_model
 from fairhuman.evaluation.detectors import detect
 from fairhuman.evaluation.evaluate import _rows as rows
 from fairhuman.evaluation.evaluate._differences import differences
 from fairhuman.evaluation.evaluate._features import LazyImages, view_features
-from fairhuman.evaluation.evaluate._posed import posed_rows
+from fairhuman.evaluation.evaluate._posed import posed_depth_model, posed_rows
 from fairhuman.evaluation.evaluate._sets import ImageSets, read_sets
 from fairhuman.evaluation.inception import InceptionFeatures
 from fairhuman.evaluation.intake import Intake
@@ -25,7 +26,7 @@ from fairhuman.results import provenance
 
 __all__ = ["GROUPS", "EvaluateSettings", "evaluate_folders", "evaluate_images"]
 
-GROUPS: Final = ("detection", "in place", "crops", "distance", "caption", "preference", "pose")
+GROUPS: Final = ("detection", "in place", "crops", "distance", "caption", "preference", "pose", "depth")
 """Groups of metrics, each computed if the input allows it."""
 
 
@@ -36,12 +37,14 @@ class EvaluateSettings:
     Attributes:
         groups: Of :data:`GROUPS`, those that are wanted.
         posed: The images follow the pose and depth of what was asked for: regions are looked for in their
-            places and in crops, and poses compared.
+            places and in crops, and poses and depths compared.
         threshold: Least score of a face, palm, hand and body, in [0, 1].
         weights: Metric to the folder of its published files; by default the hub's cache.
         inception: File of Inception's published weights, for FID and KID; without it there are none.
+        depth_model: Folder of a depth estimator of ``transformers``, for posed images whose condition has a
+            depth; without it no depths are compared.
         download: Fetch from the hub what its cache lacks.
-        device: Where the preference models compute.
+        device: Where the preference and depth models compute.
         workers: Processes of the detectors, at least 1.
         cache: Folder of earlier findings; None keeps none.
         level: Confidence level of the intervals, in (0, 1).
@@ -54,6 +57,7 @@ class EvaluateSettings:
     threshold: float = 0.5
     weights: Mapping[str, str] = field(default_factory=dict)
     inception: str | None = None
+    depth_model: str | None = None
     download: bool = False
     device: str = "cpu"
     workers: int = 1
@@ -73,6 +77,10 @@ class EvaluateSettings:
                 raise ValueError(f"weights: {unknown(name, SCORERS)}")
             if not Path(folder).is_dir():
                 raise FileNotFoundError(f"weights: no such folder: {folder} (of {name})")
+        if self.depth_model is not None:
+            if not self.posed:
+                raise ValueError(f"depth_model: needs posed images, found {self.depth_model} without posed")
+            check_model("depth_model", self.depth_model)
 
     @property
     def detecting(self) -> dict[str, Any]:
@@ -107,7 +115,8 @@ def evaluate_folders(
     settings = EvaluateSettings() if settings is None else settings
     sets = read_sets(folders, prompts)
     base = None if reference is None else read_sets([reference])
-    records = None if asked is None else _records(asked, sets)
+    conditions = () if settings.depth_model is None else ("depth",)
+    records = None if asked is None else _records(asked, sets, conditions)
     found = evaluate_images(
         sets, reference=None if base is None else next(iter(base.images.values())), asked=records,
         settings=settings,
@@ -137,7 +146,8 @@ def evaluate_images(
         sets: Of :func:`fairhuman.evaluation.evaluate.read_sets`.
         reference: Images to measure distances from.
         asked: System to the records (:class:`fairhuman.data.HumanRecord`) that say what each image should
-            show; without them every image is expected to show a face and a hand.
+            show, read with ``depth`` if there is a depth model; without them every image is expected to show
+            a face and a hand.
         settings: By default all of their defaults.
 
     Returns:
@@ -147,6 +157,7 @@ def evaluate_images(
         rates are in [0, 1], preference scores in their models' own units.
     """
     settings = EvaluateSettings() if settings is None else settings
+    depth_model = posed_depth_model(asked, settings)
     reader = AttributeReader.load()
     inception = None
     if settings.inception is not None:
@@ -167,7 +178,7 @@ def evaluate_images(
         if "detection" in wanted:
             own += rows.detection_rows(found[system], truth, "detection", **sure)
         if records is not None and settings.posed:
-            own += posed_rows(paths, records, found[system], truth, settings)
+            own += posed_rows(paths, records, found[system], truth, settings, depth_model)
         if base is not None:
             features[system] = view_features(reader, paths, found[system])
             own += rows.distance_rows(base, features[system], **sure)
@@ -191,8 +202,10 @@ def evaluate_images(
     return {"rows": table, "differences": compared}
 
 
-def _records(asked: str | os.PathLike[str], sets: ImageSets) -> dict[str, list[Any]]:
-    records = HumanFolder(asked, regions=("face", "hand")).records
+def _records(
+    asked: str | os.PathLike[str], sets: ImageSets, conditions: Sequence[str]
+) -> dict[str, list[Any]]:
+    records = HumanFolder(asked, ("face", "hand"), conditions).records
     for name, intake in sets.intakes.items():
         files = len(intake.images) + len(intake.refused)
         if len(records) < files:

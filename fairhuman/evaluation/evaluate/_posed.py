@@ -1,8 +1,9 @@
-"""What only images that follow a pose and depth can be asked: in its place, in its crop, and as a pose."""
+"""What only images that follow a pose and depth can be asked: in its place, its crop, its pose and depth."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,16 +12,44 @@ import pandas as pd
 from PIL import Image
 
 from fairhuman.data import HumanRecord
+from fairhuman.data.annotation import DepthModel
+from fairhuman.evaluation._depth import check_depth, estimate_depths, load_depth_model, read_depth
 from fairhuman.evaluation.detectors import Box, Detection, detect_crops, match_regions
-from fairhuman.evaluation.evaluate._rows import Row, crop_rows, detection_rows, pose_rows
+from fairhuman.evaluation.evaluate._rows import Row, crop_rows, depth_rows, detection_rows, pose_rows
 from fairhuman.evaluation.pose_alignment import detect_poses
 
 if TYPE_CHECKING:
     from fairhuman.evaluation.evaluate._evaluate import EvaluateSettings
 
-__all__ = ["posed_rows"]
+__all__ = ["posed_depth_model", "posed_rows"]
+
+_NO_DEPTH_MODEL = "no depth model; name the folder of one that transformers can read (--depth-model)"
 
 _REGION = {"face": "face", "left_hand": "hand", "right_hand": "hand"}
+
+
+def posed_depth_model(
+    asked: Mapping[str, Sequence[HumanRecord]] | None, settings: EvaluateSettings
+) -> DepthModel | None:
+    """The depth model that the settings name, if depths are wanted.
+
+    Args:
+        asked: System to what its images should show.
+        settings: How images are judged.
+
+    Raises:
+        FileNotFoundError, OSError, ValueError: Nothing asked, without a depth or with one that cannot be
+            read; no model that can be loaded.
+    """
+    if settings.depth_model is None or "depth" not in settings.groups:
+        return None
+    if asked is None:
+        raise ValueError("depth_model: needs asked, the data set whose depths the images follow, found none")
+    for record in chain.from_iterable(asked.values()):
+        if "depth" not in record.conditions:
+            raise ValueError(f"asked: must be read with conditions=('depth',), found none of {record.place}")
+        check_depth(record.conditions["depth"])
+    return load_depth_model(settings.depth_model, settings.device)
 
 
 def posed_rows(
@@ -29,11 +58,12 @@ def posed_rows(
     found: Sequence[Detection],
     truth: pd.DataFrame,
     settings: EvaluateSettings,
+    depth_model: DepthModel | None = None,
 ) -> list[Row]:
-    """Rows of the groups ``in place``, ``crops`` and ``pose``, those that are wanted.
+    """Rows of the groups ``in place``, ``crops``, ``pose`` and ``depth``, those that are wanted.
 
-    Boxes and keypoints are scaled from the annotated image to the one judged. Crops are cut where a face or
-    hand is to be expected.
+    Boxes, keypoints and depths are scaled from the annotated image to the one judged. Crops are cut where a
+    face or hand is to be expected.
 
     Args:
         paths: The images.
@@ -41,6 +71,7 @@ def posed_rows(
         found: What was found in each.
         truth: Of :func:`fairhuman.evaluation.expected_regions`.
         settings: How images are judged.
+        depth_model: Estimates depths; without it these rows are empty.
     """
     sure = {"level": settings.level, "seed": settings.seed}
     ratios = [_ratio(record, one) for record, one in zip(records, found, strict=True)]
@@ -64,6 +95,14 @@ def posed_rows(
             for record, ratio in zip(records, ratios, strict=True)
         ]
         rows += pose_rows(joints, detect_poses(paths, **settings.detecting), **sure)
+    if "depth" in settings.groups and depth_model is None:
+        rows += depth_rows([], [], absent=_NO_DEPTH_MODEL, **sure)
+    elif "depth" in settings.groups:
+        depths = (
+            read_depth(record.conditions["depth"], (one.height, one.width))
+            for record, one in zip(records, found, strict=True)
+        )
+        rows += depth_rows(depths, estimate_depths(paths, depth_model, progress=settings.progress), **sure)
     return rows
 
 

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import logging
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from fairhuman.evaluation.crop_rates import evaluate_crops
+from fairhuman.evaluation.depth_alignment import explain_depths, judge_depths, summarise_depths
 from fairhuman.evaluation.detection_rates import evaluate_detection
 from fairhuman.evaluation.detectors import Crops, Detection
 from fairhuman.evaluation.distances import frechet_distance, kernel_distance
@@ -91,6 +92,17 @@ def pose_rows(asked: Sequence[np.ndarray], found: Sequence[np.ndarray], level: f
     """Distance of the pose found from the one asked for."""
     estimates = summarise_poses(judge_poses(asked, found), level=level, seed=seed)
     return [_row("pose", "body", metric, estimate.stored()) for metric, estimate in estimates.items()]
+
+
+def depth_rows(
+    asked: Iterable[np.ndarray], found: Iterable[np.ndarray], level: float, seed: int, absent: str = ""
+) -> list[Row]:
+    """Agreement of the depth estimated with the one asked for; empty where ``absent`` says why."""
+    judged = judge_depths(asked, found)
+    estimates = summarise_depths(judged, level=level, seed=seed)
+    rows = [_row("depth", "body", metric, estimate.stored()) for metric, estimate in estimates.items()]
+    said = absent or explain_depths(judged)
+    return [row | {"note": "; ".join(filter(None, [row["note"], said]))} for row in rows]
 
 
 def preference_rows(estimates: Sequence[Row], absent: Mapping[str, str]) -> list[Row]:
