@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 import dataclasses
-import math
-import os
-from typing import TYPE_CHECKING, Any, get_args
+from typing import TYPE_CHECKING, Any
 
 from fairhuman.data import CONDITIONS, JointTransform
-from fairhuman.profiles import unknown
+from fairhuman.fairness import STRATEGIES, get_strategy
 from fairhuman.regions import check_regions
 from fairhuman.training._released import check_released
+from fairhuman.training._values import at_least, positive, require
 
 if TYPE_CHECKING:
     from fairhuman.training._settings import TrainSettings
 
-__all__ = ["check", "coerced", "resolve"]
+__all__ = ["check", "resolve"]
 
 _LORA, _MOLE = ("lora",), ("mole",)
 _LOW_RANK, _CONDITIONAL = ("lora", "mole"), ("controlnet", "controlnet-union", "t2i-adapter")
@@ -54,16 +53,14 @@ def check(settings: TrainSettings) -> None:
         ValueError: Names the field, the rule and the value found.
     """
     check_regions(settings.regions)
+    if settings.strategy not in STRATEGIES:
+        get_strategy(settings.strategy)  # alpha_fair:<α>, or refused
     _check_adapter(settings)
     for name in ("data", "output"):
         require(name, bool(getattr(settings, name)), "must name a folder", getattr(settings, name))
-    for name in _AT_LEAST_ONE:
-        require(name, getattr(settings, name) >= 1, "must be ≥ 1", getattr(settings, name))
-    for name in _POSITIVE:
-        value = getattr(settings, name)
-        require(name, value is None or value > 0, "must be > 0", value)
-    for name in _NOT_NEGATIVE:
-        require(name, getattr(settings, name) >= 0, "must be ≥ 0", getattr(settings, name))
+    at_least(settings, 1, *_AT_LEAST_ONE)
+    positive(settings, *_POSITIVE)
+    at_least(settings, 0, *_NOT_NEGATIVE)
     fits = settings.resolution >= 8 and settings.resolution % 8 == 0
     require("resolution", fits, "must be a positive multiple of 8", settings.resolution)
     JointTransform(settings.resolution, settings.crop, settings.flip)
@@ -110,44 +107,3 @@ def _check_adapter(settings: TrainSettings) -> None:
         for name in ("start", "alpha"):
             value = getattr(settings, name)
             require(name, value is None, "must not be given where experts are", value)
-
-
-def require(name: str, holds: bool, rule: str, value: Any) -> None:
-    if not holds:
-        raise ValueError(f"{name}: {rule}, got {value!r}")
-
-
-def coerced(name: str, value: Any, hint: Any) -> Any:
-    """The value in the type its field declares, refused where it does not fit."""
-    choices = get_args(hint)
-    if type(None) in choices:
-        if value is None:
-            return None
-        hint = next(choice for choice in choices if choice is not type(None))
-        choices = get_args(hint)
-    if isinstance(value, os.PathLike):
-        value = os.fspath(value)
-    if choices and all(isinstance(choice, str) for choice in choices):
-        if value not in choices:
-            raise ValueError(f"{name}: {unknown(value, choices)}")
-        return value
-    if choices:  # tuple[str, ...]
-        if not isinstance(value, list | tuple) or not all(isinstance(e, str | os.PathLike) for e in value):
-            raise TypeError(f"{name}: must be a list of names, got {value!r}")
-        return tuple(os.fspath(entry) for entry in value)
-    if hint is float:
-        return _number(name, value)
-    if not isinstance(value, hint) or (hint is int and isinstance(value, bool)):
-        raise TypeError(f"{name}: must be {hint.__name__}, got {value!r} ({type(value).__name__})")
-    return value
-
-
-def _number(name: str, value: Any) -> float:
-    # YAML 1.1 reads 1e-4, without a point, as a string: what is meant is clear.
-    try:
-        number = math.nan if isinstance(value, bool) else float(value)
-    except (TypeError, ValueError):
-        number = math.nan
-    if not math.isfinite(number):
-        raise TypeError(f"{name}: must be a finite number, got {value!r}")
-    return number

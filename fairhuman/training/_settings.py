@@ -6,16 +6,15 @@ import dataclasses
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any, Literal, get_type_hints
+from typing import Any, Literal
 
 import yaml
 
 from fairhuman.data import JointTransform
 from fairhuman.objectives import Reduction
-from fairhuman.profiles import unknown
 from fairhuman.regions import MaskMode
-from fairhuman.training._rules import check, coerced, resolve
+from fairhuman.training._rules import check, resolve
+from fairhuman.training._values import check_keys, coerce_fields, read_settings
 
 __all__ = ["TrainSettings"]
 
@@ -149,10 +148,7 @@ class TrainSettings:
     released: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
-        hints = get_type_hints(type(self))
-        for field in dataclasses.fields(self):
-            value = coerced(field.name, getattr(self, field.name), hints[field.name])
-            object.__setattr__(self, field.name, value)
+        coerce_fields(self)
         for name, value in resolve(self).items():
             object.__setattr__(self, name, value)
         check(self)
@@ -165,28 +161,13 @@ class TrainSettings:
             values: Field names to values.
             source: What to call the mapping in a message.
         """
-        fields = dataclasses.fields(cls)
-        for key in values:
-            if key not in {field.name for field in fields}:
-                raise ValueError(f"{source}: {unknown(key, [field.name for field in fields])}")
-        for field in fields:
-            if field.default is dataclasses.MISSING and field.name not in values:
-                raise ValueError(f"{source}: {field.name!r} is missing")
+        check_keys(cls, values, source)
         return cls(**values)
 
     @classmethod
     def from_yaml(cls, path: str | os.PathLike[str], **changes: Any) -> TrainSettings:
         """Settings from a YAML file; ``changes`` take precedence over what it says."""
-        path = Path(path)
-        if not path.is_file():
-            raise FileNotFoundError(f"settings: no such file: {path}")
-        try:
-            content = yaml.safe_load(path.read_text(encoding="utf-8"))
-        except (yaml.YAMLError, UnicodeDecodeError) as error:
-            raise ValueError(f"settings: cannot read {path}: {error}") from error
-        if not isinstance(content, dict):
-            raise ValueError(f"settings: {path} must be a mapping, got {type(content).__name__}")
-        return cls.from_mapping({**content, **changes}, str(path))
+        return cls.from_mapping({**read_settings(path), **changes}, str(path))
 
     def to_yaml(self) -> str:
         """All settings, defaults included, as YAML that :meth:`from_yaml` reads back."""

@@ -60,6 +60,9 @@ def test_paths_become_strings(tmp_path):
         ({"crop": "random"}, ValueError, "cache: latents can't be kept"),
         ({"seed": -1}, ValueError, "seed: must be ≥ 0"),
         ({"strategy": None}, TypeError, "strategy: must be str"),
+        ({"strategy": "mdp"}, ValueError, "`strategy` must be one of .*Found 'mdp'"),
+        ({"strategy": "alpha_fair:-1"}, ValueError, "needs a positive, finite α"),
+        ({"experts": "face"}, TypeError, "experts: must be a list of names, got 'face'"),
     ],
 )
 def test_bad_values(change, error, words):

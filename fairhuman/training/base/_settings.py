@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
-import dataclasses
-import math
 import os
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
-from pathlib import Path
-from typing import Any
-
-import yaml
+from typing import Any, get_type_hints
 
 from fairhuman.models import Architecture
 from fairhuman.profiles import unknown
+from fairhuman.training._values import (
+    at_least,
+    check_keys,
+    coerce_fields,
+    coerced,
+    positive,
+    read_settings,
+    require,
+)
 
 PRECISIONS = ("float32", "bfloat16")
 OPTIMIZERS = ("adamw", "muon")
@@ -62,15 +66,15 @@ class AutoencoderSettings:
     decoder_only: bool = False
 
     def __post_init__(self) -> None:
-        _at_least(self, 1, "crop", "crops", "whole_images")
-        _at_least(self, 0, "steps", "images", "whole_steps", "warmup", "decay")
-        _at_least(self, 0, "gradient_weight", "kl_weight", "region_weight")
-        _schedule(self)
-        _between(self, 0, 1, "region_share", "ema")
-        _require(
-            "whole_steps", self.whole_steps <= self.steps, f"at most steps = {self.steps}", self.whole_steps
-        )
-        _require("crop", self.crop % 8 == 0, "a multiple of 8", self.crop)
+        coerce_fields(self)
+        at_least(self, 1, "crop", "crops", "whole_images")
+        at_least(self, 0, "steps", "images", "whole_steps")
+        at_least(self, 0, "gradient_weight", "kl_weight", "region_weight")
+        _check_common(self)
+        share, whole = self.region_share, self.whole_steps
+        require("region_share", 0 <= share <= 1, "must be in [0, 1]", share)
+        require("whole_steps", whole <= self.steps, f"must be at most steps = {self.steps}", whole)
+        require("crop", self.crop % 8 == 0, "must be a multiple of 8", self.crop)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -106,10 +110,12 @@ class DenoiserSettings:
     mirror: bool = True
 
     def __post_init__(self) -> None:
-        _at_least(self, 1, "steps", "batch_size")
-        _at_least(self, 0, "warmup", "decay", "weight_decay", "clip_norm")
-        _schedule(self)
-        _between(self, 0, 1, "ema", "caption_dropout")
+        coerce_fields(self)
+        at_least(self, 1, "steps", "batch_size")
+        at_least(self, 0, "clip_norm")
+        _check_common(self)
+        dropout = self.caption_dropout
+        require("caption_dropout", 0 <= dropout <= 1, "must be in [0, 1]", dropout)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -148,8 +154,11 @@ class BaseSettings:
     checkpoint_every: int = 300
 
     def __post_init__(self) -> None:
-        _at_least(self, 0, "seed")
-        _at_least(self, 1, "checkpoint_every")
+        coerce_fields(self)
+        for name in ("data", "output"):
+            require(name, bool(getattr(self, name)), "must name a folder", getattr(self, name))
+        at_least(self, 0, "seed")
+        at_least(self, 1, "checkpoint_every")
         if self.start and self.refinement.steps and not self.refinement.decoder_only:
             raise ValueError(
                 "refinement: must have decoder_only with a start, whose UNet knows the encoder's latents,"
@@ -166,16 +175,7 @@ class BaseSettings:
     @classmethod
     def from_yaml(cls, path: str | os.PathLike[str], **changes: Any) -> BaseSettings:
         """Settings from a YAML file; ``changes`` take precedence over what it says."""
-        path = Path(path)
-        if not path.is_file():
-            raise FileNotFoundError(f"settings: no such file: {path}")
-        try:
-            content = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
-        except (yaml.YAMLError, UnicodeDecodeError) as error:
-            raise ValueError(f"settings: cannot read {path}: {error}") from error
-        if not isinstance(content, dict):
-            raise ValueError(f"settings: {path} must be a mapping, got {type(content).__name__}")
-        return cls.from_mapping({**content, **changes}, str(path))
+        return cls.from_mapping({**read_settings(path), **changes}, str(path))
 
     def to_dict(self) -> dict[str, Any]:
         """All settings, defaults included, as nested mappings of plain values."""
@@ -199,63 +199,23 @@ def _build(cls: type, values: Mapping[str, Any], source: str) -> Any:
     """A dataclass from a mapping; unknown keys and wrong types are refused."""
     if not isinstance(values, Mapping):
         raise TypeError(f"{source}: must be a mapping, got {values!r}")
-    fields = {entry.name: entry for entry in dataclasses.fields(cls)}
-    built = {}
+    check_keys(cls, values, source)
+    hints, built = get_type_hints(cls), {}
     for key, value in values.items():
-        if key not in fields:
-            raise ValueError(f"{source}: {unknown(key, fields)}")
-        if key in _PARTS and cls is BaseSettings:
-            part = isinstance(value, _PARTS[key])
-            built[key] = value if part else _build(_PARTS[key], value, f"{source}.{key}")
+        if cls is not BaseSettings or key not in _PARTS:
+            built[key] = coerced(f"{source}.{key}", value, hints[key])
+        elif isinstance(value, _PARTS[key]):
+            built[key] = value
         else:
-            built[key] = _coerced(f"{source}.{key}", value, fields[key].type)
-    for name, entry in fields.items():
-        required = entry.default is dataclasses.MISSING and entry.default_factory is dataclasses.MISSING
-        if required and name not in built:
-            raise ValueError(f"{source}: {name!r} is missing")
+            built[key] = _build(_PARTS[key], value, f"{source}.{key}")
     return cls(**built)
 
 
-def _coerced(name: str, value: Any, kind: str) -> Any:
-    if isinstance(value, os.PathLike):
-        value = os.fspath(value)
-    if kind.startswith("tuple"):
-        if not isinstance(value, list | tuple) or not all(type(entry) is int for entry in value):
-            raise TypeError(f"{name}: must be a list of whole numbers, got {value!r}")
-        return tuple(value)
-    if kind == "float":
-        try:  # YAML 1.1 reads 1e-4, without a point, as a string
-            number = math.nan if isinstance(value, bool) else float(value)
-        except (TypeError, ValueError):
-            number = math.nan
-        if not math.isfinite(number):
-            raise TypeError(f"{name}: must be a finite number, got {value!r}")
-        return number
-    if type(value).__name__ != kind:
-        raise TypeError(f"{name}: must be {kind}, got {value!r}")
-    return value
-
-
-def _require(name: str, holds: bool, rule: str, value: Any) -> None:
-    if not holds:
-        raise ValueError(f"{name}: must be {rule}, got {value!r}")
-
-
-def _at_least(settings: Any, least: float, *names: str) -> None:
-    for name in names:
-        _require(name, getattr(settings, name) >= least, f"≥ {least}", getattr(settings, name))
-
-
-def _between(settings: Any, low: float, high: float, *names: str) -> None:
-    for name in names:
-        _require(name, low <= getattr(settings, name) <= high, f"in [{low}, {high}]", getattr(settings, name))
-
-
-def _schedule(settings: Any) -> None:
+def _check_common(settings: AutoencoderSettings | DenoiserSettings) -> None:
     if settings.optimizer not in OPTIMIZERS:
         raise ValueError(f"optimizer: {unknown(settings.optimizer, OPTIMIZERS)}")
-    _at_least(settings, 0, "weight_decay")
-    for name in ("learning_rate", "muon_learning_rate"):
-        _require(name, getattr(settings, name) > 0, "> 0", getattr(settings, name))
+    at_least(settings, 0, "warmup", "decay", "weight_decay")
+    positive(settings, "learning_rate", "muon_learning_rate")
     total = settings.warmup + settings.decay
-    _require("warmup + decay", total <= settings.steps, f"at most steps = {settings.steps}", total)
+    require("warmup + decay", total <= settings.steps, f"must be at most steps = {settings.steps}", total)
+    require("ema", 0 <= settings.ema <= 1, "must be in [0, 1]", settings.ema)
