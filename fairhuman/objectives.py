@@ -11,7 +11,15 @@ from torch import Tensor
 if TYPE_CHECKING:
     from diffusers import SchedulerMixin
 
-__all__ = ["GLOBAL", "Reduction", "present", "regional_errors", "regional_losses", "training_target"]
+__all__ = [
+    "GLOBAL",
+    "Reduction",
+    "prediction_type",
+    "present",
+    "regional_errors",
+    "regional_losses",
+    "training_target",
+]
 
 GLOBAL = "global"
 Reduction = Literal["image", "mask", "sum"]
@@ -63,6 +71,8 @@ def regional_losses(
         raise ValueError(f"local_scale: must be > 0, got {local_scale}")
     errors = regional_errors(prediction, target, masks, reduction)
     if weights is not None:
+        if weights.shape != (len(prediction),):
+            raise ValueError(f"weights: shape must be ({len(prediction)},), got {tuple(weights.shape)}")
         errors = {name: error * weights for name, error in errors.items()}
     losses = {GLOBAL: errors.pop(GLOBAL).mean()}
     for name, error in errors.items():
@@ -128,13 +138,21 @@ def training_target(scheduler: SchedulerMixin, latents: Tensor, noise: Tensor, t
     Raises:
         ValueError: Another prediction type.
     """
-    kind = scheduler.config.get("prediction_type", "flow_prediction")  # flow schedulers don't have the entry
+    kind = prediction_type(scheduler)
     if kind == "epsilon":
         return noise
-    if kind == "v_prediction":
-        return scheduler.get_velocity(latents, noise, timesteps)
-    if kind == "flow_prediction":
-        return noise - latents
-    raise ValueError(
-        f"scheduler: prediction_type must be 'epsilon', 'v_prediction' or 'flow_prediction', got {kind!r}"
-    )
+    return scheduler.get_velocity(latents, noise, timesteps) if kind == "v_prediction" else noise - latents
+
+
+def prediction_type(scheduler: SchedulerMixin) -> str:
+    """``epsilon``, ``v_prediction`` or ``flow_prediction``, as the scheduler's configuration says.
+
+    Raises:
+        ValueError: Another prediction type.
+    """
+    kind = scheduler.config.get("prediction_type", "flow_prediction")  # flow schedulers don't have the entry
+    if kind not in ("epsilon", "v_prediction", "flow_prediction"):
+        raise ValueError(
+            f"scheduler: prediction_type must be 'epsilon', 'v_prediction' or 'flow_prediction', got {kind!r}"
+        )
+    return kind

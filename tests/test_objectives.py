@@ -157,6 +157,7 @@ def test_weights_count_each_image():
         ({"local_scale": 0.0}, "local_scale"),
         ({"target": torch.zeros(3, 4, 4, 5)}, "one shape"),
         ({"masks": {"face": torch.zeros(3, 4, 4, 4)}}, r"masks\['face'\]"),
+        ({"weights": torch.ones(3, 1)}, r"weights: shape must be \(3,\), got \(3, 1\)"),
         ({"masks": {"global": torch.zeros(3, 1, 4, 4)}}, "'global'"),
     ],
 )

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from fairhuman.training._noising import NoiseScheduler
 
-__all__ = ["Batch", "Example", "Examples", "collate", "noise_scheduler"]
+__all__ = ["Batch", "Example", "Examples", "collate"]
 
 
 @dataclass(frozen=True)

@@ -93,6 +93,9 @@ def loss_curves(heldout: Mapping[str, Sequence[Mapping[str, Any]]]) -> pd.DataFr
     Returns:
         Columns ``run``, ``step``, ``objective``, ``loss`` (mean over the images that have the region) and
         ``relative``, the loss over that at the first measurement.
+
+    Raises:
+        ValueError: No run has a measurement.
     """
     rows = []
     for run, measurements in heldout.items():
@@ -101,6 +104,8 @@ def loss_curves(heldout: Mapping[str, Sequence[Mapping[str, Any]]]) -> pd.DataFr
                 known = [value for value in values if value is not None]
                 loss = float(np.mean(known)) if known else float("nan")
                 rows.append({"run": run, "step": line["step"], "objective": name, "loss": loss})
+    if not rows:
+        raise ValueError(f"heldout: must hold at least one measurement, got none for {list(heldout)}")
     table = pd.DataFrame(rows)
     first = table.groupby(["run", "objective"]).loss.transform("first")
     return table.assign(relative=table.loss / first)

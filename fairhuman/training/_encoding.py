@@ -39,9 +39,10 @@ class TextEmbedding(NamedTuple):
 @torch.no_grad()
 def encode_image(vae: AutoencoderKL, pixels: Tensor) -> LatentDistribution:
     """Encode one image, shape (3, H, W) in [-1, 1]. One at a time, so that an image's latent does not
-    depend on its batch."""
+    depend on its batch, and in the autoencoder's own precision, also inside an autocast."""
     image = pixels[None].to(vae.device, vae.dtype)
-    distribution = vae.encode(image).latent_dist
+    with torch.autocast(vae.device.type, enabled=False):  # SDXL's overflows in half precision
+        distribution = vae.encode(image).latent_dist
     scale, shift = _normalisation(vae)
     return LatentDistribution(
         ((distribution.mean[0] - shift) * scale).float().cpu(), (distribution.std[0] * scale).float().cpu()
@@ -71,6 +72,7 @@ def _normalisation(vae: AutoencoderKL) -> tuple[Tensor | float, Tensor]:
 
 @torch.no_grad()
 def encode_prompt(pipeline: StableDiffusionXLPipeline, text: str) -> TextEmbedding:
-    """Encode one caption, as the pipeline itself does when it samples."""
-    tokens, _, pooled, _ = pipeline.encode_prompt(text, do_classifier_free_guidance=False)
+    """Encode one caption, as the pipeline itself does when it samples, also inside an autocast."""
+    with torch.autocast(pipeline.device.type, enabled=False):
+        tokens, _, pooled, _ = pipeline.encode_prompt(text, do_classifier_free_guidance=False)
     return TextEmbedding(tokens[0].cpu(), pooled[0].cpu())

@@ -71,7 +71,11 @@ def heldout_errors(
     Raises:
         ValueError: A count is below 1, or the examples' transform is random.
     """
-    for name, value in (("draws", draws), ("batch_size", batch_size), ("images", images or 1)):
+    for name, value in (
+        ("draws", draws),
+        ("batch_size", batch_size),
+        ("images", 1 if images is None else images),
+    ):
         if value < 1:
             raise ValueError(f"{name}: must be ≥ 1, got {value}")
     if examples.transform.crop == "random" or examples.transform.flip not in (0, 1):

@@ -3,16 +3,36 @@
 from __future__ import annotations
 
 import hashlib
+import os
+from collections.abc import Iterable
 from pathlib import Path
 
 from fairhuman.data import HumanFolder
+from fairhuman.training._run import WEIGHTS
+from fairhuman.training._settings import TrainSettings
 
-__all__ = ["fingerprint_base", "fingerprint_data"]
+__all__ = ["fingerprint_adapters", "fingerprint_base", "fingerprint_data", "fingerprint_inputs"]
+
+
+def fingerprint_inputs(
+    settings: TrainSettings, data: HumanFolder, heldout: HumanFolder | None
+) -> dict[str, str]:
+    """Name of each input of a run → digest of its content."""
+    found = {"data": fingerprint_data(data), "base": fingerprint_base(settings.base)}
+    if heldout:
+        found["heldout"] = fingerprint_data(heldout)
+    if data.conditions:
+        found["conditions"] = _fingerprint_conditions([data, heldout] if heldout else [data])
+    if settings.start is not None:
+        found["start"] = fingerprint_adapters([settings.start], settings.adapter)
+    if settings.experts is not None:
+        found["experts"] = fingerprint_adapters(settings.experts, "lora")
+    return found
 
 
 def fingerprint_data(data: HumanFolder) -> str:
-    """Digest of a data set's metadata and the sizes of its files: a compressed image that has changed
-    has another size but for a rare accident, and reading all of a large set would take long."""
+    """Digest of a data set's metadata and the sizes of its images and masks: a compressed image that has
+    changed has another size but for a rare accident, and reading all of a large set would take long."""
     digest = hashlib.sha256((data.path / "metadata.jsonl").read_bytes())
     for record in data.records:
         for path in (record.image, *record.masks.values()):
@@ -32,4 +52,27 @@ def fingerprint_base(path: str | None) -> str:
         digest.update(str(file.relative_to(folder)).encode())
         with file.open("rb") as content:
             digest.update(hashlib.file_digest(content, "sha256").digest())
+    return digest.hexdigest()[:16]
+
+
+def _fingerprint_conditions(sets: Iterable[HumanFolder]) -> str:
+    sizes = [
+        record.conditions[name].stat().st_size
+        for data in sets
+        for record in data.records
+        for name in data.conditions
+    ]
+    return hashlib.sha256(" ".join(map(str, sizes)).encode()).hexdigest()[:16]
+
+
+def fingerprint_adapters(paths: Iterable[str | os.PathLike[str]], kind: str) -> str:
+    """Digest of trained weights, each in a run's folder, in a network's own, or a file; what is missing is
+    left to who reads it."""
+    digest, weights = hashlib.sha256(), Path(WEIGHTS[kind])
+    for path in map(Path, paths):
+        for file in (path / weights, path / weights.name, path):
+            if file.is_file():
+                with file.open("rb") as content:
+                    digest.update(hashlib.file_digest(content, "sha256").digest())
+                break
     return digest.hexdigest()[:16]

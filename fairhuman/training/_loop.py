@@ -19,7 +19,7 @@ from fairhuman.training._adapter import build_adapter, training_facts
 from fairhuman.training._batches import Batch, Examples, collate
 from fairhuman.training._checkpoint import latest_checkpoint, load_checkpoint, save_checkpoint
 from fairhuman.training._heldout import heldout_errors
-from fairhuman.training._inputs import fingerprint_base, fingerprint_data
+from fairhuman.training._inputs import fingerprint_inputs
 from fairhuman.training._noising import min_snr_weights
 from fairhuman.training._optimization import learning_rate, make_optimizer
 from fairhuman.training._precision import LossScale
@@ -65,9 +65,7 @@ def train(settings: TrainSettings, *, replace: bool = False, progress: bool = Tr
     other = check_output(settings)
     data = HumanFolder(settings.data, settings.regions, settings.conditions)
     heldout = settings.heldout and HumanFolder(settings.heldout, settings.regions, settings.conditions)
-    inputs = {"data": fingerprint_data(data), "base": fingerprint_base(settings.base)}
-    if heldout:
-        inputs["heldout"] = fingerprint_data(heldout)
+    inputs = fingerprint_inputs(settings, data, heldout)
     other = other or check_output(settings, inputs)
     run = Run(Path(settings.output), settings)
     if other and not replace:
@@ -76,7 +74,7 @@ def train(settings: TrainSettings, *, replace: bool = False, progress: bool = Tr
         return run
     trainer = _Trainer(run, strategy, data, heldout)
     if other:
-        shutil.rmtree(run.directory)
+        trainer.remove_other()
     trainer.fit(inputs, progress)
     return run
 
@@ -115,6 +113,15 @@ class _Trainer:
         limit = self.settings.seconds
         return self.step >= self.settings.steps or (limit is not None and self.elapsed >= limit)
 
+    def remove_other(self) -> None:
+        """Remove the run that is in the way: half removed, it would be no run any more."""
+        if self.accelerator.is_main_process:
+            path = self.run.directory
+            doomed = path.with_name(f".{path.name}.removed")
+            shutil.rmtree(doomed, ignore_errors=True)
+            shutil.rmtree(path.replace(doomed))
+        self.accelerator.wait_for_everyone()
+
     def fit(self, inputs: Mapping[str, str], progress: bool) -> None:
         """Make the steps that are left, then write the adapter."""
         from tqdm import tqdm
@@ -124,6 +131,11 @@ class _Trainer:
         if main:
             write_settings(self.run.directory, self.settings, inputs)
         self.accelerator.wait_for_everyone()
+        if self.settings.tracker:
+            facts = training_facts(self.settings).items()
+            plain = {name: value for name, value in facts if isinstance(value, int | float | str)}
+            named = {"wandb": {"name": self.run.directory.name}}
+            self.accelerator.init_trackers("fairhuman", plain, named)
         log = Log(self.run.directory / LOG_FILE, self.step) if main else None
         measured = Log(self.run.directory / HELDOUT_FILE, self.step + (self.step > 0)) if main else None
         bar = tqdm(
@@ -167,10 +179,9 @@ class _Trainer:
         self.released.scale = self.loss_scale.value if self.loss_scale.dynamic else GRAD_SCALE
         examples = self.draw(self.step)
         parts = self.parts(examples)
-        counts = self.counts(parts)
-        weight = 1 / len(parts)
         if "overwriting_accumulation" in settings.released:
-            parts, weight = parts[-1:], 1.0
+            parts = parts[-1:]
+        counts, weight = self.counts(parts), 1 / len(parts)
         accumulator = FairAccumulator(
             self.parameters.values(), self.strategy, scale=self.loss_scale.value
         )  # fmt: skip

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
+from fairhuman.objectives import prediction_type
+
 if TYPE_CHECKING:
     from diffusers import DDPMScheduler, FlowMatchEulerDiscreteScheduler, StableDiffusionXLPipeline
 
@@ -17,11 +19,15 @@ __all__ = ["add_noise", "min_snr_weights", "noise_scheduler", "offset_noise"]
 
 def noise_scheduler(pipeline: StableDiffusionXLPipeline) -> NoiseScheduler:
     """The discrete noise schedule the base was trained with, from its sampling scheduler's settings: that
-    of a diffusion, or of the straight paths of flow matching."""
+    of a diffusion, or of the straight paths of flow matching.
+
+    Raises:
+        ValueError: The base predicts something else than noise or velocity.
+    """
     from diffusers import DDPMScheduler, FlowMatchEulerDiscreteScheduler
 
     config = pipeline.scheduler.config
-    if config.get("prediction_type", "flow_prediction") != "flow_prediction":
+    if prediction_type(pipeline.scheduler) != "flow_prediction":
         return DDPMScheduler.from_config(config)
     return FlowMatchEulerDiscreteScheduler(
         config.num_train_timesteps, shift=config.get("shift", config.get("flow_shift", 1.0))
@@ -65,7 +71,7 @@ def min_snr_weights(scheduler: NoiseScheduler, steps: Tensor, gamma: float) -> T
     Raises:
         ValueError: The base predicts a flow, for which the weight is not defined.
     """
-    kind = scheduler.config.get("prediction_type", "flow_prediction")
+    kind = prediction_type(scheduler)
     if kind == "flow_prediction":
         raise ValueError("min_snr: is defined for diffusions, but this base was trained by flow matching")
     share = scheduler.alphas_cumprod[steps.cpu()].double()

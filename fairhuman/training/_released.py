@@ -5,12 +5,14 @@ All are off by default. A name in ``TrainSettings.released`` turns one on; :data
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
 
 from fairhuman.fairness import Strategy, get_strategy
+from fairhuman.objectives import prediction_type
+from fairhuman.training._wrapped import Wrapped
 
 if TYPE_CHECKING:
     from fairhuman.training._noising import NoiseScheduler
@@ -65,7 +67,7 @@ def check_released(settings: TrainSettings) -> None:
         raise ValueError("released: independent_flips needs regions, got none")
 
 
-class AsReleased(Strategy):
+class AsReleased(Wrapped):
     """A strategy as the released code applies it.
 
     Args:
@@ -77,36 +79,14 @@ class AsReleased(Strategy):
     """
 
     def __init__(self, strategy: Strategy, released: tuple[str, ...]) -> None:
-        self.strategy = get_strategy("ls") if "exhausted_generator" in released else strategy
-        self.name, self.released, self.scale = self.strategy.name, released, GRAD_SCALE
-
-    @property
-    def needs_gramian(self) -> bool:
-        return self.strategy.needs_gramian
-
-    @property
-    def foresees(self) -> bool:
-        return self.strategy.foresees
-
-    def foresee(
-        self, losses: Tensor, present: Tensor, sketch: Tensor | None = None, *, begins: bool = True
-    ) -> None:
-        self.strategy.foresee(losses, present, sketch, begins=begins)
+        super().__init__(get_strategy("ls") if "exhausted_generator" in released else strategy)
+        self.released, self.scale = released, GRAD_SCALE
 
     def weights(self, losses: Tensor, gramian: Tensor | None, present: Tensor) -> Tensor:
         if gramian is not None and "scaled_gradients" in self.released:
             gramian = gramian * self.scale**2
-        weights = self.strategy.weights(losses, gramian, present)
+        weights = super().weights(losses, gramian, present)
         return weights * len(weights) if "times_k" in self.released else weights
-
-    def advance(self) -> None:
-        self.strategy.advance()
-
-    def state_dict(self) -> dict[str, Any]:
-        return self.strategy.state_dict()
-
-    def load_state_dict(self, state: dict[str, Any]) -> None:
-        self.strategy.load_state_dict(state)
 
 
 def image_error_weights(scheduler: NoiseScheduler, steps: Tensor) -> Tensor:
@@ -117,7 +97,7 @@ def image_error_weights(scheduler: NoiseScheduler, steps: Tensor) -> Tensor:
         scheduler: From :func:`fairhuman.training.noise_scheduler`.
         steps: Places in the schedule, shape (batch,).
     """
-    kind = scheduler.config.get("prediction_type", "flow_prediction")
+    kind = prediction_type(scheduler)
     if kind == "flow_prediction":
         return scheduler.sigmas[scheduler.config.num_train_timesteps - 1 - steps.cpu()].square().float()
     share = scheduler.alphas_cumprod[steps.cpu()].double()

@@ -24,6 +24,7 @@ WEIGHTS = {
 }
 # These change nothing of what is trained; of the inputs it is the content that counts.
 _MAY_DIFFER = {"output", "keep_checkpoints", "data", "heldout", "base", "tracker"}
+_SINCE = {"conditions", "start", "experts"}  # inputs that older runs kept no fingerprint of
 
 
 @dataclass(frozen=True)
@@ -78,7 +79,7 @@ class Run:
 
 
 class Log:
-    """Appends JSON lines, each on disk as soon as it is written.
+    """Appends JSON lines, each handed to the system as soon as it is written: a kill loses none.
 
     Args:
         path: The file.
@@ -125,8 +126,9 @@ def check_output(settings: TrainSettings, inputs: Mapping[str, str] | None = Non
     path = Path(settings.output)
     if path.exists() and not path.is_dir():
         raise ValueError(f"output: {path} is a file, not a folder")
-    if not path.exists() or not any(path.iterdir()):
-        return None
+    begun = {INPUTS_FILE, *(_partial(path / name).name for name in (INPUTS_FILE, SETTINGS_FILE))}
+    if not path.exists() or {entry.name for entry in path.iterdir()} <= begun:
+        return None  # nothing, or what a kill leaves before the settings are there
     if not (path / SETTINGS_FILE).is_file():
         raise ValueError(f"output: {path} holds something else than a run; name an empty folder")
     there, here = asdict(Run.open(path).settings), asdict(settings)
@@ -136,15 +138,20 @@ def check_output(settings: TrainSettings, inputs: Mapping[str, str] | None = Non
     if inputs is not None:
         was = json.loads((path / INPUTS_FILE).read_text()) if (path / INPUTS_FILE).is_file() else {}
         for name, value in inputs.items():
-            if was.get(name) != value:
-                return f"its {name} was not what {getattr(settings, name) or 'the embedded one'} is now"
+            if was.get(name) != value and (name in was or name not in _SINCE):
+                place = settings.data if name == "conditions" else getattr(settings, name)
+                return f"its {name} was not what {place or 'the embedded one'} is now"
     return None
 
 
 def write_settings(path: Path, settings: TrainSettings, inputs: Mapping[str, str]) -> None:
     """Make the run's folder, with its settings and the fingerprints of its inputs in it."""
     path.mkdir(parents=True, exist_ok=True)
-    (path / INPUTS_FILE).write_text(json.dumps(inputs) + "\n")
-    partial = path / f".{SETTINGS_FILE}.partial"
-    partial.write_text(settings.to_yaml())
-    partial.replace(path / SETTINGS_FILE)
+    for file, text in ((INPUTS_FILE, json.dumps(inputs) + "\n"), (SETTINGS_FILE, settings.to_yaml())):
+        partial = _partial(path / file)
+        partial.write_text(text)
+        partial.replace(path / file)
+
+
+def _partial(path: Path) -> Path:
+    return path.with_name(f".{path.name}.partial")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from contextlib import AbstractContextManager
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import torch
@@ -62,7 +61,7 @@ def frozen_base(settings: TrainSettings, device: torch.device) -> StableDiffusio
     from fairhuman.models import load_base
 
     base = settings.base
-    pipeline = load_base(Path(base) if base and Path(base).exists() else base)
+    pipeline = load_base(base)
     for part in _PARTS:
         if getattr(pipeline, part) is None:
             raise ValueError(f"base: {base} lacks the part {part}")

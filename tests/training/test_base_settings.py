@@ -1,8 +1,10 @@
 """Settings of a training of the base are refused as those of an adapter are."""
 
 import pytest
+import yaml
 
 from fairhuman.training.base import AutoencoderSettings, BaseSettings, DenoiserSettings
+from fairhuman.training.base._recipe import LATENTS, PIPELINE, SETTINGS_FILE, check_output
 
 
 @pytest.mark.parametrize(
@@ -45,3 +47,26 @@ def test_a_file_holds_a_mapping(tmp_path):
     path.write_text("architecture: {unet_channels: [32, many]}\n")
     with pytest.raises(TypeError, match="architecture.unet_channels: must be a list of whole numbers"):
         BaseSettings.from_yaml(path, data="d", output="o")
+
+
+@pytest.mark.parametrize(
+    ("there", "change"),
+    [
+        (LATENTS, {"refinement": {"steps": 9, "whole_steps": 0, "warmup": 0, "decay": 0}}),
+        (PIPELINE, {"denoiser": {"steps": 9, "warmup": 0, "decay": 0}}),
+    ],
+)
+def test_a_part_that_others_were_made_from_is_not_made_longer(tmp_path, there, change):
+    """Otherwise what it adds would be dropped in silence: latents and pipeline are taken as they are."""
+    before = {"data": "d", "output": str(tmp_path), "denoiser": {"steps": 4, "warmup": 0, "decay": 0}}
+    (tmp_path / SETTINGS_FILE).write_text(yaml.safe_dump(before))
+    longer = BaseSettings.from_mapping(before | change)
+    assert check_output(longer) == tmp_path
+    (tmp_path / there).mkdir()
+    with pytest.raises(ValueError, match="holds another run: .*steps is"):
+        check_output(longer)
+
+
+def test_a_training_killed_before_its_settings_were_there_can_begin(tmp_path):
+    (tmp_path / f".{SETTINGS_FILE}.partial").write_text("data: d\noutp")
+    assert check_output(BaseSettings(data="d", output=str(tmp_path))) == tmp_path

@@ -42,6 +42,16 @@ def test_prompts_are_encoded_as_the_pipeline_does(pipeline):
     torch.testing.assert_close(embedding.pooled, pooled[1])
 
 
+def test_encoding_is_the_same_inside_an_autocast(pipeline):
+    """As when held-out losses of a run in half precision are measured."""
+    pixels = torch.rand(3, 64, 64) * 2 - 1
+    outside = encode_image(pipeline.vae, pixels), encode_prompt(pipeline, "a person")
+    with torch.autocast("cpu", torch.bfloat16):
+        inside = encode_image(pipeline.vae, pixels), encode_prompt(pipeline, "a person")
+    for mine, other in zip(inside, outside, strict=True):
+        assert all(torch.equal(*pair) for pair in zip(mine, other, strict=True))
+
+
 def test_a_batch_is_noised_by_the_schedule(pipeline, people):
     examples = Examples(pipeline, HumanFolder(people), JointTransform(64), "hard")
     drawn = [examples.draw(i, torch.Generator().manual_seed(i)) for i in range(3)]

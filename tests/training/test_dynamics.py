@@ -63,6 +63,11 @@ def test_cosines():
     ]  # fmt: skip
 
 
+def test_curves_need_a_measurement():
+    with pytest.raises(ValueError, match=r"at least one measurement, got none for \['mpd'\]"):
+        loss_curves({"mpd": []})
+
+
 def test_curves_start_at_one_and_skip_missing_regions():
     heldout = [
         {"step": 0, "errors": {"global": [2.0, 4.0], "hand": [None, 1.0]}},

@@ -78,6 +78,7 @@ def test_random_transforms_are_refused(pipeline, people):
         heldout_errors(pipeline.unet, examples)
 
 
-def test_counts_below_one_are_refused(pipeline, examples):
-    with pytest.raises(ValueError, match="draws"):
-        heldout_errors(pipeline.unet, examples, draws=0)
+@pytest.mark.parametrize("name", ["draws", "images", "batch_size"])
+def test_counts_below_one_are_refused(pipeline, examples, name):
+    with pytest.raises(ValueError, match=f"{name}: must be ≥ 1, got 0"):
+        heldout_errors(pipeline.unet, examples, **{name: 0})

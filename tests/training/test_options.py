@@ -6,6 +6,9 @@ import shutil
 import numpy as np
 import pytest
 import torch
+from accelerate import tracking
+from accelerate.tracking import GeneralTracker
+from accelerate.utils import LoggerType
 from diffusers import FlowMatchEulerDiscreteScheduler
 from people import write_folder, write_metadata
 from safetensors.torch import load_file
@@ -158,6 +161,42 @@ def test_a_tracker_that_is_not_installed_is_named(values, tmp_path, monkeypatch)
     monkeypatch.setattr("accelerate.utils.is_wandb_available", lambda: False)
     with pytest.raises(ImportError, match="tracker: wandb is not installed; pip install wandb"):
         train(TrainSettings(**values, tracker="wandb"))
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_tracker_is_told_of_every_step(values, monkeypatch):
+    lines, facts = [], []
+
+    class Told(GeneralTracker):
+        name, requires_logging_directory, tracker = "tensorboard", True, lines
+
+        def __init__(self, run_name, logging_dir, **_):
+            super().__init__()
+            assert logging_dir == values["output"]
+
+        def store_init_configuration(self, given):
+            facts.append(given)
+
+        def log(self, given, step=None, **_):
+            lines.append((step, given))
+
+    monkeypatch.setattr("accelerate.utils.is_tensorboard_available", lambda: True)
+    monkeypatch.setattr(tracking, "get_available_trackers", lambda: [LoggerType.TENSORBOARD])
+    monkeypatch.setitem(tracking.LOGGER_TYPE_TO_CLASS, "tensorboard", Told)
+    run = train(TrainSettings(**values, tracker="tensorboard"))
+    assert [step for step, _ in lines] == [line["step"] for line in run.log]
+    for (_, given), line in zip(lines, run.log, strict=True):
+        assert given["losses/face"] == line["losses"]["face"]
+        assert given["weights/hand"] == line["weights"]["hand"]
+    assert facts[0]["strategy"] == "mpd" and "data" not in facts[0]
+
+
+def test_a_base_that_predicts_the_image_is_refused(values, base, tmp_path):
+    pipeline = load_base(base)
+    pipeline.scheduler.register_to_config(prediction_type="sample")
+    pipeline.save_pretrained(tmp_path / "base")
+    with pytest.raises(ValueError, match="prediction_type must be .*, got 'sample'"):
+        train(TrainSettings(**values | {"base": str(tmp_path / "base")}))
     assert not (tmp_path / "run").exists()
 
 

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import torch
+from people import write_folder, write_metadata
 from safetensors.torch import load_file
 
 from fairhuman.data import Draw
@@ -10,6 +11,7 @@ from fairhuman.fairness import alpha_fair_weights
 from fairhuman.regions import latent_mask
 from fairhuman.training import RELEASED, TrainSettings, train
 from fairhuman.training import _loop as loop
+from fairhuman.training._random import example_index
 
 SHORT = {"steps": 2, "strategy": "mpd"}
 
@@ -120,6 +122,20 @@ def test_an_overwritten_accumulation_is_the_last_part(values, tmp_path, people):
     np.testing.assert_allclose(
         vector(run.log[0]["weights"]), alpha_fair_weights(flat @ flat.T).numpy(), rtol=1e-4
     )
+
+
+def test_an_overwritten_accumulation_counts_the_images_of_the_last_part(values, tmp_path):
+    """Under ``mask`` the loss is a mean over the images with the region: here over the one that is left."""
+    entries = write_folder(tmp_path / "some", count=2, size=(64, 64))
+    entries[example_index(values["seed"], 0, 2)]["hand_mask_file_name"] = None
+    write_metadata(tmp_path / "some", entries)
+    common = values | SHORT | {"steps": 1, "data": str(tmp_path / "some"), "accumulation": 2}
+    run = train(TrainSettings(**common, reduction="mask", released=["overwriting_accumulation"]))
+    trainer = loop._Trainer(run, loop.get_strategy("mpd"), loop.HumanFolder(tmp_path / "some"), None)
+    batch, weights = trainer.parts(trainer.draw(0))[1]
+    losses = trainer.losses(batch, weights, None)
+    assert losses["hand"] > 0
+    assert run.log[0]["losses"]["hand"] == pytest.approx(losses["hand"].item(), rel=1e-4)
 
 
 @pytest.mark.parametrize(

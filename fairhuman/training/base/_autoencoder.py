@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import time
 from pathlib import Path
 
@@ -19,8 +18,6 @@ from fairhuman.training.base._crops import draw_views
 from fairhuman.training.base._optimizers import Optimizers
 from fairhuman.training.base._settings import BaseSettings
 from fairhuman.training.base._state import Average, autocast, load_state, rate, save_state, set_rate
-
-logger = logging.getLogger(__name__)
 
 
 def train_autoencoder(
@@ -47,6 +44,9 @@ def train_autoencoder(
     Returns:
         The averaged network; its latents are not normalised yet (see
         :func:`fairhuman.training.base.normalise_latents`).
+
+    Raises:
+        FloatingPointError: A loss or gradient is not finite; the last checkpoint is from before.
     """
     chosen = settings.autoencoder if start is None else settings.refinement
     corpus = corpus.first(chosen.images)
@@ -79,7 +79,9 @@ def train_autoencoder(
         set_rate(optimizers.all, rate(step, chosen.steps, chosen.warmup, chosen.decay))
         vae.zero_grad(set_to_none=True)
         loss.backward()
-        torch.nn.utils.clip_grad_norm_(vae.parameters(), 1.0)
+        norm = torch.nn.utils.clip_grad_norm_(vae.parameters(), 1.0)
+        if not torch.isfinite(norm):
+            raise FloatingPointError(f"autoencoder: gradient is not finite at step {step}")
         optimizers.step()
         average.update(step)
         psnr = -10 * torch.log10((restored.detach() - pixels).square().mean() / 4)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -15,7 +14,7 @@ from torch import Tensor
 from tqdm import tqdm
 
 from fairhuman.objectives import training_target
-from fairhuman.training._batches import noise_scheduler
+from fairhuman.training._noising import noise_scheduler
 from fairhuman.training._random import EXAMPLE, example_index, generator
 from fairhuman.training._run import Log
 from fairhuman.training.base._optimizers import Optimizers
@@ -24,8 +23,6 @@ from fairhuman.training.base._state import Average, autocast, load_state, rate, 
 
 if TYPE_CHECKING:
     from diffusers import StableDiffusionXLPipeline
-
-logger = logging.getLogger(__name__)
 
 
 def train_denoiser(
@@ -49,6 +46,9 @@ def train_denoiser(
         settings: The run; the part ``denoiser`` is used.
         folder: Where ``log.jsonl`` and ``checkpoints/`` are kept.
         progress: Show a progress bar.
+
+    Raises:
+        FloatingPointError: A loss or gradient is not finite; the last checkpoint is from before.
     """
     chosen = settings.denoiser
     modules = [pipeline.unet, pipeline.text_encoder, pipeline.text_encoder_2]
@@ -92,6 +92,8 @@ def train_denoiser(
             parameter.grad = None
         loss.backward()
         norm = torch.nn.utils.clip_grad_norm_(parameters, chosen.clip_norm or float("inf"))
+        if not torch.isfinite(norm):
+            raise FloatingPointError(f"unet: gradient is not finite at step {step}")
         optimizers.step()
         average.update(step)
         seconds = round(time.monotonic() - began, 4)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import logging
 import os
 import shutil
 from collections.abc import Iterable
@@ -30,9 +29,7 @@ from fairhuman.training.base._state import Average, load_state
 if TYPE_CHECKING:
     from diffusers import AutoencoderKL, StableDiffusionXLPipeline
 
-logger = logging.getLogger(__name__)
-
-SETTINGS_FILE = "settings.yaml"
+SETTINGS_FILE, _PARTIAL = "settings.yaml", ".settings.yaml.partial"
 AUTOENCODER, DENOISER, PIPELINE = "autoencoder", "denoiser", "pipeline"
 REFINEMENT = "refinement"
 VOCABULARY = "token_embedding"  # its rows are the words of the tokenizer, which a start brings along
@@ -67,7 +64,9 @@ def train_base(settings: BaseSettings, words: Iterable[str] | None = None, progr
     corpus = Corpus.read(settings.data, settings.architecture.image_size)
     words = _words(words, corpus.captions)
     output.mkdir(parents=True, exist_ok=True)
-    (output / SETTINGS_FILE).write_text(yaml.safe_dump(settings.to_dict(), sort_keys=False))
+    partial = output / _PARTIAL
+    partial.write_text(yaml.safe_dump(settings.to_dict(), sort_keys=False))
+    partial.replace(output / SETTINGS_FILE)
     vae = start.vae if start else train_autoencoder(corpus, settings, output / AUTOENCODER, progress)
     if settings.refinement.steps:
         vae = train_autoencoder(corpus, settings, output / REFINEMENT, progress, start=vae)
@@ -192,7 +191,7 @@ def check_output(settings: BaseSettings) -> Path:
     path = Path(settings.output)
     if path.exists() and not path.is_dir():
         raise ValueError(f"output: {path} is a file, not a folder")
-    if not path.exists() or not any(path.iterdir()):
+    if not path.exists() or {entry.name for entry in path.iterdir()} <= {_PARTIAL}:
         return path
     if not (path / SETTINGS_FILE).is_file():
         raise ValueError(f"output: {path} holds something else than a run; name an empty folder")
@@ -212,9 +211,12 @@ def _differences(there: dict, here: dict, prefix: str = "") -> Iterable[tuple[st
 
 
 def _may_change(path: Path, name: str, there: BaseSettings, here: BaseSettings) -> bool:
-    """Whether a training's length may still change: no step has been made that would have differed."""
+    """Whether a training's length may still change: no step has been made that would have differed, and
+    nothing that follows it."""
     part, _, field = name.partition(".")
     if part not in (AUTOENCODER, REFINEMENT, DENOISER) or field not in ("steps", "decay", "whole_steps"):
+        return False
+    if (path / (PIPELINE if part == DENOISER else LATENTS)).exists():
         return False
     checkpoint = latest_checkpoint(path / part)
     done = load_checkpoint(checkpoint)[0] if checkpoint else 0
