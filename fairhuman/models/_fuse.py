@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import tempfile
 from pathlib import Path
@@ -43,10 +44,13 @@ def fuse(
 
     Raises:
         FileNotFoundError: No such LoRA or base.
-        ValueError: Another kind of adapter, a LoRA for another base, or a folder that holds something.
+        ValueError: Another kind of adapter, a LoRA for another base, a strength that is not finite, or a
+            folder that holds something.
     """
     from fairhuman.models.adapters import LoRA, adapter_kind, load_lora
 
+    if not math.isfinite(scale):
+        raise ValueError(f"scale: must be finite, got {scale}")
     kind = adapter_kind(lora)
     if kind is not LoRA:
         raise ValueError(f"fuse: only a LoRA can be merged into a base, {lora} is a {kind.kind}")
@@ -61,11 +65,9 @@ def fuse(
     with tempfile.TemporaryDirectory(dir=out.parent, prefix=".partial-") as partial, quiet():
         whole = Path(partial) / "base"
         pipeline.save_pretrained(whole, safe_serialization=True)
-        told = {
-            "base": base or "the miniature embedded in fairhuman",
-            "lora": Path(lora).name,
-            "scale": scale,
-        }
+        local = base is not None and Path(base).exists()
+        name = Path(base).name if local else base or "the miniature embedded in fairhuman"
+        told = {"base": name, "lora": Path(lora).name, "scale": scale}
         (whole / "README.md").write_text(_CARD.format(**told), encoding="utf-8")
         whole.replace(out)
     return out

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from fairhuman.training._random import START, generator
@@ -35,9 +36,15 @@ def build_adapter(pipeline: StableDiffusionXLPipeline, settings: TrainSettings) 
 
     options = {name: getattr(settings, name) for name in _OPTIONS[settings.adapter]}
     seed = generator(settings.seed, START).initial_seed()
-    return ADAPTERS[settings.adapter](pipeline, seed=seed, **options)
+    adapter = ADAPTERS[settings.adapter](pipeline, seed=seed, **options)
+    if settings.adapter == "mole" and settings.start is not None and settings.rank not in adapter.ranks:
+        ranks = " and ".join(map(str, adapter.ranks))
+        raise ValueError(f"rank: must be that of start, whose experts have {ranks}, got {settings.rank}")
+    return adapter
 
 
 def training_facts(settings: TrainSettings) -> dict[str, Any]:
     """What a model card says of a run; paths of this machine are no part of it."""
-    return {name: value for name, value in dataclasses.asdict(settings).items() if name not in _PLACES}
+    facts = {name: value for name, value in dataclasses.asdict(settings).items() if name not in _PLACES}
+    local = settings.base is not None and Path(settings.base).exists()
+    return facts | ({"base": Path(settings.base).name} if local else {})

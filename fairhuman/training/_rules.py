@@ -107,3 +107,5 @@ def _check_adapter(settings: TrainSettings) -> None:
         for name in ("start", "alpha"):
             value = getattr(settings, name)
             require(name, value is None, "must not be given where experts are", value)
+    if kind == "mole" and settings.start is not None:
+        require("alpha", settings.alpha is None, "must not be given where start is", settings.alpha)

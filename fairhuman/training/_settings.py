@@ -45,7 +45,8 @@ class TrainSettings:
             adapters that read any.
         condition_dropout: Probability, for each image by itself, that its conditions are replaced by
             black, in [0, 1); ``None`` is the paper's 0.3 for adapters that read conditions.
-        start: A trained adapter of the same kind to go on from (a run's folder), or ``None``.
+        start: A trained adapter of the same kind to go on from (a run's folder), or ``None``. A MoLE brings
+            its own layers, ranks and alphas.
         resolution: Side of the training images in pixels; a multiple of 8.
         crop: ``center`` or ``random``.
         flip: Probability of mirroring, in [0, 1]. Captions that name left or right do not follow.

@@ -1,17 +1,18 @@
 """Every adapter behind the loop: it starts as it should, trains, and loads in plain diffusers."""
 
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 from people import write_folder, write_metadata
-from safetensors.torch import load_file
+from safetensors.torch import load_file, save_file
 
 from fairhuman.data import HumanFolder, condition_image
 from fairhuman.models import load_base, tiny_pipeline
 from fairhuman.models.adapters import ControlNet, LoRA
-from fairhuman.training import Examples, Run, TrainSettings, collate, train
+from fairhuman.training import Examples, Run, TrainSettings, collate, load_lora, train
 from fairhuman.training._adapter import build_adapter
 
 
@@ -99,7 +100,9 @@ def test_every_adapter_has_a_card(trained, kind):
     count = sum(tensor.numel() for tensor in load_file(run.weights).values())
     assert f"{count:,} parameters" in card
     assert f"| strategy | {run.settings.strategy} |" in card
-    assert str(run.directory.parent.parent) not in card.replace(str(run.settings.base), "")
+    for path in (run.directory, Path(run.settings.base), Path(run.settings.data)):
+        assert str(path.parent) not in card
+    assert "base_model" not in header  # of a folder here, which no hub knows
 
 
 @pytest.mark.parametrize("kind", ["lora", "controlnet"])
@@ -118,6 +121,30 @@ def _all_parameters(adapter):
     if isinstance(adapter, LoRA):
         return {name: p for name, p in adapter.unet.named_parameters() if "lora" in name}
     return dict(adapter.network.named_parameters())
+
+
+def test_what_a_kill_left_of_an_earlier_writing_is_removed(base, tmp_path):
+    (tmp_path / ".partial-abc").mkdir()
+    (tmp_path / ".partial-abc/half.safetensors").write_bytes(b"half")
+    LoRA(load_base(base), rank=2).save(tmp_path, {})
+    assert sorted(path.name for path in tmp_path.iterdir()) == [
+        "README.md",
+        "pytorch_lora_weights.safetensors",
+    ]
+
+
+def test_a_damaged_lora_is_named_and_leaves_the_one_before(trained, base, tmp_path):
+    pipeline, damaged = load_base(base), tmp_path / "pytorch_lora_weights.safetensors"
+    load_lora(pipeline, trained("lora").directory)
+    damaged.write_bytes(b"no tensors at all")
+    with pytest.raises(ValueError, match="LoRA: cannot read .*pytorch_lora_weights"):
+        load_lora(pipeline, damaged)
+    assert pipeline.get_active_adapters() == ["lora"]
+    with pytest.raises(ValueError, match="LoRA: cannot read .*pytorch_lora_weights"):
+        LoRA(load_base(base), start=damaged)
+    save_file({"unet.conv_in.weight": torch.zeros(1)}, damaged)
+    with pytest.raises(ValueError, match=r"must hold the weights of a LoRA, found \['unet.conv_in.weight'\]"):
+        load_lora(pipeline, damaged)
 
 
 def test_a_start_of_another_rank_is_refused(trained, values):

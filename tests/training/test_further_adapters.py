@@ -1,10 +1,12 @@
 """ControlNet-Union, T2I-Adapter and MoLE: as in plain diffusers, or against the layer written out."""
 
+from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import torch
+from safetensors.torch import load_file, save_file
 from test_adapters import batch, images, trained  # noqa: F401 - fixtures
 from test_lora_scale import SDXL
 
@@ -161,6 +163,29 @@ def test_a_mole_can_be_gone_on_from(trained, base):  # noqa: F811
     assert all(torch.equal(mine, loaded[name]) for name, mine in again.parameters.items())
 
 
+def test_a_mole_of_another_rank_is_refused(trained, base):  # noqa: F811
+    run = trained("mole")
+    values = {"adapter": "mole", "data": run.settings.data, "output": "run", "base": str(base)}
+    settings = TrainSettings(**values, rank=4, start=str(run.directory))
+    with pytest.raises(ValueError, match="rank: must be that of start, whose experts have 16 and 16, got 4"):
+        build_adapter(load_base(base), settings)
+
+
+def test_experts_with_an_alpha_for_each_layer_are_refused(second_stage, base, tmp_path):
+    """Their strength would be lost: MoLE has one for all layers."""
+    (path,) = (file for file in Path(second_stage[0]).glob("*.safetensors"))
+    state = load_file(path)
+    names = [name for name in state if name.endswith("lora_A.weight")]
+    layers = ["lora_" + name.removesuffix(".lora_A.weight").replace(".", "_") for name in names]
+    kohya = {f"{layer}.lora_down.weight": state[name] for layer, name in zip(layers, names, strict=True)}
+    kohya |= {f"{layer}.lora_up.weight": state[name.replace("lora_A", "lora_B")]
+              for layer, name in zip(layers, names, strict=True)}  # fmt: skip
+    kohya |= {f"{layer}.alpha": torch.tensor(1.0) for layer in layers}
+    save_file(kohya, tmp_path / "kohya.safetensors")
+    with pytest.raises(ValueError, match="must have one alpha for all layers"):
+        MoLE(load_base(base), experts=[tmp_path / "kohya.safetensors", second_stage[1]])
+
+
 def test_what_does_not_fit_is_refused(trained, base, tmp_path):  # noqa: F811
     from dataclasses import replace
 
@@ -190,6 +215,7 @@ def test_it_has_a_card(trained, kind):  # noqa: F811
         ({"experts": ["a", "b"]}, "experts: is for the adapter mole, not for lora"),
         ({"adapter": "mole", "experts": ["a"]}, "experts: must be two LoRAs"),
         ({"adapter": "mole", "experts": ["a", "b"], "start": "c"}, "start: must not be given where experts"),
+        ({"adapter": "mole", "start": "c", "alpha": 2.0}, "alpha: must not be given where start is, got 2.0"),
         ({"adapter": "mole", "text_encoders": True}, "text_encoders: is for the adapter lora, not for mole"),
         ({"adapter": "t2i-adapter", "rank": 4}, "rank: is for the adapter lora or mole"),
         ({"adapter": "controlnet-union", "gates_only": True}, "gates_only: is for the adapter mole"),

@@ -145,6 +145,11 @@ class BesideUNet(Adapter):
         self.network.enable_gradient_checkpointing()
         self.network.train()
 
+    def parts(self) -> dict[str, Any]:
+        """What a pipeline that samples with the network takes over from the base."""
+        name = "force_zeros_for_empty_prompt"
+        return self.pipeline.components | {name: self.pipeline.config[name]}
+
     def remove(self) -> None:
         """Nothing to undo: the base was not changed."""
 

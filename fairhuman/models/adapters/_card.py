@@ -69,7 +69,7 @@ def write_card(folder: Path, adapter: Adapter, facts: Mapping[str, Any]) -> Path
     base = facts.get("base") or "the miniature embedded in fairhuman"
     kind = _NAMES[adapter.kind]
     header = {"library_name": "diffusers", "tags": ["fairhuman", "stable-diffusion-xl", adapter.kind]}
-    if facts.get("base"):
+    if "/" in str(facts.get("base")):  # a repository's name
         header["base_model"] = str(base)
     count = sum(parameter.numel() for parameter in adapter.parameters.values())
     what = {("pose",): "the pose", ("depth",): "the depth"}.get(adapter.conditions, "the pose over the depth")

@@ -68,7 +68,7 @@ class ControlNet(BesideUNet):
         from diffusers import StableDiffusionXLControlNetPipeline
 
         return StableDiffusionXLControlNetPipeline(
-            **self.pipeline.components, controlnet=self.network, add_watermarker=False
+            **self.parts(), controlnet=self.network, add_watermarker=False
         )
 
     def arguments(self, conditions: Mapping[str, Tensor]) -> dict[str, Any]:

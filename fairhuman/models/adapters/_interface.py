@@ -20,7 +20,7 @@ class NoisedBatch(Protocol):
 
     Attributes:
         noisy: Shape (batch, channels, h, w).
-        timesteps: Shape (batch,), integers.
+        timesteps: What the UNet is told of the time, shape (batch,).
         tokens, pooled, time_ids: Conditioning; shapes (batch, tokens, width), (batch, width), (batch, 6).
         conditions: Name → image, shape (batch, 3, H, W), values in [0, 1]; black where dropped.
         texts: The captions.

@@ -19,7 +19,7 @@ from fairhuman.models.adapters._interface import Adapter, NoisedBatch
 if TYPE_CHECKING:
     from diffusers import StableDiffusionXLPipeline
 
-__all__ = ["ATTENTION", "LORA_FILE", "LoRA", "load_lora", "read_lora"]
+__all__ = ["ATTENTION", "LORA_FILE", "LoRA", "linear_layers", "load_lora", "read_lora"]
 
 LORA_FILE = "pytorch_lora_weights.safetensors"
 ATTENTION = ("to_q", "to_k", "to_v", "to_out.0")
@@ -62,7 +62,7 @@ class LoRA(Adapter):
     ) -> None:
         self.pipeline, self._name = pipeline, "default"
         self._encoders = _ENCODERS if text_encoders else ()
-        _check_targets(pipeline.unet, targets)
+        linear_layers(pipeline.unet, targets)  # refuses what matches none
         parts = {"unet": targets} | dict.fromkeys(self._encoders, _TEXT_ATTENTION)
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
@@ -145,11 +145,9 @@ def load_lora(pipeline: StableDiffusionXLPipeline, path: str | os.PathLike[str],
         ValueError: It does not fit this base.
     """
     file = _file(Path(path))
+    state, alphas, metadata = _state(file, pipeline.unet)
     pipeline.unload_lora_weights()
     try:
-        state, alphas, metadata = pipeline.lora_state_dict(
-            str(file.parent), weight_name=file.name, use_safetensors=True, return_lora_metadata=True
-        )
         given = {"adapter_name": name, "metadata": metadata, "_pipeline": pipeline}
         pipeline.load_lora_into_unet(state, alphas, pipeline.unet, **given)
         for part in _ENCODERS:
@@ -161,28 +159,24 @@ def load_lora(pipeline: StableDiffusionXLPipeline, path: str | os.PathLike[str],
         raise ValueError(f"LoRA: {file} does not fit this base: {error}") from error
 
 
-def read_lora(path: Path) -> tuple[dict[str, Tensor], float | None]:
-    """The UNet's part of a LoRA on disk, without a pipeline to put it on.
+def read_lora(path: Path, unet: torch.nn.Module) -> tuple[dict[str, Tensor], float | None]:
+    """The UNet's part of a LoRA on disk, without putting it on.
 
     Args:
         path: A run's folder or a safetensors file.
+        unet: Of the base.
 
     Returns:
         Layer, ``.lora_A.weight`` or ``.lora_B.weight`` → tensor; and alpha, ``None`` if the file has none.
 
     Raises:
         FileNotFoundError: No such file.
-        ValueError: It is no LoRA, or not on the UNet alone.
+        ValueError: It is no LoRA, not on the UNet alone, or has an alpha for each layer.
     """
-    from diffusers import StableDiffusionXLPipeline
-
     file = _file(path)
-    try:
-        state, _, metadata = StableDiffusionXLPipeline.lora_state_dict(
-            str(file.parent), weight_name=file.name, use_safetensors=True, return_lora_metadata=True
-        )
-    except (ValueError, SafetensorError) as error:
-        raise ValueError(f"LoRA: cannot read {file}: {error}") from error
+    state, alphas, metadata = _state(file, unet)
+    if alphas:
+        raise ValueError(f"LoRA: {file} must have one alpha for all layers, found {len(alphas)}")
     short = {"lora.down": "lora_A", "lora.up": "lora_B"}
     found = {}
     for name, tensor in state.items():
@@ -202,11 +196,33 @@ def _file(path: Path) -> Path:
     return file
 
 
-def _check_targets(unet: torch.nn.Module, targets: Sequence[str]) -> None:
+def _state(file: Path, unet: torch.nn.Module) -> tuple[dict[str, Tensor], dict[str, float] | None, Any]:
+    """Weights, alphas of single layers and metadata of a LoRA's file, as ``load_lora_weights`` reads it."""
+    from diffusers import StableDiffusionXLPipeline
+
+    try:
+        state, alphas, metadata = StableDiffusionXLPipeline.lora_state_dict(
+            str(file.parent), weight_name=file.name, use_safetensors=True, return_lora_metadata=True,
+            unet_config=unet.config,
+        )  # fmt: skip
+    except (ValueError, SafetensorError) as error:
+        raise ValueError(f"LoRA: cannot read {file}: {error}") from error
+    if not state or not all("lora" in name for name in state):
+        raise ValueError(f"LoRA: {file} must hold the weights of a LoRA, found {sorted(state)[:3]}")
+    return state, alphas, metadata
+
+
+def linear_layers(unet: torch.nn.Module, targets: Sequence[str]) -> list[str]:
+    """Names of the UNet's linear layers that end as the targets say.
+
+    Raises:
+        ValueError: A target matches none.
+    """
     linear = [name for name, module in unet.named_modules() if isinstance(module, torch.nn.Linear)]
     for target in targets:
-        if not any(name == target or name.endswith(f".{target}") for name in linear):
+        if not any(f".{name}".endswith(f".{target}") for name in linear):
             raise ValueError(f"targets: no linear layer of the UNet is called {target!r}")
+    return [name for name in linear if f".{name}".endswith(tuple(f".{target}" for target in targets))]
 
 
 def _add(module: torch.nn.Module, rank: int, alpha: float | None, targets: Sequence[str]) -> None:
@@ -231,9 +247,9 @@ def _start_from(lora: LoRA, path: Path) -> None:
     from peft.utils import get_peft_model_state_dict
 
     file = _file(path)
-    state, alphas, metadata = lora.pipeline.lora_state_dict(
-        str(file.parent), weight_name=file.name, use_safetensors=True, return_lora_metadata=True
-    )
+    state, alphas, metadata = _state(file, lora.unet)
+    if alphas:
+        raise ValueError(f"start: {file} must have one alpha for all layers, found {len(alphas)}")
     for part in ("unet", *lora._encoders):
         module = getattr(lora.pipeline, part)
         config = module.peft_config[lora._name]
@@ -247,7 +263,7 @@ def _start_from(lora: LoRA, path: Path) -> None:
                     f"{name} {found}, must have {tuple(tensor.shape)}"
                 )
         there = (metadata or {}).get(f"{part}.lora_alpha", config.lora_alpha)
-        if alphas or there != config.lora_alpha:
+        if there != config.lora_alpha:
             raise ValueError(f"start: {file} has alpha {there}, the settings {config.lora_alpha}")
         with torch.no_grad():
             for name, tensor in own.items():

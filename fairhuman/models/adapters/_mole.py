@@ -22,7 +22,7 @@ from torch import Tensor, nn
 from fairhuman.models.adapters._card import write_card
 from fairhuman.models.adapters._files import written_whole
 from fairhuman.models.adapters._interface import Adapter, NoisedBatch
-from fairhuman.models.adapters._lora import ATTENTION, read_lora
+from fairhuman.models.adapters._lora import ATTENTION, linear_layers, read_lora
 from fairhuman.models.adapters._mole_layer import EXPERTS, GatedLinear
 
 if TYPE_CHECKING:
@@ -40,14 +40,14 @@ class MoLE(Adapter):
 
     Args:
         pipeline: The base.
-        rank: Rank of both experts, ≥ 1, unless ``experts`` are given.
+        rank: Rank of both experts, ≥ 1, unless ``experts`` or ``start`` are given.
         alpha: Their outputs are scaled by alpha / rank; ``None`` means alpha = rank.
         targets: Endings of the names of the UNet's linear layers that get experts.
         experts: LoRAs of the second stage, a run's folder or a file each, for faces and for hands; they
             bring their own rank and alpha and must be on the layers of ``targets``.
         gates_only: Leave the experts as they are and train the gates.
         seed: Decides the start alone.
-        start: A MoLE to go on from, a run's folder or a file.
+        start: A MoLE to go on from, a run's folder or a file; it brings its own layers, ranks and alphas.
 
     Raises:
         ValueError: A target matches no layer; experts or ``start`` do not fit.
@@ -70,11 +70,11 @@ class MoLE(Adapter):
         start: str | os.PathLike[str] | None = None,
     ) -> None:
         self.pipeline, self._scale = pipeline, 1.0
-        names = _layers(pipeline.unet, targets)
+        names = linear_layers(pipeline.unet, targets)
         scale = float(rank if alpha is None else alpha)
         ranks, alphas, state = (rank, rank), (scale, scale), {}
         if experts is not None:
-            (ranks, alphas), state = _from_loras([Path(path) for path in experts], names)
+            (ranks, alphas), state = _from_loras([Path(path) for path in experts], names, pipeline.unet)
         elif start is not None:
             (ranks, alphas, names), state = _from_file(Path(start), pipeline.unet)
         pipeline.unet.requires_grad_(False)
@@ -145,15 +145,6 @@ class MoLE(Adapter):
         }
 
 
-def _layers(unet: nn.Module, targets: Sequence[str]) -> list[str]:
-    """Names of the linear layers that get experts."""
-    linear = [name for name, module in unet.named_modules() if isinstance(module, nn.Linear)]
-    for target in targets:
-        if not any(name.endswith(f".{target}") for name in linear):
-            raise ValueError(f"targets: no linear layer of the UNet is called {target!r}")
-    return [name for name in linear if name.endswith(tuple(f".{target}" for target in targets))]
-
-
 def _replace(unet: nn.Module, name: str, ranks: tuple[int, int], alphas: tuple[float, float]) -> GatedLinear:
     parent, _, last = name.rpartition(".")
     base = unet.get_submodule(name)
@@ -166,12 +157,12 @@ def _replace(unet: nn.Module, name: str, ranks: tuple[int, int], alphas: tuple[f
 
 
 def _from_loras(
-    paths: list[Path], names: list[str]
+    paths: list[Path], names: list[str], unet: nn.Module
 ) -> tuple[tuple[tuple[int, ...], tuple[float, ...]], dict[str, Tensor]]:
     """Ranks, alphas and weights of the second stage's LoRAs."""
     ranks, alphas, found = [], [], {}
     for expert, path in zip(EXPERTS, paths, strict=True):
-        state, alpha = read_lora(path)
+        state, alpha = read_lora(path, unet)
         given = {key.removesuffix(".lora_A.weight") for key in state if key.endswith(".lora_A.weight")}
         if given != set(names):
             odd = sorted(given ^ set(names))[0]

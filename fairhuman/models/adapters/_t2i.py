@@ -59,7 +59,7 @@ class T2I(BesideUNet):
     def sampler(self) -> DiffusionPipeline:
         from diffusers import StableDiffusionXLAdapterPipeline
 
-        return StableDiffusionXLAdapterPipeline(**self.pipeline.components, adapter=self.network)
+        return StableDiffusionXLAdapterPipeline(**self.parts(), adapter=self.network)
 
     def arguments(self, conditions: Mapping[str, Tensor]) -> dict[str, Any]:
         return {"image": self.picture(conditions), "adapter_conditioning_scale": self.scale}

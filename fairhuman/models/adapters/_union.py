@@ -56,10 +56,9 @@ class ControlNetUnion(BesideUNet):
         config = {name: value for name, value in network.config.items() if not name.startswith("_")}
         config |= {"num_trans_channel": width, "num_proj_channel": width, "num_trans_head": heads}
         fitting = cls.model()(**config)
+        own = fitting.state_dict()
         copied = {
-            name: tensor
-            for name, tensor in network.state_dict().items()
-            if tensor.shape == fitting.state_dict()[name].shape
+            name: tensor for name, tensor in network.state_dict().items() if tensor.shape == own[name].shape
         }
         fitting.load_state_dict(copied, strict=False)
         return fitting
@@ -91,7 +90,7 @@ class ControlNetUnion(BesideUNet):
         from diffusers import StableDiffusionXLControlNetUnionPipeline
 
         return StableDiffusionXLControlNetUnionPipeline(
-            **self.pipeline.components, controlnet=self.network, add_watermarker=False
+            **self.parts(), controlnet=self.network, add_watermarker=False
         )
 
     def arguments(self, conditions: Mapping[str, Tensor]) -> dict[str, Any]:
