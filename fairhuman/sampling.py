@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import logging
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -34,10 +33,8 @@ __all__ = [
     "sample_with",
 ]
 
-logger = logging.getLogger(__name__)
-
 SCHEDULERS = ("unipc", "keep")
-_LISTING, _SETTINGS = "metadata.jsonl", "sampling.json"
+_LISTING, _SETTINGS, _PARTIAL = "metadata.jsonl", "sampling.json", ".partial"
 
 
 @dataclass(frozen=True)
@@ -115,6 +112,8 @@ def sample(
     Raises:
         ValueError: A value out of range; ``out`` holds other images or something else.
     """
+    if isinstance(prompts, str):
+        raise ValueError(f"prompts: must be a list of prompts, got the string {prompts!r}")
     prompts, seeds = list(prompts), list(seeds)
     size = pipeline.unet.config.sample_size * pipeline.vae_scale_factor if size is None else size
     factor = pipeline.vae_scale_factor * 2 ** (len(pipeline.unet.config.block_out_channels) - 1)
@@ -183,6 +182,7 @@ def sample_file(
     """
     from fairhuman.models import load_base
     from fairhuman.models.adapters import load_adapter
+    from fairhuman.training._inputs import fingerprint_adapters, fingerprint_base
 
     pipeline = load_base(base, device="cuda" if torch.cuda.is_available() else "cpu")
     loaded = None if adapter is None else load_adapter(pipeline, adapter)
@@ -193,6 +193,10 @@ def sample_file(
             raise ValueError(f"conditions: this system reads none, found {conditions}")
         asked = HumanFolder(conditions, (), reads)
     origin = {"base": base, "adapter": adapter and str(adapter), "conditions": conditions and str(conditions)}
+    # What lies at these places may change between two runs that fill one folder.
+    origin["base_content"] = fingerprint_base(base)
+    if loaded is not None:
+        origin["adapter_content"] = fingerprint_adapters([adapter], loaded.kind)
     sample_with(pipeline, loaded, prompts, out, scale=adapter_scale, asked=asked, origin=origin, **options)
     return Path(out)
 
@@ -379,18 +383,19 @@ class _Folder:
         self.root, self.options = root, options
         if root.exists() and not root.is_dir():
             raise ValueError(f"out: {root} is a file, not a folder")
-        if root.exists() and any(root.iterdir()):
+        if root.exists() and {path.name for path in root.iterdir()} - {_SETTINGS + _PARTIAL}:
             self._check_same()
-        (root / "images").mkdir(parents=True, exist_ok=True)
+        root.mkdir(parents=True, exist_ok=True)
         _write(root / _SETTINGS, json.dumps(options, indent=1))
+        (root / "images").mkdir(exist_ok=True)
 
     def _check_same(self) -> None:
         if not (self.root / _SETTINGS).is_file():
             raise ValueError(f"out: {self.root} holds something else than samples; name an empty folder")
         there = json.loads((self.root / _SETTINGS).read_text())
         here = json.loads(json.dumps(self.options))
-        for name in here:
-            if there.get(name) != here[name]:
+        for name in {**here, **there}:
+            if there.get(name) != here.get(name):
                 raise ValueError(f"out: {self.root} holds other samples: {name} differs")
 
     def name(self, item: ImageSample) -> str:
@@ -403,7 +408,7 @@ class _Folder:
         return self.path(item).is_file()
 
     def add(self, item: ImageSample, image: Image.Image) -> None:
-        partial = self.path(item).with_suffix(".partial")
+        partial = self.path(item).with_suffix(_PARTIAL)
         image.save(partial, format="PNG")
         partial.replace(self.path(item))
 
@@ -421,6 +426,6 @@ class _Folder:
 
 
 def _write(path: Path, text: str) -> None:
-    partial = path.with_suffix(path.suffix + ".partial")
+    partial = path.with_name(path.name + _PARTIAL)
     partial.write_text(text, encoding="utf-8")
     partial.replace(path)

@@ -1,6 +1,7 @@
 """Samples depend on prompt, index and seed alone; folders are resumed, never mixed."""
 
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -85,6 +86,21 @@ def test_a_folder_of_other_samples_is_refused(pipeline, tmp_path, change):
     assert Image.open(tmp_path / "images/000000-0.png").tobytes() == before
 
 
+def test_a_folder_of_a_system_that_said_more_is_refused(pipeline, tmp_path):
+    make(pipeline, PROMPTS[:1], tmp_path, origin={"adapter": "runs/mpd"})
+    with pytest.raises(ValueError, match="holds other samples: adapter differs"):
+        make(pipeline, PROMPTS[:1], tmp_path)
+
+
+def test_a_folder_that_was_hardly_begun_is_taken_up(pipeline, tmp_path, monkeypatch):
+    """A kill before the settings are whole leaves no images, and no folder that would be refused."""
+    with monkeypatch.context() as patched, pytest.raises(KeyboardInterrupt):
+        patched.setattr(Path, "replace", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
+        make(pipeline, PROMPTS[:1], tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == ["sampling.json.partial"]
+    assert len(make(pipeline, PROMPTS[:1], tmp_path)) == 1
+
+
 def test_a_folder_of_something_else_is_refused(pipeline, tmp_path):
     (tmp_path / "diary.txt").write_text("dear diary")
     with pytest.raises(ValueError, match="something else"):
@@ -120,6 +136,7 @@ def test_adapter_scale_goes_from_base_to_lora(pipeline):
     ("prompts", "change", "word"),
     [
         ([], {}, "prompts"),
+        ("woman", {}, "prompts: must be a list of prompts, got the string 'woman'"),
         (["a man", " "], {}, r"prompts\[1\]"),
         (PROMPTS, {"seeds": ()}, "seeds"),
         (PROMPTS, {"seeds": (1, 1)}, "seeds"),

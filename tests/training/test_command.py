@@ -1,12 +1,15 @@
 """The commands train lora and sample: from files to files, and one line for what is wrong."""
 
 import json
+import shutil
 import subprocess
 import sys
 
 import numpy as np
 import pytest
 import torch
+from safetensors import safe_open
+from safetensors.torch import load_file, save_file
 from typer.testing import CliRunner
 
 from fairhuman.__main__ import app
@@ -46,8 +49,22 @@ def test_sample_from_a_prompt_file(run, base, tmp_path):
         ("a man", 1), ("a woman", 1), ("a man", 2), ("a woman", 2)
     ]  # fmt: skip
     assert {line["adapter"] for line in lines} == {str(run.directory)}
+    assert len({line["adapter_content"] for line in lines}) == 1
     other = invoke("sample", prompts, tmp_path / "out", "--base", base, "--steps", 1, "--limit", 2)
     assert isinstance(other.exception, ValueError) and "holds other samples" in str(other.exception)
+
+
+def test_images_of_an_adapter_trained_anew_are_not_mixed(run, base, tmp_path):
+    shutil.copytree(run.directory, tmp_path / "run")
+    words = ["--base", base, "--adapter", tmp_path / "run", "--steps", 1]
+    (tmp_path / "prompts.txt").write_text("a man\n")
+    assert invoke("sample", tmp_path / "prompts.txt", tmp_path / "out", *words).exit_code == 0
+    state = load_file(run.weights)
+    changed = {name: tensor * 2 for name, tensor in state.items()}
+    with safe_open(run.weights, framework="pt") as file:
+        save_file(changed, tmp_path / "run" / run.weights.name, metadata=file.metadata())
+    again = invoke("sample", tmp_path / "prompts.txt", tmp_path / "out", *words)
+    assert "holds other samples: adapter_content differs" in str(again.exception)
 
 
 def test_sample_with_conditions_of_a_data_set(base, people, tmp_path):
@@ -85,7 +102,8 @@ def test_a_fused_lora_draws_what_the_unfused_one_does(run, base, tmp_path):
     assert np.abs(expected - plain).max() > 1e-4
     kinds = [type(module) for module in fused.unet.modules()]
     assert kinds == [type(module) for module in load_base(base).unet.modules()]  # nothing more to compute
-    assert "merged" in (tmp_path / "fused/README.md").read_text()
+    card = (tmp_path / "fused/README.md").read_text()
+    assert "merged" in card and str(base.parent) not in card
     again = invoke("fuse", run.directory, tmp_path / "fused", "--base", base)
     assert "must be absent or an empty folder" in str(again.exception)
 
@@ -107,7 +125,12 @@ def test_the_strength_counts_once(run, base):
     ("words", "message"),
     [
         (("fuse", "nowhere", "out"), "holds no trained adapter"),
+        (("fuse", "nowhere", "out", "--scale", "nan"), "scale: must be finite, got nan"),
         (("train", "controlnet", "--data", "d", "--output", "o", "--set", "rank=4"), "not for controlnet"),
+        (
+            ("train", "lora", "--set", "adapter=mole"),
+            "adapter: must be lora, as the command says, got 'mole'",
+        ),
         (("train", "lora", "--set", "steps"), "--set: must be NAME=VALUE"),
         (("train", "lora", "--data", "nowhere"), "'output' is missing"),
         (("train", "lora", "absent.yaml"), "absent.yaml"),
@@ -117,6 +140,12 @@ def test_the_strength_counts_once(run, base):
 )
 def test_what_is_wrong_is_said(words, message):
     assert message in str(invoke(*words).exception)
+
+
+def test_a_file_for_another_adapter_is_refused(tmp_path):
+    (tmp_path / "settings.yaml").write_text("adapter: controlnet\ndata: d\noutput: o\n")
+    done = invoke("train", "lora", tmp_path / "settings.yaml")
+    assert str(done.exception) == "adapter: must be lora, as the command says, got 'controlnet'"
 
 
 def test_a_user_sees_one_line_and_no_traceback(tmp_path):
