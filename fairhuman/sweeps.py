@@ -13,12 +13,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import yaml
 
 from fairhuman.ablations import crossed_mean
 from fairhuman.profiles import checkout, unknown, workspace
 from fairhuman.results import write_result
 from fairhuman.training import Run, TrainSettings, train
+from fairhuman.training._run import check_output
+from fairhuman.training._values import read_settings
 
 __all__ = ["AXES", "Sweep"]
 
@@ -26,6 +27,7 @@ AXES = ("adapter", "strategy", "rank", "seed")
 """What is varied; also the wildcards of ``Snakefile.sweeps``."""
 _RANKED = ("lora", "mole")
 _KEYS = ("vary", "reference", "shared", "by_adapter")
+_PLACES = ("data", "heldout")
 
 
 @dataclass(frozen=True)
@@ -57,14 +59,26 @@ class Sweep:
         path = folder / f"{name}.yaml"
         if not path.is_file():
             raise ValueError(f"sweep: {unknown(name, sorted(p.stem for p in folder.glob('*.yaml')))}")
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+        content = read_settings(path)
         for key in content:
             if key not in _KEYS:
                 raise ValueError(f"{path}: {unknown(key, _KEYS)}")
-        vary = content["vary"]
+        for key in _KEYS[:-1]:
+            if key not in content:
+                raise ValueError(f"{path}: {key!r} is missing")
+        vary, by_adapter = content["vary"], content.get("by_adapter") or {}
         if set(vary) != set(AXES) or not all(vary.values()):
             raise ValueError(f"{path}: vary must give values for {', '.join(AXES)}, found {sorted(vary)}")
-        sweep = cls(name, vary, content["reference"], content["shared"], content.get("by_adapter", {}))
+        for axis, values in vary.items():
+            if not isinstance(values, list) or len(set(values)) != len(values):
+                raise ValueError(f"{path}: vary.{axis} must be a list of distinct values, found {values!r}")
+        for adapter in by_adapter:
+            if adapter not in vary["adapter"]:
+                raise ValueError(f"{path}: by_adapter {unknown(adapter, vary['adapter'])}")
+        for key in _PLACES:
+            if key not in content["shared"]:
+                raise ValueError(f"{path}: shared must name {key}, found {sorted(content['shared'])}")
+        sweep = cls(name, vary, content["reference"], content["shared"], by_adapter)
         if sweep.reference not in vary["strategy"]:
             raise ValueError(f"{path}: reference {unknown(sweep.reference, vary['strategy'])}")
         for member in sweep.members():
@@ -91,7 +105,7 @@ class Sweep:
     def settings(self, adapter: str, strategy: str, rank: int, seed: int) -> TrainSettings:
         """A member's settings."""
         given = dict(self.shared) | dict(self.by_adapter.get(adapter, {}))
-        for place in ("data", "heldout"):
+        for place in _PLACES:
             given[place] = str(workspace() / given[place])
         given |= {"adapter": adapter, "strategy": strategy, "seed": int(seed)}
         given |= {"rank": int(rank)} if adapter in _RANKED else {}
@@ -103,7 +117,13 @@ class Sweep:
 
         Returns:
             The file ``finished`` in its folder, which tells Snakemake.
+
+        Raises:
+            ValueError: The sweep has no such member.
         """
+        member = {"adapter": adapter, "strategy": strategy, "rank": rank, "seed": seed}
+        if member not in self.members():
+            raise ValueError(f"member: must be one of sweep {self.name}, got {member}")
         run = train(self.settings(adapter, strategy, rank, seed), progress=False)
         finished = run.directory / "finished"
         finished.touch()
@@ -117,12 +137,17 @@ class Sweep:
             ``results/sweeps/<name>.json``.
 
         Raises:
-            FileNotFoundError: A member that has not been trained.
+            FileNotFoundError: A member that has not been trained to its end.
+            ValueError: A member that was trained with other settings than the sweep's.
         """
         rows, losses = [], {}
         for member in self.members():
-            last = Run.open(self.folder(**member)).heldout[-1]
-            losses[tuple(member.values())] = last
+            run = Run.open(self.folder(**member))
+            if not run.complete:
+                raise FileNotFoundError(f"run: {run.directory} is not complete")
+            if other := check_output(self.settings(**member)):
+                raise ValueError(f"run: {run.directory} is another than sweep {self.name} has: {other}")
+            losses[tuple(member.values())] = run.heldout[-1]
         seeds = self.vary["seed"]
         groups = dict.fromkeys(key[:3] for key in losses)
         for adapter, strategy, rank in groups:

@@ -12,6 +12,8 @@ from people import write_folder
 from fairhuman.models import tiny_pipeline
 from fairhuman.results import read_result
 from fairhuman.sweeps import Sweep
+from fairhuman.training import Run
+from fairhuman.training._run import HELDOUT_FILE, write_settings
 
 ROOT = Path(__file__).parent.parent
 CONTENT = {
@@ -69,12 +71,46 @@ def test_a_sweep_is_trained_and_compared(place):
     assert np.isfinite([change["low"], change["high"]]).all()
 
 
+def test_what_a_file_lacks_is_named(place):
+    path = place() / "params/sweeps/small.yaml"
+    path.write_text(yaml.safe_dump({"vary": CONTENT["vary"]}))
+    with pytest.raises(ValueError, match="'reference' is missing"):
+        Sweep.open("small")
+    path.write_text("")
+    with pytest.raises(ValueError, match="must be a mapping"):
+        Sweep.open("small")
+
+
+def test_only_members_are_trained_and_only_their_ends_compared(place):
+    folder = place()
+    sweep = Sweep.open("small")
+    with pytest.raises(ValueError, match="member: must be one of sweep small, got .*'seed': 7"):
+        sweep.train("lora", "ls", 2, 7)
+    for member in sweep.members():
+        settings = sweep.settings(**member)
+        write_settings(sweep.folder(**member), settings, {})
+        (sweep.folder(**member) / HELDOUT_FILE).write_text('{"step": 0, "errors": {"global": [1.0, 2.0]}}\n')
+    with pytest.raises(FileNotFoundError, match="seed0 is not complete"):
+        sweep.compare()
+    for member in sweep.members():
+        Run(sweep.folder(**member), sweep.settings(**member)).weights.write_bytes(b"")
+    assert sweep.compare() == folder / "results/sweeps/small.json"
+    place(shared=CONTENT["shared"] | {"learning_rate": 0.02})
+    with pytest.raises(ValueError, match="learning_rate is 0.01 there, 0.02 here"):
+        Sweep.open("small").compare()
+
+
 @pytest.mark.parametrize(
     ("change", "words"),
     [
         ({"vary": {"adapter": ["lora"]}}, "vary must give values for adapter, strategy, rank, seed"),
         ({"reference": "mdp"}, "reference unknown name 'mdp'"),
         ({"share": {}}, "did you mean 'shared'"),
+        ({"vary": CONTENT["vary"] | {"seed": [0, 0]}}, r"vary.seed must be a list of distinct values"),
+        ({"vary": CONTENT["vary"] | {"rank": 2}}, r"vary.rank must be a list of distinct values, found 2"),
+        ({"vary": CONTENT["vary"] | {"strategy": ["ls", "mdp"]}}, "`strategy` must be one of"),
+        ({"by_adapter": {"lore": {"steps": 1}}}, "by_adapter unknown name 'lore'; did you mean 'lora'"),
+        ({"shared": {"data": "people"}}, r"shared must name heldout, found \['data'\]"),
         ({"shared": CONTENT["shared"] | {"rang": 4}}, "unknown name 'rang'"),
     ],
 )
