@@ -38,10 +38,9 @@ def latent_mask(mask: Tensor, size: tuple[int, int], mode: MaskMode = "soft") ->
 
     ``soft`` averages the mask over the pixels of each latent cell: a cell half covered counts one
     half, the covered area is kept (exactly where the grid divides the image) and no region, however
-    small, is lost. ``hard`` is what
-    the authors' code does: nearest-neighbour sampling, which reads the *first* pixel of each cell,
-    then a threshold at one half. A region smaller than a cell can vanish there, and the hard mask
-    of a mirrored image is not quite the mirrored hard mask.
+    small, is lost. ``hard`` is what the authors' code does: nearest-neighbour sampling, which reads
+    the *first* pixel of each cell, then a threshold at one half. A region smaller than a cell can
+    vanish there, and the hard mask of a mirrored image is not quite the mirrored hard mask.
 
     Args:
         mask: Shape (batch, 1, H, W), values in [0, 1].
@@ -91,7 +90,7 @@ def box_mask(boxes: Iterable[Sequence[float] | None], size: tuple[int, int], dil
         Shape (1, H, W), values 0 or 1.
 
     Raises:
-        ValueError: A box without extent, a negative dilation.
+        ValueError: A box without extent in whole pixels, a negative dilation.
     """
     if dilation < 0:
         raise ValueError(f"dilation: must be ≥ 0 pixels, got {dilation}")
@@ -101,7 +100,7 @@ def box_mask(boxes: Iterable[Sequence[float] | None], size: tuple[int, int], dil
             continue
         x0, y0, x1, y1 = (round(value) for value in box)
         if x0 >= x1 or y0 >= y1:
-            raise ValueError(f"boxes: need x0 < x1 and y0 < y1, got {list(box)}")
+            raise ValueError(f"boxes: need x0 < x1 and y0 < y1 in whole pixels, got {list(box)}")
         rows = slice(max(y0 - dilation, 0), max(y1 + dilation, 0))
         columns = slice(max(x0 - dilation, 0), max(x1 + dilation, 0))
         mask[:, rows, columns] = 1
