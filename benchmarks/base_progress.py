@@ -3,7 +3,8 @@
     python benchmarks/base_progress.py HELDOUT --runs FOLDER FOLDER ... [--images 100]
 
 Each FOLDER is a run of `python -m fairhuman train base` as it stood at some time: its settings, latents and
-the UNet's checkpoint. Writes results/base/progress.json: detection rates with intervals, on the captions of
+the UNet's checkpoint; of a run that went on from another, --before says how many images had been seen by
+then. Writes results/base/progress.json: detection rates with intervals, on the captions of
 the last images of HELDOUT, beside those of the renders themselves.
 """
 
@@ -30,12 +31,13 @@ def main() -> None:
     figures = {"renders": _rates([data[index].image for index in judged], truth), "detection": []}
     for run in arguments.runs:
         pipeline, steps = load_training(run)
-        batch = BaseSettings.from_yaml(f"{run}/settings.yaml").denoiser.batch_size
+        settings = BaseSettings.from_yaml(f"{run}/settings.yaml")
+        seen = steps * settings.denoiser.batch_size + (arguments.before if settings.start else 0)
         drawn = sample(pipeline, captions, None, seeds=(0,), steps=30, guidance=arguments.guidance, batch=8)
         images = [np.asarray(image.load().convert("RGB")) for image in drawn]
         for row in _rates(images, truth):
-            figures["detection"].append(row | {"steps": steps, "images_seen": steps * batch})
-            print(f"{steps:6} steps, {row['detector']}: {row['value']:.3f} n={row['n']}", flush=True)
+            figures["detection"].append(row | {"images_seen": seen})
+            print(f"{seen:7} images, {row['detector']}: {row['value']:.3f} n={row['n']}", flush=True)
     parameters = {"images": len(judged), "steps": 30, "guidance": arguments.guidance}
     print(write_result("base", "progress", figures, parameters=parameters, samples=len(judged), seed=0))
 
@@ -52,6 +54,9 @@ def _arguments() -> argparse.Namespace:
     )
     parser.add_argument("heldout", help="data set that the base was not trained on")
     parser.add_argument("--runs", nargs="+", required=True, help="folders of the run at several stages")
+    parser.add_argument(
+        "--before", type=int, default=0, help="images seen by the start of runs that have one"
+    )
     parser.add_argument("--images", type=int, default=100)
     parser.add_argument("--guidance", type=float, default=4.0)
     return parser.parse_args()

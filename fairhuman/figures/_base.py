@@ -37,6 +37,12 @@ def base_training_figure(figures: Mapping[str, Any]) -> tuple[Figure, dict[str, 
     left.legend(loc="lower right", fontsize="small")
     left.set(title="Autoencoder", xlabel="minutes", ylabel="PSNR of reconstructions (dB)")
     right.plot(denoiser.minutes, denoiser.loss, color=colour("global"))
+    for steps in figures["denoiser"].get("continued", ()):
+        began = denoiser.minutes[denoiser.step <= steps].max()
+        right.axvline(began, color=colour("base"), linewidth=0.8)
+        right.annotate(
+            " continued", (began, 0.98), xycoords=("data", "axes fraction"), va="top", fontsize="small"
+        )
     right.set(title="UNet and text encoders", xlabel="minutes", ylabel="loss (Eq. 1, v-prediction)")
     right.set_yscale("log")
     right.yaxis.set_major_formatter("{x:.2g}")

@@ -211,6 +211,16 @@ def test_the_log_is_summarised_without_losing_steps_or_time(data, tmp_path):
     lines = [json.loads(line) for line in (tmp_path / "run" / "denoiser" / "log.jsonl").open()]
     assert curves["denoiser"]["minutes"] == pytest.approx(sum(line["seconds"] for line in lines) / 60)
     assert curves["denoiser"]["curve"][1]["loss"] == pytest.approx(lines[2]["loss"], abs=1e-5)
+    decoder = dataclasses.replace(settings.refinement, decoder_only=True)
+    start = str(tmp_path / "run" / "pipeline")
+    later = dataclasses.replace(settings, start=start, output=str(tmp_path / "later"), refinement=decoder)
+    train_base(later, WORDS, progress=False)
+    joined = training_curves(tmp_path / "run", tmp_path / "later", points=4)["denoiser"]
+    alone = training_curves(tmp_path / "run", points=4)["denoiser"]
+    assert joined["steps"] == 12 and joined["continued"] == [6]
+    assert [row["step"] for row in joined["curve"]] == [2, 3, 4, 6, 8, 9, 10, 12]
+    assert joined["curve"][:4] == alone["curve"]
+    assert joined["minutes"] > joined["curve"][4]["minutes"] > alone["minutes"]
 
 
 def test_timesteps_of_a_batch_cover_the_schedule():
@@ -241,6 +251,9 @@ def test_bad_settings_are_named(values, rule):
         BaseSettings.from_mapping({"data": "d", "output": "o", **values})
 
 
-def test_the_shipped_recipe_is_valid(request):
-    path = request.config.rootpath / "params" / "models" / "embedded.yaml"
-    BaseSettings.from_yaml(path, data="d", output="o")
+def test_the_shipped_recipe_is_valid_and_its_second_run_goes_on_with_the_first(request):
+    folder = request.config.rootpath / "params" / "models"
+    first = BaseSettings.from_yaml(folder / "embedded.yaml", data="d", output="o")
+    second = BaseSettings.from_yaml(folder / "embedded-continued.yaml", data="d", output="o")
+    assert second.architecture == first.architecture
+    assert second.start and second.seed != first.seed  # the same seed would repeat the first run's draws

@@ -11,52 +11,73 @@ from fairhuman.training.base._recipe import AUTOENCODER, DENOISER, REFINEMENT
 from fairhuman.training.base._settings import BaseSettings
 
 
-def training_curves(output: Path, points: int = 150) -> dict[str, Any]:
+def training_curves(*outputs: Path, points: int = 150) -> dict[str, Any]:
     """The logs, averaged over stretches of equal length, with steps and minutes.
 
     Args:
-        output: The run's folder.
-        points: How many stretches.
+        outputs: The run's folder; then, in order, those of the runs that went on from where it ended.
+        points: How many stretches for each run.
 
     Returns:
         For each part: ``steps``, ``minutes`` (the steps' own, without loading and saving) and ``curve``,
         rows with the last step of the stretch, its minutes since the start and the means of what was logged.
+        A part that went on has ``continued``, the steps made before each run that did.
 
     Raises:
-        FileNotFoundError: The folder holds no log of one of the parts.
+        FileNotFoundError: A folder holds no log of the UNet, or the first none of the autoencoder.
     """
-    figures = {}
-    for part in (AUTOENCODER, REFINEMENT, DENOISER):
-        path = Path(output) / part / "log.jsonl"
-        if part == REFINEMENT and not path.parent.is_dir():
-            continue
-        lines = read_lines(path)
-        if not lines:
-            raise FileNotFoundError(f"output: {path} holds no steps")
-        figures[part] = {
-            "steps": len(lines),
-            "minutes": sum(line["seconds"] for line in lines) / 60,
-            "curve": _means(lines, points),
-        }
+    figures: dict[str, Any] = {}
+    for number, output in enumerate(outputs):
+        for part in (AUTOENCODER, REFINEMENT, DENOISER):
+            path = Path(output) / part / "log.jsonl"
+            if not path.parent.is_dir() and (part == REFINEMENT or (part == AUTOENCODER and number)):
+                continue
+            lines = read_lines(path)
+            if not lines:
+                raise FileNotFoundError(f"output: {path} holds no steps")
+            found = {
+                "steps": len(lines),
+                "minutes": sum(line["seconds"] for line in lines) / 60,
+                "curve": _means(lines, points),
+            }
+            figures[part] = _joined(figures[part], found) if part in figures else found
     return figures
 
 
-def write_training(
-    settings: BaseSettings, images: int, profile: str = "base", name: str = "training"
-) -> Path:
+def write_training(*runs: BaseSettings, images: int, profile: str = "base", name: str = "training") -> Path:
     """Store the curves of a finished training as ``results/<profile>/<name>.json``.
 
     Args:
-        settings: Of the training.
+        runs: Of the training, and of the runs that went on from where it ended.
         images: Size of the training set, mirror images not counted.
         profile, name: Where to.
     """
     from fairhuman.results import write_result
 
-    output = Path(settings.output)
-    parameters = {**settings.to_dict(), "data": Path(settings.data).name, "output": output.name}
-    figures = training_curves(output)
-    return write_result(profile, name, figures, parameters=parameters, samples=images, seed=settings.seed)
+    told = [
+        {
+            **run.to_dict(),
+            **{key: Path(value).name for key, value in (("data", run.data), ("output", run.output))},
+        }
+        for run in runs
+    ]
+    parameters = told[0] if len(told) == 1 else {"runs": told}
+    figures = training_curves(*(Path(run.output) for run in runs))
+    return write_result(profile, name, figures, parameters=parameters, samples=images, seed=runs[0].seed)
+
+
+def _joined(first: dict[str, Any], second: dict[str, Any]) -> dict[str, Any]:
+    steps, minutes = first["steps"], first["minutes"]
+    later = [
+        row | {"step": row["step"] + steps, "minutes": round(row["minutes"] + minutes, 3)}
+        for row in second["curve"]
+    ]
+    return {
+        "steps": steps + second["steps"],
+        "minutes": minutes + second["minutes"],
+        "curve": first["curve"] + later,
+        "continued": [*first.get("continued", []), steps],
+    }
 
 
 def _means(lines: Sequence[Mapping[str, float]], points: int) -> list[dict[str, float]]:
