@@ -35,7 +35,9 @@ def work_through(
             try:
                 while True:
                     for item in islice(remaining, _AHEAD * workers - len(pending)):
+                        lost = [item]  # if a process died meanwhile the pool takes it no more
                         pending[pool.submit(task, item, *arguments)] = item
+                        lost = []
                     if not pending:
                         return
                     for done in wait(pending, return_when=FIRST_COMPLETED).done:
@@ -44,7 +46,7 @@ def work_through(
                         del pending[done]
                         yield item, result
             except BrokenProcessPool:
-                lost = list(pending.values())
+                lost += pending.values()
             finally:
                 pool.shutdown(cancel_futures=True)
         for item in lost:
