@@ -1,9 +1,12 @@
-"""Options of ``annotate`` that ``fit`` has too: one list for both, names and help of the settings."""
+"""Options of ``annotate`` that ``fit`` has too, each called as the setting it gives a value to."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+if TYPE_CHECKING:
+    from fairhuman.data.annotation import AnnotateSettings
 
 MinSide = Annotated[int, typer.Option(help="Least length of the shorter side in pixels.")]
 MinPerson = Annotated[float, typer.Option(help="Least share of the image that people take.")]
@@ -17,13 +20,18 @@ Captions = Annotated[Path | None, typer.Option(help="CSV with file_name and text
 Caption = Annotated[str | None, typer.Option(help="For photographs without one of their own.")]
 CaptionModel = Annotated[Path | None, typer.Option(help="Folder of a vision-language model.")]
 CaptionPrompt = Annotated[str | None, typer.Option(help="What that model is asked.")]
-DepthModel = Annotated[Path | None, typer.Option(help="Folder of a depth model.")]
 FaceWeights = Annotated[Path | None, typer.Option(help="YOLO weights, beside MediaPipe.")]
 HandWeights = Annotated[Path | None, typer.Option(help="YOLO weights, beside MediaPipe.")]
 Device = Annotated[str, typer.Option(help="Where these models run, such as cuda.")]
 Workers = Annotated[int, typer.Option(help="Number of processes.")]
 
 
-def path_text(path: Path | None) -> str | None:
-    """A path as settings hold it."""
-    return None if path is None else str(path)
+def annotate_settings(command: typer.Context) -> "AnnotateSettings":
+    """The settings of annotation that a command's options hold; one without an option has its default."""
+    from dataclasses import fields
+
+    from fairhuman.data.annotation import AnnotateSettings
+
+    given = {field.name: command.params[field.name] for field in fields(AnnotateSettings)
+             if field.name in command.params}  # fmt: skip
+    return AnnotateSettings(**{k: str(v) if isinstance(v, Path) else v for k, v in given.items()})

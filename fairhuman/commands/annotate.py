@@ -15,6 +15,7 @@ _PADDING = "Share of its sides by which a box grows."
 
 
 def annotate(
+    command: typer.Context,
     photographs: Annotated[Path, typer.Argument(help="Folder, searched with its sub-folders.")],
     out: Annotated[Path, typer.Argument(help="Folder of the data set: new, or begun with the same values.")],
     min_side: option.MinSide = 1024,
@@ -32,7 +33,7 @@ def annotate(
     caption: option.Caption = None,
     caption_model: option.CaptionModel = None,
     caption_prompt: option.CaptionPrompt = None,
-    depth_model: option.DepthModel = None,
+    depth_model: Annotated[Path | None, typer.Option(help="Folder of a depth model.")] = None,
     face_weights: option.FaceWeights = None,
     hand_weights: option.HandWeights = None,
     device: option.Device = "cpu",
@@ -45,30 +46,10 @@ def annotate(
     Exit status: 0, every file could be read; 1, finished, but rejected.jsonl lists files that could not, or
     nothing was kept; 2, nothing was done, since what was asked for is wrong.
     """
-    from fairhuman.data.annotation import AnnotateSettings, Shard
+    from fairhuman.data.annotation import Shard
     from fairhuman.data.annotation import annotate as annotate_folder
 
-    settings = AnnotateSettings(
-        min_side=min_side,
-        min_person=min_person,
-        max_pixels=max_pixels,
-        size=size,
-        threshold=threshold,
-        scales=scales,
-        mask=mask,
-        face_padding=face_padding,
-        hand_padding=hand_padding,
-        dilation=dilation,
-        duplicate_distance=duplicate_distance,
-        captions=option.path_text(captions),
-        caption=caption,
-        caption_model=option.path_text(caption_model),
-        caption_prompt=caption_prompt,
-        depth_model=option.path_text(depth_model),
-        face_weights=option.path_text(face_weights),
-        hand_weights=option.path_text(hand_weights),
-        device=device,
-    )
+    settings = option.annotate_settings(command)
     share = None if shard is None else Shard.parse(shard)
     done = annotate_folder(photographs, out, settings, shard=share, workers=workers)
     if done is None:

@@ -9,6 +9,7 @@ from fairhuman.commands import _annotation_options as option
 
 
 def fit(
+    command: typer.Context,
     photographs: Annotated[Path, typer.Argument(help="Folder, searched with its sub-folders.")],
     out: Annotated[Path, typer.Argument(help="Folder for everything: new, or begun with the same values.")],
     base: Annotated[str | None, typer.Option(help="Base pipeline; by default the embedded one.")] = None,
@@ -49,29 +50,11 @@ def fit(
     from rich.console import Console
 
     from fairhuman.commands._assignments import assignments
-    from fairhuman.data.annotation import AnnotateSettings
     from fairhuman.evaluation.evaluate import terminal_tables
     from fairhuman.fitting import SampleSettings
     from fairhuman.fitting import fit as fit_folder
     from fairhuman.sampling import read_prompts
 
-    annotation = AnnotateSettings(
-        min_side=min_side,
-        min_person=min_person,
-        max_pixels=max_pixels,
-        size=size,
-        threshold=threshold,
-        scales=scales,
-        mask=mask,
-        duplicate_distance=duplicate_distance,
-        captions=option.path_text(captions),
-        caption=caption,
-        caption_model=option.path_text(caption_model),
-        caption_prompt=caption_prompt,
-        face_weights=option.path_text(face_weights),
-        hand_weights=option.path_text(hand_weights),
-        device=device,
-    )
     samples = SampleSettings(
         prompts=None if prompts is None else read_prompts(prompts),
         count=images,
@@ -84,7 +67,7 @@ def fit(
         photographs,
         out,
         base=base,
-        annotation=annotation,
+        annotation=option.annotate_settings(command),
         training={"strategy": strategy, "steps": steps} | assignments(change or []),
         samples=samples,
         workers=workers,

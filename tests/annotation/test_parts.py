@@ -1,13 +1,22 @@
 """Tiles, duplicates and masks, each against a plain way to the same."""
 
+import inspect
 import struct
 import zlib
+from concurrent.futures import Future
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import nullcontext
+from dataclasses import asdict
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
-from fairhuman.data.annotation import Shard
+from fairhuman.commands.annotate import annotate as annotate_command
+from fairhuman.commands.fit import fit as fit_command
+from fairhuman.data.annotation import AnnotateSettings, Shard, _pool
+from fairhuman.data.annotation._captions import read_captions, sidecar
 from fairhuman.data.annotation._duplicates import find_duplicates
 from fairhuman.data.annotation._masks import draw_boxes, draw_hulls
 from fairhuman.data.annotation._reading import Refused, read_photograph
@@ -86,3 +95,56 @@ def test_a_share_is_written_i_of_n_and_shares_split_the_work():
     for wrong in ("0/3", "4/3", "3", "a/b", "-1/2"):
         with pytest.raises(ValueError, match="shard: must be i/n"):
             Shard.parse(wrong)
+
+
+def test_no_item_is_lost_to_a_pool_that_breaks_between_two_results(monkeypatch):
+    def pool(workers, left=[5]):  # noqa: B006 - the pools that follow share what the first one has left
+        def submit(task, item):
+            left[0] -= 1
+            if left[0] == 0:
+                raise BrokenProcessPool
+            done = Future()
+            done.set_result(task(item))
+            return done
+
+        return nullcontext(SimpleNamespace(submit=submit, shutdown=lambda cancel_futures: None))
+
+    monkeypatch.setattr(_pool, "_pool", pool)
+    assert sorted(_pool.work_through(str, range(30), 2)) == [(item, str(item)) for item in range(30)]
+
+
+def test_a_text_beside_a_photograph_is_its_caption(tmp_path):
+    (tmp_path / "a.txt").write_bytes("\ufeffa woman\r\nwaves".encode())  # as Windows' editor saves it
+    assert sidecar(tmp_path / "a.jpg") == "a woman waves"
+    assert sidecar(tmp_path / "b.jpg") is None
+    assert sidecar(tmp_path / f"{'b' * 251}.jpg") is None  # whose name with .txt would be too long for a file
+
+
+def test_why_a_caption_cannot_be_read_can_be_written_down(tmp_path):
+    name = b"\xff.jpg".decode(errors="surrogateescape")  # a name that is no UTF-8
+    (tmp_path / name).with_suffix(".txt").write_bytes(b"\xff")
+    with pytest.raises(Refused, match="unreadable: its caption: .* can't decode") as refusal:
+        sidecar(tmp_path / name)
+    refusal.value.reason.encode()
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("file_name,text\na.jpg,a man, smiling\n", "line 2: 1 fields more than columns"),
+        (f"file_name,text\na.jpg,{'a' * 200_000}\n", "after line 1: field larger than field limit"),
+        ("file_name,caption\na.jpg,a man\n", "no column 'text'"),
+    ],
+)
+def test_a_table_that_would_lose_captions_is_refused(tmp_path, text, message):
+    (tmp_path / "captions.csv").write_text(text)
+    with pytest.raises(ValueError, match=message):
+        read_captions(tmp_path / "captions.csv")
+
+
+@pytest.mark.parametrize("command", [annotate_command, fit_command])
+def test_options_have_the_defaults_of_the_settings(command):
+    options = inspect.signature(command).parameters
+    settings = {name: value for name, value in asdict(AnnotateSettings()).items() if name in options}
+    assert len(settings) > 14
+    assert {name: options[name].default for name in settings} == settings

@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import csv
+import errno
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Final
 
 from fairhuman.data.annotation._reading import Refused
 
-__all__ = ["read_captions", "sidecar"]
+__all__ = ["read_captions", "sidecar", "written_caption"]
+
+# A photograph's name may be so long that a text file's beside it could not exist.
+_ABSENT: Final = (errno.ENOENT, errno.ENAMETOOLONG)
 
 
 def read_captions(path: Path) -> dict[str, str]:
@@ -16,7 +21,8 @@ def read_captions(path: Path) -> dict[str, str]:
 
     Raises:
         FileNotFoundError: No such file.
-        ValueError: A column is missing, a line has no name, or a name occurs twice; the message says where.
+        ValueError: A column is missing, a line has no name or more fields than there are columns, or a name
+            occurs twice; the message says where.
     """
     if not path.is_file():
         raise FileNotFoundError(f"captions: no such file: {path}")
@@ -32,9 +38,16 @@ def read_captions(path: Path) -> dict[str, str]:
                 if not name or name in captions:
                     what = "names no file" if not name else f"names {name!r} a second time"
                     raise ValueError(f"captions: {path}, line {rows.line_num}: {what}")
+                if None in row:
+                    raise ValueError(
+                        f"captions: {path}, line {rows.line_num}: {len(row[None])} fields more than columns; "
+                        "a caption with a comma needs quotes"
+                    )
                 captions[name] = (row["text"] or "").strip()
     except UnicodeDecodeError as error:
         raise ValueError(f"captions: {path} is not UTF-8 text: {error}") from error
+    except csv.Error as error:
+        raise ValueError(f"captions: {path}, after line {rows.line_num}: {error}") from error
     return captions
 
 
@@ -46,11 +59,12 @@ def sidecar(path: Path) -> str | None:
     """
     for beside in (path.with_suffix(".txt"), path.with_name(f"{path.name}.txt")):
         try:
-            text = " ".join(beside.read_text(encoding="utf-8").split())
-        except FileNotFoundError:
-            continue
+            text = " ".join(beside.read_text(encoding="utf-8-sig").split())
         except (OSError, UnicodeDecodeError) as error:
-            raise Refused("unreadable", f"its caption {beside.name}: {error}") from error
+            if getattr(error, "errno", None) in _ABSENT:
+                continue
+            reason = getattr(error, "strerror", None) or error  # without the name, which may be no UTF-8
+            raise Refused("unreadable", f"its caption: {reason}") from error
         if text:
             return text
     return None
