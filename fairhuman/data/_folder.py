@@ -17,6 +17,7 @@ from fairhuman.regions import check_regions
 __all__ = ["HumanFolder"]
 
 _TRANSPOSED = (5, 6, 7, 8)  # EXIF orientations that swap height and width
+_DEPTHS = ("L", "I", "I;16", "I;16B")
 
 
 class HumanFolder(Sequence[HumanSample]):
@@ -57,7 +58,8 @@ class HumanFolder(Sequence[HumanSample]):
         if not listing.is_file():
             raise FileNotFoundError(f"data set: {self.path} has no metadata.jsonl")
         try:
-            lines = listing.read_text(encoding="utf-8").splitlines()
+            # Not splitlines, which also splits at characters that JSON leaves as they are, such as U+2028.
+            lines = listing.read_text(encoding="utf-8").split("\n")
         except (OSError, UnicodeDecodeError) as error:
             raise ValueError(f"data set: cannot read {listing}: {error}") from error
         records = [
@@ -102,6 +104,8 @@ def _check_files(record: HumanRecord) -> None:
             f"{record.place}: says {height} × {width} (height × width), "
             f"but {record.image.name} is {size[0]} × {size[1]}"
         )
+    if "depth" in record.conditions:
+        _check_depth(record.conditions["depth"], record.place)
     for path in [*record.masks.values(), *record.conditions.values()]:
         if path is not None and (found := _checked_size(path, record.place)) != size:
             raise ValueError(
@@ -121,6 +125,19 @@ def _checked_size(path: Path, place: str) -> tuple[int, int]:
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
         raise ValueError(f"{place}: cannot read {path.parent.name}/{path.name}: {error}") from error
     return height, width
+
+
+def _check_depth(path: Path, place: str) -> None:
+    try:
+        with Image.open(path) as image:
+            mode = image.mode
+    except OSError as error:
+        raise ValueError(f"{place}: cannot read {path.parent.name}/{path.name}: {error}") from error
+    if mode not in _DEPTHS:
+        raise ValueError(
+            f"{place}: {path.parent.name}/{path.name} must be a depth map of one channel of whole numbers "
+            f"(modes {', '.join(_DEPTHS)} of Pillow), got mode {mode!r}"
+        )
 
 
 def _load(path: Path, mode: str | None) -> np.ndarray:

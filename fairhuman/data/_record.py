@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from fairhuman.data._condition import CONDITIONS
 from fairhuman.data._sample import Box
 
 __all__ = ["BOXES", "KEYPOINTS", "HumanRecord", "read_record"]
@@ -46,6 +47,8 @@ def read_record(
 ) -> HumanRecord:
     """Parse one metadata line. Every error names ``place``.
 
+    Masks and conditions that are not asked for may be absent, but no path of a condition leaves ``root``.
+
     Raises:
         ValueError: No JSON object, a key missing or malformed, a path that leaves ``root``.
         FileNotFoundError: A file that is named but not there.
@@ -63,6 +66,9 @@ def read_record(
     yaw = entry.get("face_yaw")
     if yaw is not None and not isinstance(yaw, (int, float)):
         raise ValueError(f"{place}: 'face_yaw' must be degrees or null, got {yaw!r}")
+    for key in (f"{name}_file_name" for name in CONDITIONS if name not in conditions):
+        if entry.get(key) is not None:
+            _inside(entry, key, place, root)
     return HumanRecord(
         image=_file(entry, "file_name", place, root),
         text=text,
@@ -81,14 +87,19 @@ def read_record(
 
 
 def _file(entry: dict, key: str, place: str, root: Path) -> Path:
+    path = _inside(entry, key, place, root)
+    if not path.is_file():
+        raise FileNotFoundError(f"{place}: {key!r} names a file that is not there: {entry[key]!r}")
+    return path
+
+
+def _inside(entry: dict, key: str, place: str, root: Path) -> Path:
     name = entry.get(key)
     if not isinstance(name, str) or not name:
         raise ValueError(f"{place}: {key!r} must name a file, got {name!r}")
     path = (root / name).resolve()
     if not path.is_relative_to(root.resolve()):
         raise ValueError(f"{place}: {key!r} leaves the data set's folder: {name!r}")
-    if not path.is_file():
-        raise FileNotFoundError(f"{place}: {key!r} names a file that is not there: {name!r}")
     return path
 
 

@@ -136,6 +136,26 @@ def test_a_page_is_refused_where_a_line_leaves_the_folder(data, tmp_path):
     assert not list(data.glob("review*"))
 
 
+def test_nothing_is_drawn_or_deleted_where_a_line_leaves_the_folder(data, tmp_path):
+    (tmp_path / "precious.png").write_bytes(b"mine")
+    listing = data / "metadata.jsonl"
+    listing.write_text(listing.read_text().replace("pose/00/00.png", "../precious.png", 1))
+    for struck in ({"image": True}, {"pose": True}):
+        with pytest.raises(ValueError, match="'pose_file_name' leaves the data set's folder"):
+            apply_review(data, read_decisions(saved(tmp_path, {NAMES[0]: struck})))
+    assert (tmp_path / "precious.png").read_bytes() == b"mine"
+
+
+def test_a_caption_cannot_end_the_page_or_keep_it_from_ending(data):
+    listing = data / "metadata.jsonl"
+    caption = "a sign: <!--<script> and </script>\u2028"
+    listing.write_text(listing.read_text().replace("two people", caption, 1), encoding="utf-8")
+    page = write_page(data).read_text(encoding="utf-8")
+    content = page.split('id="data">')[1].split("</script>")[0]
+    assert "<" not in content
+    assert json.loads(content)["entries"][0]["text"] == caption
+
+
 @pytest.mark.skipif(PROGRAM is None, reason="needs Chromium (Debian: apt-get install chromium)")
 def test_a_review_by_mouse_and_keyboard_is_kept_saved_and_applied(data, tmp_path):
     address = write_page(data).as_uri()

@@ -88,6 +88,7 @@ def test_unknown_region_and_condition(folder):
         ({"keypoints": [["a", 0, 2]] * 17}, ValueError, "17 finite triples"),
         ({"face_yaw": "left"}, ValueError, "'face_yaw'"),
         ({"width": 50}, ValueError, "says 48 × 50"),
+        ({"pose_file_name": "../outside.png"}, ValueError, "'pose_file_name' leaves the data set's folder"),
     ],
 )
 def test_bad_line_is_named(folder, change, error, words):
@@ -159,3 +160,19 @@ def test_link_out_of_the_folder(folder, tmp_path_factory):
     write_metadata(path, entries)
     with pytest.raises(ValueError, match="leaves the data set's folder"):
         HumanFolder(path)
+
+
+def test_a_line_ends_where_json_lines_end(folder):
+    path, entries = folder
+    entries[0]["text"] = "a person\u2028in front of\x85a wall"
+    text = "".join(json.dumps(entry, ensure_ascii=False) + "\n" for entry in entries)
+    (path / "metadata.jsonl").write_text(text, encoding="utf-8")
+    assert HumanFolder(path).captions[0] == entries[0]["text"]
+
+
+def test_a_picture_does_not_pass_for_depth(folder):
+    path, entries = folder
+    entries[1]["depth_file_name"] = entries[1]["pose_file_name"]
+    write_metadata(path, entries)
+    with pytest.raises(ValueError, match="line 2: poses/000001.png must be a depth map of one channel"):
+        HumanFolder(path, conditions=("depth",))

@@ -33,7 +33,7 @@ def write_page(data: Path, part: tuple[int, int] | None = None) -> Path:
     listing = data / "metadata.jsonl"
     if not listing.is_file():
         raise FileNotFoundError(f"data: {data} has no metadata.jsonl")
-    lines = [line for line in listing.read_text(encoding="utf-8").splitlines() if line.strip()]
+    lines = [line for line in listing.read_text(encoding="utf-8").split("\n") if line.strip()]
     start, end = (len(lines) * index // share.count for index in (share.index - 1, share.index))
     if not start < end:
         raise ValueError(f"part: {data} holds {len(lines)} images, of which {part or 'the whole'} has none")
@@ -51,8 +51,8 @@ def write_page(data: Path, part: tuple[int, int] | None = None) -> Path:
         "{{command}}": html.escape(
             f"python -m fairhuman review {shlex.quote(str(data))} --apply review.json"
         ),
-        # "</" would end the script that holds the data.
-        "{{data}}": json.dumps(content, ensure_ascii=False).replace("</", "<\\/"),
+        # "</script" would end the script that holds the data, "<!--<script" keep it from ending.
+        "{{data}}": json.dumps(content, ensure_ascii=False).replace("<", "\\u003c"),
     }
     page = _TEMPLATE.read_text(encoding="utf-8")
     for mark, text in replaced.items():

@@ -115,7 +115,7 @@ def paired_sets(images: Mapping[str, Sequence[str | os.PathLike[str]]], prompts:
 def _listed(folder: Path) -> tuple[list[Path], list[str] | None]:
     if not (folder / _LISTING).is_file():
         return list_images(folder), None
-    lines = (folder / _LISTING).read_text(encoding="utf-8").splitlines()
+    lines = (folder / _LISTING).read_text(encoding="utf-8").split("\n")
     records = [
         read_record(line, f"{folder / _LISTING}, line {number}", folder, (), ())
         for number, line in enumerate(lines, start=1)
