@@ -193,5 +193,5 @@ def test_a_table_of_captions_that_is_wrong_stops_before_any_work(photographs, tm
     ],
 )
 def test_settings_out_of_range_are_refused(changes, message):
-    with pytest.raises(ValueError, match=message.replace(" of at least", ".*at least")):
+    with pytest.raises(ValueError, match=message):
         AnnotateSettings(**changes)

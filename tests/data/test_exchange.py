@@ -11,7 +11,7 @@ from typer.testing import CliRunner
 
 from fairhuman.__main__ import app
 from fairhuman.data import HumanFolder
-from fairhuman.data.exchange import export_folder, import_folder
+from fairhuman.data.exchange import _import, export_folder, import_folder
 from fairhuman.regions import box_mask
 
 
@@ -83,6 +83,9 @@ def test_categories_of_other_names_and_other_things(source, tmp_path):
         ("released", {"mask_hand": "wide.png"}, "mask_hand is 5 × 9 .* its image 40 × 56"),
         ("boxes", {"objects": {"bbox": [[1, 1, 0, 4]], "categories": ["face"]}}, "must have an extent"),
         ("boxes", {"objects": {"bbox": [[1, 1, 2, 4]], "categories": []}}, "as many 'categories' as boxes"),
+        ("boxes", {"objects": {"bbox": [[1, 1, float("inf"), 4]], "categories": ["face"]}}, "four finite"),
+        ("boxes", {"objects": {"bbox": None, "categories": []}}, "'bbox' must be a list of boxes, got None"),
+        ("boxes", {"face_boxes": None, "hand_boxes": []}, "'face_boxes' must be a list of boxes, got None"),
         ("boxes", {"objects": None}, "needs 'face_boxes' and 'hand_boxes', or 'objects'"),
     ],
 )
@@ -115,3 +118,47 @@ def test_nothing_is_overwritten_and_nothing_is_half_written(source, tmp_path):
         import_folder(source, tmp_path / "new", "boxes")
     assert {path.name for path in tmp_path.iterdir()} == {"mine", "source"}
     assert [path.name for path in (tmp_path / "mine").iterdir()] == ["letter.txt"]
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"workers": 0}, "workers: must be a whole number of at least 1, got 0"),
+        ({"max_pixels": 0}, "max_pixels: must be a whole number of at least 1, got 0"),
+        ({"dilation": float("inf")}, "dilation: must be at least 0 and finite, got inf"),
+        ({}, "line 4: not a JSON object"),
+    ],
+)
+def test_what_is_wrong_is_said_before_anything_is_written(source, tmp_path, changes, message):
+    export_folder(source, tmp_path / "boxes", "boxes")
+    if not changes:
+        with (tmp_path / "boxes/metadata.jsonl").open("ab") as listing:
+            listing.write(b"{'no': JSON}\n")
+    with pytest.raises(ValueError, match=message):
+        import_folder(tmp_path / "boxes", tmp_path / "back", "boxes", progress=False, **changes)
+    assert not (tmp_path / "back").exists()
+
+
+def test_an_image_named_twice_is_there_twice_also_after_a_kill(source, tmp_path, monkeypatch):
+    export_folder(source, tmp_path / "boxes", "boxes")
+    rewrite(tmp_path / "boxes", 2, file_name="images/000000.png")
+
+    def run(out):
+        import_folder(tmp_path / "boxes", tmp_path / out, "boxes", progress=False)
+        return [(entry["original"], entry["text"]) for entry in lines(tmp_path / out / "metadata.jsonl")]
+
+    whole = run("whole")
+    assert [text for _, text in whole] == ["person 0", "person 2", "person 1"]
+    work, calls = _import._import_line, []
+
+    def killed(*arguments):
+        calls.append(arguments)
+        if len(calls) == 3:
+            raise KeyboardInterrupt
+        return work(*arguments)
+
+    monkeypatch.setattr(_import, "_import_line", killed)
+    with pytest.raises(KeyboardInterrupt):
+        run("killed")
+    monkeypatch.setattr(_import, "_import_line", work)
+    assert run("killed") == whole

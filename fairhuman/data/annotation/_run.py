@@ -14,7 +14,7 @@ from fairhuman.data.annotation._job import OWNER, Shard, check_out, do_shard, me
 from fairhuman.data.annotation._models import check_model
 from fairhuman.data.annotation._photo import annotate_photograph
 from fairhuman.data.annotation._scan import find_photographs
-from fairhuman.data.annotation._settings import AnnotateSettings
+from fairhuman.data.annotation._settings import AnnotateSettings, check_whole
 from fairhuman.data.annotation._yolo import require_ultralytics
 
 __all__ = ["Annotation", "annotate", "annotation_of", "merge"]
@@ -72,8 +72,7 @@ def annotate(
     share = Shard(1, 1) if shard is None else Shard.parse("{}/{}".format(*shard))
     if not root.is_dir():
         raise FileNotFoundError(f"photographs: no such folder: {root}")
-    if isinstance(workers, bool) or not isinstance(workers, int) or workers < 1:
-        raise ValueError(f"workers: must be a whole number of at least 1, got {workers!r}")
+    check_whole("workers", workers, 1)
     if root.resolve().is_relative_to(out.resolve()):
         raise ValueError(f"out: must not hold the photographs, got {out} for {root}")
     _check_models(settings)

@@ -10,7 +10,7 @@ from typing import Any, Literal, get_args
 
 from fairhuman.profiles import unknown
 
-__all__ = ["AnnotateSettings", "MaskShape"]
+__all__ = ["AnnotateSettings", "MaskShape", "check_whole"]
 
 MaskShape = Literal["box", "hull"]
 
@@ -84,10 +84,7 @@ class AnnotateSettings:
             value = getattr(self, name)
             if name == "size" and value is None:
                 continue
-            whole = isinstance(value, int) and not isinstance(value, bool)
-            if not whole or value < least or (most is not None and value > most):
-                bounds = f"at least {least}" if most is None else f"from {least} to {most}"
-                raise ValueError(f"{name}: must be a whole number {bounds}, got {value!r}")
+            check_whole(name, value, least, most)
         for name in ("min_person", "threshold"):
             if not 0 <= getattr(self, name) <= 1:
                 raise ValueError(f"{name}: must be in [0, 1], got {getattr(self, name)!r}")
@@ -113,3 +110,11 @@ class AnnotateSettings:
     def stored(self) -> dict[str, Any]:
         """All values, for a JSON file."""
         return dataclasses.asdict(self)
+
+
+def check_whole(name: str, value: object, least: int, most: int | None = None) -> None:
+    """Refuses what is no whole number from ``least`` to ``most``; the message names rule and value."""
+    whole = isinstance(value, int) and not isinstance(value, bool)
+    if not whole or value < least or (most is not None and value > most):
+        bounds = f"of at least {least}" if most is None else f"from {least} to {most}"
+        raise ValueError(f"{name}: must be a whole number {bounds}, got {value!r}")

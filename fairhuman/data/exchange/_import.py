@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Mapping
 from pathlib import Path
@@ -20,6 +21,7 @@ from fairhuman.data.annotation._layout import file_names, write_png
 from fairhuman.data.annotation._masks import dilation_pixels, draw_boxes, padded
 from fairhuman.data.annotation._reading import Refused, read_photograph
 from fairhuman.data.annotation._run import annotation_of
+from fairhuman.data.annotation._settings import check_whole
 from fairhuman.data.exchange._lines import REGIONS, Line, boxes_of, file_of, read_lines, text_of
 
 __all__ = ["LAYOUTS", "import_folder"]
@@ -63,7 +65,8 @@ def import_folder(
 
     Raises:
         FileNotFoundError: No such folder or listing.
-        ValueError: An unknown layout or region, a line that is no JSON object, or ``out`` holds other things.
+        ValueError: An unknown layout or region, a value out of range, a line that is no JSON object, or
+            ``out`` holds other things; nothing is written then.
     """
     source, out = Path(source), Path(out)
     if layout not in LAYOUTS:
@@ -72,11 +75,13 @@ def import_folder(
     for name, region in categories.items():
         if region not in REGIONS:
             raise ValueError(f"categories: {name!r} must be a face or a hand, got {region!r}")
-    if not dilation >= 0:
-        raise ValueError(f"dilation: must be at least 0, got {dilation}")
+    if not 0 <= dilation < math.inf:
+        raise ValueError(f"dilation: must be at least 0 and finite, got {dilation!r}")
+    check_whole("max_pixels", max_pixels, 1)
+    check_whole("workers", workers, 1)
     if source.resolve().is_relative_to(out.resolve()):
         raise ValueError(f"out: must not hold the source, got {out} for {source}")
-    if next(read_lines(source, LAYOUTS[layout]), None) is None:
+    if not sum(1 for _ in read_lines(source, LAYOUTS[layout])):  # every line is looked at before any work
         raise ValueError(f"source: {source / METADATA} holds no images")
     settings = {"layout": layout, "categories": categories, "dilation": dilation, "max_pixels": max_pixels,
                 "duplicate_distance": -1}  # fmt: skip
@@ -98,7 +103,8 @@ def _import_line(line: Line, source: Path, out: Path, settings: Mapping[str, Any
         else:
             grids, text, boxes = _boxed(line, source, settings)
     except (Refused, ValueError) as refusal:
-        return {"original": line.name, "kind": "unreadable", "reason": str(refusal)}
+        reason = refusal.reason if isinstance(refusal, Refused) else str(refusal)
+        return {"original": line.name, "kind": "unreadable", "reason": reason}
     names = {key: name for key, name in file_names(line.key).items() if key in grids}
     for key, name in names.items():
         write_png(out / name, grids[key])

@@ -4,22 +4,23 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-__all__ = ["RELEASED", "Line", "boxes_of", "file_of", "read_lines", "text_of"]
-
-RELEASED: Final = ("image", "conditioning_image", "mask_hand", "mask_face", "text_english")
-"""Keys of the released code's layout; the first four name files."""
+__all__ = ["REGIONS", "Line", "boxes_of", "file_of", "read_lines", "text_of"]
 
 REGIONS: Final = ("face", "hand")
 
 
 @dataclass(frozen=True)
 class Line:
-    """One image of the other data set: its line's number in the listing, what it says, its name."""
+    """One image of the other data set: its line's number in the listing, what it says, its name.
+
+    The name is that of its file; where an earlier line has the same, the line's number is added.
+    """
 
     number: int
     entry: Mapping[str, Any]
@@ -41,18 +42,20 @@ def read_lines(source: Path, image_key: str) -> Iterator[Line]:
     listing = source / "metadata.jsonl"
     if not listing.is_file():
         raise FileNotFoundError(f"source: {source} has no metadata.jsonl")
-    with listing.open(encoding="utf-8") as lines:
+    names: set[str] = set()
+    with listing.open("rb") as lines:
         for number, text in enumerate(lines, start=1):
             if not text.strip():
                 continue
             try:
-                entry = json.loads(text)
-            except json.JSONDecodeError as error:
+                entry = json.loads(text.decode())
+            except ValueError as error:
                 raise ValueError(f"{listing}, line {number}: not a JSON object ({error})") from error
             name = entry.get(image_key) if isinstance(entry, dict) else None
             if not isinstance(name, str) or not name:
                 raise ValueError(f"{listing}, line {number}: {image_key!r} must name a file, got {name!r}")
-            yield Line(number, entry, name)
+            yield Line(number, entry, f"{name} (line {number})" if name in names else name)
+            names.add(name)
 
 
 def file_of(source: Path, line: Line, key: str) -> Path:
@@ -89,31 +92,39 @@ def boxes_of(line: Line, categories: Mapping[str, str]) -> dict[str, list[list[f
         categories: What the data set calls its categories, to ``face`` or ``hand``; others are passed over.
 
     Raises:
-        ValueError: Neither is there, or a box without extent.
+        ValueError: Neither is there, or something is no list of boxes with an extent.
     """
     entry = line.entry
     if all(f"{region}_boxes" in entry for region in REGIONS):
         return {
-            region: [_corners(box, line, extent=False) for box in entry[f"{region}_boxes"]]
+            region: [_corners(box, line, extent=False) for box in _listed(line, entry, f"{region}_boxes")]
             for region in REGIONS
         }
     objects = entry.get("objects")
     if not isinstance(objects, dict) or "bbox" not in objects:
         raise ValueError(f"line {line.number}: needs 'face_boxes' and 'hand_boxes', or 'objects' with 'bbox'")
+    boxes = _listed(line, objects, "bbox")
     names = objects.get("categories", objects.get("category"))
-    if not isinstance(names, list) or len(names) != len(objects["bbox"]):
+    if not isinstance(names, list) or len(names) != len(boxes):
         raise ValueError(f"line {line.number}: 'objects' needs as many 'categories' as boxes, got {names!r}")
     found: dict[str, list[list[float]]] = {region: [] for region in REGIONS}
-    for name, box in zip(names, objects["bbox"], strict=True):
+    for name, box in zip(names, boxes, strict=True):
         region = categories.get(str(name))
         if region is not None:
             found[region].append(_corners(box, line, extent=True))
     return found
 
 
+def _listed(line: Line, entry: Mapping[str, Any], key: str) -> list[Any]:
+    if not isinstance(entry[key], list):
+        raise ValueError(f"line {line.number}: {key!r} must be a list of boxes, got {entry[key]!r}")
+    return entry[key]
+
+
 def _corners(box: Any, line: Line, extent: bool) -> list[float]:
-    if not (isinstance(box, list) and len(box) == 4 and all(isinstance(v, (int, float)) for v in box)):
-        raise ValueError(f"line {line.number}: a box must be four numbers, got {box!r}")
+    numbers = isinstance(box, list) and all(isinstance(v, (int, float)) and math.isfinite(v) for v in box)
+    if not numbers or len(box) != 4:
+        raise ValueError(f"line {line.number}: a box must be four finite numbers, got {box!r}")
     x0, y0, x1, y1 = (box[0], box[1], box[0] + box[2], box[1] + box[3]) if extent else box
     if not (x0 < x1 and y0 < y1):
         raise ValueError(f"line {line.number}: a box must have an extent, got {box!r}")
