@@ -71,7 +71,7 @@ def generate(
         out: Folder of the data set; new, empty, or holding the same data set.
         count: Number of images, at least 1.
         seed: At least 0.
-        size: Side of the square images in pixels, at least 32.
+        size: Side of the square images in pixels, from 32 to 4096.
         preset: ``studio`` (plain, for small models) or ``world`` (the whole variety).
         workers: Number of processes. With 1 everything happens in this one.
         progress: Show a bar with the rate on standard error.
@@ -125,14 +125,16 @@ def _draw(index: int, out: Path, album: Album, renderer: Renderer | None) -> dic
 def _check_values(count: int, seed: int, size: int, preset: str, workers: int) -> None:
     from fairhuman.humans import PRESETS
 
-    for name, value, least in (
-        ("count", count, 1),
-        ("seed", seed, 0),
-        ("size", size, 32),
-        ("workers", workers, 1),
+    for name, value, least, most in (
+        ("count", count, 1, np.inf),
+        ("seed", seed, 0, np.inf),
+        ("size", size, 32, 4096),
+        ("workers", workers, 1, np.inf),
     ):
-        if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < least:
-            raise ValueError(f"{name}: must be a whole number of at least {least}, found {value!r}")
+        whole = isinstance(value, int | np.integer) and not isinstance(value, bool)
+        if not whole or not least <= value <= most:
+            bounds = f"of at least {least}" if most == np.inf else f"from {least} to {most}"
+            raise ValueError(f"{name}: must be a whole number {bounds}, found {value!r}")
     if preset not in PRESETS:
         raise ValueError(f"preset: {unknown(preset, PRESETS)}")
 

@@ -190,7 +190,8 @@ def test_the_library_reads_it(album):
     [
         ({"count": 0}, "count: must be a whole number of at least 1, found 0"),
         ({"count": 2.5}, "count: .* found 2.5"),
-        ({"size": 8}, "size: .* at least 32, found 8"),
+        ({"size": 8}, "size: must be a whole number from 32 to 4096, found 8"),
+        ({"size": 5000}, "size: .* from 32 to 4096, found 5000"),
         ({"seed": -1}, "seed: .* at least 0, found -1"),
         ({"workers": 0}, "workers: .* at least 1, found 0"),
         ({"preset": "studo"}, "preset: unknown name 'studo'; did you mean 'studio'"),
