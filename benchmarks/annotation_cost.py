@@ -1,14 +1,17 @@
-"""What annotation costs beside MediaPipe's own calls in it, in one process and one run.
+"""What annotation costs beside MediaPipe's own calls in it, in one process, on one core and in one run.
 
     python benchmarks/annotation_cost.py --count 24
 
-Annotates rendered people as JPEG photographs, twice: once to warm the graphs up, once measured. Reading,
-judging, drawing masks and poses, hashing and writing are the overhead. Writes
-results/benchmarks/annotation_cost.json.
+Annotates rendered people as JPEG photographs, after one image that warms the graphs up. `overhead` is the
+time of it all over the time inside MediaPipe's calls for the same images: reading, cutting tiles, judging,
+drawing masks and poses, hashing and writing are what is over, and so is the contact sheet, which shows up to
+32 images however many there are. On a busy machine `overhead_processor`, in processor seconds, is the one to
+trust. Writes results/benchmarks/annotation_cost.json.
 """
 
 import argparse
 import json
+import os
 import tempfile
 import time
 from pathlib import Path
@@ -31,6 +34,8 @@ def main() -> None:
     parser.add_argument("--preset", default="world")
     parser.add_argument("--renders", type=Path, help="folder of renders to take instead of new ones")
     given = parser.parse_args()
+    if hasattr(os, "sched_setaffinity"):
+        os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
     count_mediapipe()
     with tempfile.TemporaryDirectory() as temporary:
         work = Path(temporary)
