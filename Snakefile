@@ -3,12 +3,13 @@
 import sys
 
 from fairhuman.profiles import figures_directory, load_profile, workspace
-from fairhuman.workflow import STEPS, check_profile, executed_path, notebook_path, sources
+from fairhuman.workflow import STEPS, check_profile, executed_path, notebook_path, result_names, sources
 
 PROFILE = config.get("profile", "quick")
 CHANGES = load_profile(PROFILE)
 check_profile(CHANGES)
 RESULTS = workspace() / "results" / PROFILE
+WRITTEN = {name: [RESULTS / f"{result}.json" for result in result_names(name, CHANGES)] for name in STEPS}
 
 
 # Long ablations run one by one, on as many cores or machines as there are. A result that is stored and unchanged
@@ -20,9 +21,12 @@ if PROFILE != "quick":
     ABLATIONS = planned(PROFILE)
 
 
+# Results are asked for one by one: Snakemake would not miss one that only lies between notebooks up to date.
 rule reproduce:
     input:
         [executed_path(name, PROFILE) for name in STEPS],
+        [path for paths in WRITTEN.values() for path in paths],
+        [RESULTS / f"{name}.json" for name in ABLATIONS],
 
 
 rule ablations:
@@ -60,7 +64,7 @@ for step_name, step in STEPS.items():
             ablations=rules.ablations.input if step_name == "07_ablations" else [],
         output:
             executed=executed_path(step_name, PROFILE),
-            results=[RESULTS / f"{result}.json" for result in step.results],
+            results=WRITTEN[step_name],
         params:
             notebook=step_name,
             changes=CHANGES.parameters(step_name),

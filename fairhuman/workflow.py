@@ -28,7 +28,7 @@ class Step:
 
     Attributes:
         after: Notebooks that must have run before.
-        results: Names of the result files it writes.
+        results: Names of the result files it writes whatever its parameters; see :func:`result_names`.
         owns: Run folders that are its alone; removed when its code or parameters have changed, kept for
             resuming when they have not.
         uses: Parts of the library with which it makes its runs and results.
@@ -75,8 +75,8 @@ STEPS: Mapping[str, Step] = {
             "models",
             "training",
             "evaluation/regional",
-            "figures",
         ),
+        draws=("evaluation", "figures"),
     ),
     "05_train_controlnet": Step(
         after=("00_humans",),
@@ -92,7 +92,7 @@ STEPS: Mapping[str, Step] = {
             "sampling",
             "evaluation/regional",
         ),
-        draws=("figures", "sheet"),
+        draws=("evaluation", "figures", "sheet"),
     ),
     "06_evaluation": Step(
         after=("00_humans", "04_train_lora", "05_train_controlnet"),
@@ -104,7 +104,6 @@ STEPS: Mapping[str, Step] = {
     # Its runs know by themselves what they were made from, and take hours: they are never removed.
     "07_ablations": Step(
         after=("00_humans",),
-        results=("ablations-2",),
         uses=("ablations", "data", "regions", "objectives", "fairness", "models", "training"),
         draws=("evaluation", "figures", "sampling", "sheet"),
     ),
@@ -118,7 +117,7 @@ STEPS: Mapping[str, Step] = {
         results=("user_study",),
         owns=("study",),
         uses=("models", "sampling", "study"),
-        draws=("evaluation", "figures", "sheet"),
+        draws=("evaluation", "figures", "sheet", "training"),
     ),
     "10_figures": Step(
         after=(
@@ -166,6 +165,12 @@ def notebook_path(name: str) -> Path:
 def executed_path(name: str, profile: str) -> Path:
     """Where the executed copy lands."""
     return run_directory(profile, "notebooks") / f"{name}.ipynb"
+
+
+def result_names(name: str, profile: Profile) -> list[str]:
+    """Names of the result files that a notebook writes under a profile: one a table if it has ``tables``."""
+    tables = (parameter_defaults(name) | profile.parameters(name)).get("tables", [])
+    return [*STEPS[name].results, *(f"ablations-{table}" for table in tables)]
 
 
 def sources(name: str, drawing: bool = True) -> list[Path]:

@@ -1,12 +1,24 @@
 """The workflow on a small checkout of its own: stale or not, resumed or begun anew."""
 
+import ast
+import json
 import os
+import re
+import subprocess
+import sys
+import time
+from importlib import import_module
+from pathlib import Path
 
 import nbformat
 import pytest
 
 from fairhuman import workflow
-from fairhuman.workflow import Step, executed_path, refresh_notebook, run_notebook
+from fairhuman.ablations import planned, summary_name
+from fairhuman.profiles import load_profile
+from fairhuman.workflow import STEPS, Step, executed_path, refresh_notebook, result_names, run_notebook
+
+ROOT = Path(__file__).parents[1]
 
 
 @pytest.fixture
@@ -122,3 +134,60 @@ def test_parameters_must_be_literals(checkout):
     write_notebook(checkout, "", parameters="profile = str(1)")
     with pytest.raises(ValueError, match="may hold `name = literal` only, found 'profile = str\\(1\\)'"):
         run_notebook("00_first")
+
+
+def test_every_part_that_a_notebook_imports_can_make_it_stale():
+    """Itself or through an earlier notebook; what only reads and writes results decides nothing."""
+    known, missing = {}, set()
+    for name, step in STEPS.items():
+        known[name] = {f"{part}/" for part in step.uses + step.draws}.union(*(known[n] for n in step.after))
+        parts = imported(ROOT / "notebooks" / f"{name}.ipynb") - {"checks", "profiles", "results"}
+        missing |= {(name, part) for part in parts if not f"{part}/".startswith(tuple(known[name]))}
+    assert not missing
+
+
+def imported(notebook):
+    """Parts of the library as ``STEPS`` names them, such as ``evaluation/statistics``."""
+    cells = json.loads(notebook.read_text())["cells"]
+    code = ["".join(cell["source"]) for cell in cells if cell["cell_type"] == "code"]
+    found = set()
+    for node in ast.walk(ast.parse("\n".join(code))):
+        if isinstance(node, ast.ImportFrom) and node.module.split(".")[0] == "fairhuman":
+            homes = getattr(import_module(node.module), "_HOMES", {})
+            for alias in node.names:
+                part = ROOT / node.module.replace(".", "/") / homes.get(alias.name, alias.name)
+                while not (part.is_dir() or part.with_suffix(".py").is_file()):
+                    part = part.parent
+                found.add(part.relative_to(ROOT / "fairhuman").as_posix())
+    return found
+
+
+def test_a_result_that_is_deleted_is_computed_again_alone(workspace):
+    """As Snakemake plans it: the notebook or the run that writes it, and the notebooks that read it."""
+    summaries = [summary_name(table) for table in workflow.parameter_defaults("07_ablations")["tables"]]
+    assert result_names("07_ablations", load_profile("quick")) == summaries
+    results = workspace / "results" / "full"
+    (results / "ablations").mkdir(parents=True)
+    executed_path("", "full").parent.mkdir(parents=True)
+    made = [results / f"{result}.json" for result in planned("full")]
+    for name in STEPS:
+        made += [results / f"{result}.json" for result in result_names(name, load_profile("full"))]
+        made.append(executed_path(name, "full"))
+    later = time.time() + 3600  # than any change of the library
+    for place, path in enumerate(made):
+        path.touch()
+        os.utime(path, (later + place, later + place))
+    assert to_do() == set()
+    for deleted in ("efficiency", "ablations-released", "ablations/mpd-seed1"):
+        (results / f"{deleted}.json").unlink()
+    readers = {"n07_ablations", "n10_figures", "n11_claims"}
+    assert to_do() == {"n08_efficiency", "ablation_mpd_1", *readers}
+
+
+def to_do():
+    words = ["-s", str(ROOT / "Snakefile"), "-n", "--cores", "1", "--config", "profile=full"]
+    done = subprocess.run(
+        [sys.executable, "-m", "snakemake", *words], cwd=ROOT, capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr
+    return set(re.findall(r"^(n\w+|ablation_\w+) +\d+$", done.stdout, re.MULTILINE))
