@@ -21,6 +21,7 @@ from .statistics import Estimate
 __all__ = ["frechet_distance", "kernel_distance", "kernel_distance_difference", "mean_kernel_distance"]
 
 _RESAMPLES = 999
+_BEYOND = 5  # resamples that must lie beyond each end of an interval
 _LEAST = 10  # images of either set; below, a resample says more about the few than about the rest
 
 
@@ -67,7 +68,7 @@ def kernel_distance(
     generated: ArrayLike,
     *,
     level: float = 0.95,
-    resamples: int = _RESAMPLES,
+    resamples: int | None = None,
     seed: int = 0,
 ) -> Estimate:
     """Squared maximum mean discrepancy with the cubic kernel of KID (Bińkowski et al., 2018), unbiased.
@@ -78,14 +79,14 @@ def kernel_distance(
     Args:
         reference, generated: Features, shapes (n, d) and (m, d).
         level: Confidence level in (0, 1).
-        resamples: Of the bootstrap.
+        resamples: Of the bootstrap; by default 999, or more where the level is too high for so few.
         seed: Of the bootstrap.
 
     Raises:
         ValueError: Shapes that do not match, values that are not finite, or fewer than 10 images in a set.
     """
     first, second = _features(reference, generated)
-    drawn = _Drawn(len(first), len(second), resamples, seed)
+    drawn = _Drawn(len(first), len(second), resamples, level, seed)
     value = _discrepancies(first, second, drawn.once)[0]
     return _percentiles(value, _discrepancies(first, second, drawn.weights), len(second), level)
 
@@ -96,7 +97,7 @@ def kernel_distance_difference(
     second: ArrayLike,
     *,
     level: float = 0.95,
-    resamples: int = _RESAMPLES,
+    resamples: int | None = None,
     seed: int = 0,
 ) -> Estimate:
     """Kernel distance of ``second`` less that of ``first``: systems given the same prompts and seeds.
@@ -118,7 +119,7 @@ def kernel_distance_difference(
         )
     base, one = _features(reference, first)
     base, other = _features(reference, second)
-    drawn = _Drawn(len(base), len(one), resamples, seed)
+    drawn = _Drawn(len(base), len(one), resamples, level, seed)
     value, resampled = (
         _discrepancies(base, other, weights) - _discrepancies(base, one, weights)
         for weights in (drawn.once, drawn.weights)
@@ -132,7 +133,7 @@ def mean_kernel_distance(
     others: Sequence[ArrayLike] = (),
     *,
     level: float = 0.95,
-    resamples: int = _RESAMPLES,
+    resamples: int | None = None,
     seed: int = 0,
 ) -> Estimate:
     """Mean kernel distance of several sets given the same prompts, such as one system at several strengths.
@@ -152,7 +153,7 @@ def mean_kernel_distance(
     if not len(sets) or len(set(counts)) != 1:
         raise ValueError(f"sets: must hold the same prompts, at least one set, found {counts} images")
     base = _features(reference, sets[0])[0]
-    drawn = _Drawn(len(base), counts[0], resamples, seed)
+    drawn = _Drawn(len(base), counts[0], resamples, level, seed)
 
     def mean(which: Sequence[ArrayLike], weights: tuple[NDArray[np.float64], ...]) -> NDArray[np.float64]:
         found = [_discrepancies(base, _features(base, one)[1], weights) for one in which]
@@ -167,12 +168,14 @@ def mean_kernel_distance(
 class _Drawn:
     """How often each image occurs in each resample: (resamples, n) and (resamples, m)."""
 
-    def __init__(self, n: int, m: int, resamples: int, seed: int) -> None:
+    def __init__(self, n: int, m: int, resamples: int | None, level: float, seed: int) -> None:
         if min(n, m) < _LEAST:
             raise ValueError(
                 f"reference, generated: a kernel distance needs at least {_LEAST} images a set, "
                 f"found {n} and {m}"
             )
+        if resamples is None:  # the extremes of too few would pass for the ends of a wider interval
+            resamples = max(_RESAMPLES, math.ceil(2 * _BEYOND / (1 - level)))
         rng = np.random.default_rng(seed)
         self.once = (np.ones((1, n)), np.ones((1, m)))
         self.weights = tuple(

@@ -67,6 +67,21 @@ def test_intervals_hold_the_truth_and_order_steps():
     assert same.value == same.low == same.high == 0
 
 
+def test_a_high_level_is_not_answered_by_the_extremes_of_few_resamples():
+    """As of forty differences together: of an ordinary interval's 999 none would lie beyond its ends."""
+    sets = np.random.default_rng(3).normal(size=(3, 40, 4))
+
+    def width(resamples, seeds):
+        options = {"level": 1 - 0.05 / 40, "resamples": resamples}
+        found = [kernel_distance_difference(*sets, seed=seed, **options) for seed in range(seeds)]
+        return np.mean([one.high - one.low for one in found])
+
+    many = width(60_000, 1)
+    assert width(999, 12) < 0.97 * many
+    assert width(None, 12) == pytest.approx(many, rel=0.03)
+    assert kernel_distance_difference(*sets) == kernel_distance_difference(*sets, resamples=999)
+
+
 def test_the_order_of_images_does_not_matter():
     rng = np.random.default_rng(2)
     reference, other = rng.normal(size=(2, 30, 4))
