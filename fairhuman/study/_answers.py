@@ -89,9 +89,14 @@ def _check(content: Any, key: Mapping[str, Any], file: str) -> None:
     if isinstance(rater, bool) or not isinstance(rater, int) or rater < 0:
         raise ValueError(f"answers: {file}: rater must be a number ≥ 0, found {rater!r}")
     known = {trial["name"] for trial in key["trials"]}
-    for trial, given in content["answers"].items():
+    answers = content.get("answers")
+    if not isinstance(answers, dict):
+        raise ValueError(f"answers: {file}: answers must be a mapping of trials, found {answers!r}")
+    for trial, given in answers.items():
         if trial not in known:
             raise ValueError(f"answers: {file}: no trial {trial!r} in this study")
+        if not isinstance(given, dict):
+            raise ValueError(f"answers: {file}: {trial} must map questions to choices, found {given!r}")
         for question in QUESTIONS:
             if question in given and given[question] not in CHOICES:
                 raise ValueError(
