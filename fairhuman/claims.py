@@ -39,6 +39,7 @@ _OPERATORS = {
     "==": operator.eq,
 }
 _OVER = {"max": max, "min": min, "only": None}
+_SECOND = ("path", "where", "column", "over")
 
 
 @dataclass(frozen=True)
@@ -48,7 +49,8 @@ class Condition:
     Attributes:
         result: Name of the result whose figures are read.
         path: Keys to follow in the figures, joined by dots.
-        than: Bound; or a mapping with ``where`` and ``path`` beside, a second number of the same result.
+        than: Bound; or ``path``, ``where``, ``column`` and ``over`` of a second number of the same result;
+            what is not given is as for the first, but for ``where``.
         is_: One of ``<``, ``<=``, ``>``, ``>=``, ``==`` (``is`` in the file).
         where: If ``path`` leads to rows: column to value of the rows that are meant.
         column: Column of these rows that holds the number.
@@ -67,6 +69,12 @@ class Condition:
         for name, value, known in (("is", self.is_, _OPERATORS), ("over", self.over, _OVER)):
             if value not in known:
                 raise ValueError(f"{name}: {unknown(value, known)}")
+        if isinstance(self.than, Mapping):
+            for key in self.than:
+                if key not in _SECOND:
+                    raise ValueError(f"than: {unknown(key, _SECOND)}")
+            if self.than.get("over", self.over) not in _OVER:
+                raise ValueError(f"than.over: {unknown(self.than['over'], _OVER)}")
 
     def holds(self, figures: Mapping[str, Any]) -> tuple[bool, str]:
         """Whether it holds, and the comparison in words.
@@ -76,7 +84,8 @@ class Condition:
         """
         value = _number(figures, self.path, self.where, self.column, self.over)
         if isinstance(self.than, Mapping):
-            other = {"path": self.path, "column": self.column, "over": self.over, **self.than}
+            first = {"path": self.path, "where": {}, "column": self.column, "over": self.over}
+            other = {**first, **self.than}
             bound = _number(figures, other["path"], other["where"], other["column"], other["over"])
             against = f"{_place(other['path'], other['where'], other['column'])} = {bound:.4g}"
         else:

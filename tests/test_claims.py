@@ -17,7 +17,9 @@ ROWS = [
 @pytest.fixture
 def verdict(workspace, tmp_path):
     """The verdict of one condition on stored figures."""
-    write_result("quick", "made", {"share": {"low": 0.3}, "rows": ROWS}, parameters={}, samples=1, seed=0)
+    write_result(
+        "quick", "made", {"share": {"low": 0.3, "high": 0.6}, "rows": ROWS}, parameters={}, samples=1, seed=0
+    )
 
     def judged(condition, then="reproduced in miniature"):
         path = tmp_path / "claims.yaml"
@@ -47,6 +49,8 @@ def test_rows_are_chosen_and_reduced(verdict):
     assert verdict(one % ("b", 0.4))[0] == "reproduced in miniature"
     assert verdict(one % ("a", "{where: {method: c}, column: high}"))[0] == "reproduced in miniature"
     assert verdict(one % ("c", "{where: {method: a}, column: high}"))[0] == "not tested yet"
+    alone = "{result: made, path: share.low, is: '<', than: {path: share.high}}"
+    assert verdict(alone) == ("reproduced in miniature", "made: share.low = 0.3 is < share.high = 0.6")
     every = "{result: made, path: rows, column: low, over: %s, is: '==', than: %s}"
     assert verdict(every % ("max", 0.5))[0] == verdict(every % ("min", 0.2))[0] == "reproduced in miniature"
 
@@ -55,7 +59,7 @@ def test_rows_are_chosen_and_reduced(verdict):
     "condition",
     [
         "{result: absent, path: share.low, is: '>', than: 0}",
-        "{result: made, path: share.high, is: '>', than: 0}",
+        "{result: made, path: share.middle, is: '>', than: 0}",
         "{result: made, path: rows, column: low, is: '>', than: 0}",  # three rows where one is meant
         "{result: made, path: rows, where: {method: d}, column: low, over: max, is: '>', than: 0}",
         "{result: made, path: rows, where: {method: b}, column: high, is: '>', than: 0}",  # null
@@ -71,6 +75,8 @@ def test_what_is_not_stored_is_not_judged(verdict, condition):
     [
         ("{result: made, path: share.low, is: '≥', than: 0}", "refuted", "one: is: unknown name '≥'"),
         ("{result: made, path: a, is: '>', then: 0}", "refuted", "one: .*unexpected keyword argument 'then'"),
+        ("{result: made, path: a, is: '>', than: {were: {}}}", "refuted", "one: than: unknown name 'were'"),
+        ("{result: made, path: a, is: '>', than: {over: all}}", "refuted", "one: than.over: unknown name"),
         ("{result: made, path: a, is: '>', than: 0}", "proven", "one: then: unknown name 'proven'"),
         ("{result: made, path: a, is: '>', than: 0}", "not tested", "one: a verdict needs conditions"),
     ],
