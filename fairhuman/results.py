@@ -15,7 +15,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-from fairhuman.profiles import results_directory
+from fairhuman.profiles import checkout, profile_names, results_directory
 
 PACKAGES = (
     "fairhuman", "torch", "diffusers", "transformers", "peft", "accelerate", "torchjd", "anny", "warp-lang",
@@ -79,18 +79,19 @@ def read_result(profile: str, name: str) -> dict[str, Any]:
     """
     path = results_directory(profile) / f"{name}.json"
     if not path.is_file():
-        raise FileNotFoundError(f"{path}: no such result; `make reproduce PROFILE={profile}` computes it")
+        known = checkout() is not None and profile in profile_names()
+        hint = f"; `make reproduce PROFILE={profile}` computes it" if known else ""
+        raise FileNotFoundError(f"{path}: no such result{hint}")
     return json.loads(path.read_text())
 
 
 def provenance() -> dict[str, Any]:
-    """Versions, commit, machine and time, for a result file."""
+    """Versions, commit, machine and time, for a result file; None for what cannot be found out."""
+    changed = _git("status", "--porcelain", "--untracked-files=no", "--", *CODE)
     return {
         "versions": {"python": platform.python_version()} | {name: _version(name) for name in PACKAGES},
         "commit": _git("rev-parse", "HEAD"),
-        "modified": bool(
-            _git("status", "--porcelain", "--untracked-files=no", "--", "fairhuman", "notebooks", "params")
-        ),
+        "modified": None if changed is None else bool(changed),
         "platform": f"{platform.system()} {platform.machine()}",
         "processors": os.cpu_count(),
         "written": datetime.now(UTC).isoformat(timespec="seconds"),

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from fairhuman.results import read_result, write_result
+from fairhuman.results import provenance, read_result, write_result
 
 
 def test_a_result_says_how_it_was_obtained(workspace):
@@ -48,6 +48,14 @@ def test_a_result_without_samples_is_refused(workspace):
         write_result("quick", "rates", {}, parameters={}, samples=0, seed=0)
 
 
-def test_a_missing_result_is_named(workspace):
-    with pytest.raises(FileNotFoundError, match=r"results/quick/nothing\.json"):
+def test_a_missing_result_is_named_with_what_computes_it(workspace):
+    with pytest.raises(FileNotFoundError, match=r"results/quick/nothing\.json: .*PROFILE=quick` computes it"):
         read_result("quick", "nothing")
+    with pytest.raises(FileNotFoundError, match=r"results/benchmarks/nothing\.json: no such result$"):
+        read_result("benchmarks", "nothing")  # no profile, so no command
+
+
+def test_what_git_does_not_tell_is_not_made_up(monkeypatch):
+    monkeypatch.setenv("PATH", "")
+    found = provenance()
+    assert found["commit"] is None and found["modified"] is None
