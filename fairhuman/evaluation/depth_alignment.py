@@ -42,7 +42,7 @@ LEAST_PIXELS: Final = 100
 """Fewer pixels with a depth ask for nothing."""
 
 _REACH = 2.0  # fitted depths end at so many times the condition's greatest, else one pixel may be at infinity
-_FLAT = 1e-6  # relative spread below which an estimate is constant but for rounding
+_FLAT = 1e-5  # relative spread below which an estimate is constant but for float32 rounding
 _FEW, _ONE_DEPTH = f"condition with depth at fewer than {LEAST_PIXELS} pixels", "condition of one depth"
 _NOT_ASKED = (_FEW, _ONE_DEPTH)
 _INVALID, _CONSTANT = "estimate that is not finite", "constant estimate"

@@ -82,7 +82,7 @@ def test_what_cannot_be_compared_is_counted():
     few, level = np.zeros_like(DEPTH), np.full_like(DEPTH, 2000)
     few.flat[:99] = DEPTH[SHOWN][:99]
     asked = [few, level, DEPTH, DEPTH, DEPTH, DEPTH]
-    constant = np.float32(0.3) * np.ones_like(NEAR) * (1 + 1e-8 * ROWS)
+    constant = np.float32(0.3) * np.ones_like(NEAR) * (1 + 1e-7 * ROWS)
     judged = judge_depths(asked, [NEAR, NEAR, constant, np.where(ROWS > 5, NEAR, np.nan), NEAR, NEAR**2])
     values = judged[["error", "flat_error", "delta", "rank"]]
     assert values[:4].isna().all(axis=None) and values[4:].notna().all(axis=None)
@@ -117,9 +117,10 @@ def test_estimates_are_the_networks_own(tmp_path, model_folder):
         raw = DepthAnythingForDepthEstimation.from_pretrained(model_folder)(**inputs).predicted_depth
     near = torch.nn.functional.interpolate(raw[None], size=(70, 60), mode="bicubic", align_corners=False)
     np.testing.assert_allclose(found, near[0, 0], rtol=1e-5)
-    assert np.ptp(found) > 0
+    assert np.ptp(found) > 0.1 * found.mean()
     metric = load_depth_model(str(write_depth_model(tmp_path, "metric")))
     (found,) = estimate_depths([Image.fromarray(pixels)], metric, progress=False)
+    assert np.ptp(found) > 0.05 * found.mean()
     assert np.allclose(1000 / found, metric(Image.fromarray(pixels)), atol=1)  # the model's own millimetres
 
 
