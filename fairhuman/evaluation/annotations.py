@@ -18,6 +18,7 @@ from scipy.ndimage import binary_dilation
 
 from fairhuman.data import HumanFolder, HumanRecord
 from fairhuman.evaluation.detectors import Box, Detection
+from fairhuman.evaluation.detectors._match import held, middle
 from fairhuman.evaluation.statistics import Estimate, estimate_proportion, estimate_ratio
 from fairhuman.evaluation.truth import expected_regions
 
@@ -109,7 +110,7 @@ def _share(values: pd.Series) -> Estimate:
 def _judge_face(record: HumanRecord, found: Detection) -> dict[str, Any]:
     yaw = float("nan") if record.face_yaw is None else record.face_yaw
     truth = record.boxes.get("face")
-    near = [face.box for face in found.faces if truth and _holds(truth, _middle(face.box))]
+    near = [face.box for face in found.faces if truth and held([truth], middle(face.box))]
     row: dict[str, Any] = {"face_yaw": yaw, "face_found": bool(near)}
     if not near:
         return row | {"face_detection": None} | dict.fromkeys(BOX_COLUMNS, float("nan"))
@@ -117,7 +118,7 @@ def _judge_face(record: HumanRecord, found: Detection) -> dict[str, Any]:
     # A detector's box may leave the picture, which a mask cannot.
     box = (max(box[0], 0), max(box[1], 0), min(box[2], found.width), min(box[3], found.height))
     width, height = truth[2] - truth[0], truth[3] - truth[1]
-    shift = (_middle(box)[1] - _middle(truth)[1]) / height
+    shift = (middle(box)[1] - middle(truth)[1]) / height
     ratios = (box[2] - box[0]) / width, (box[3] - box[1]) / height
     return (
         row
@@ -128,11 +129,7 @@ def _judge_face(record: HumanRecord, found: Detection) -> dict[str, Any]:
 
 def _judge_hands(record: HumanRecord, found: Detection) -> dict[str, bool]:
     boxes = [box for box in (record.boxes.get("left_hand"), record.boxes.get("right_hand")) if box]
-    return {
-        "hand_found": any(
-            _holds(box, hand.landmarks[:, :2].mean(axis=0)) for box in boxes for hand in found.hands
-        )
-    }
+    return {"hand_found": any(held(boxes, hand.landmarks[:, :2].mean(axis=0)) for hand in found.hands)}
 
 
 def _judge_points(record: HumanRecord) -> dict[str, int]:
@@ -167,14 +164,6 @@ def _mask(record: HumanRecord, region: str, shape: tuple[int, ...]) -> NDArray[n
 def _loaded(path: object) -> NDArray[np.generic]:
     with Image.open(path) as image:
         return np.asarray(image)
-
-
-def _holds(box: Box, point: Sequence[float] | NDArray[np.float64]) -> bool:
-    return bool(box[0] <= point[0] <= box[2] and box[1] <= point[1] <= box[3])
-
-
-def _middle(box: Box) -> tuple[float, float]:
-    return (box[0] + box[2]) / 2, (box[1] + box[3]) / 2
 
 
 def _area(box: Box) -> float:

@@ -39,18 +39,20 @@ def _matched(found: Detection, asked: Mapping[str, Box | None]) -> Detection:
     hands = [box for name in _HANDS if (box := asked.get(name))]
     return replace(
         found,
-        faces=tuple(face for face in found.faces if _held(faces, _middle(face.box))),
+        faces=tuple(face for face in found.faces if held(faces, middle(face.box))),
         short_range_faces=tuple(
-            face for face in found.short_range_faces if _held(faces, _middle(face.box))
+            face for face in found.short_range_faces if held(faces, middle(face.box))
         ),
-        hands=tuple(hand for hand in found.hands if _held(hands, hand.landmarks[:, :2].mean(axis=0))),
-        palms=tuple(palm for palm in found.palms if _held(hands, _middle(palm.box))),
+        hands=tuple(hand for hand in found.hands if held(hands, hand.landmarks[:, :2].mean(axis=0))),
+        palms=tuple(palm for palm in found.palms if held(hands, middle(palm.box))),
     )  # fmt: skip
 
 
-def _held(boxes: Sequence[Box], point: Sequence[float]) -> bool:
+def held(boxes: Sequence[Box], point: Sequence[float]) -> bool:
+    """Whether a point lies in one of the boxes."""
     return any(x0 <= point[0] <= x1 and y0 <= point[1] <= y1 for x0, y0, x1, y1 in boxes)
 
 
-def _middle(box: Box) -> tuple[float, float]:
+def middle(box: Box) -> tuple[float, float]:
+    """The middle of a box."""
     return (box[0] + box[2]) / 2, (box[1] + box[3]) / 2

@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from fairhuman.evaluation._quiet import quiet_stderr
 from fairhuman.evaluation.detectors._found import Box, Detection, Face, Hand, Palm, decode, encode
+from fairhuman.quiet import quiet_stderr
 
 _MOST_HANDS = 2
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from fairhuman.evaluation._quiet import quiet_stderr
+from fairhuman.quiet import quiet_stderr
 
 _COCO_OF_MEDIAPIPE = (0, 2, 5, 7, 8, 11, 12, 13, 14, 15, 16, 23, 24, 25, 26, 27, 28)
 """MediaPipe's landmark of each of COCO's 17 keypoints."""

@@ -1,5 +1,0 @@
-"""Silence for libraries that write to stderr below Python."""
-
-from fairhuman.quiet import quiet_stderr
-
-__all__ = ["quiet_stderr"]
