@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor
 
-from fairhuman.data import HumanFolder
+from fairhuman.data import HumanFolder, JointTransform
 from fairhuman.fairness import FairAccumulator, FairStep, Strategy, get_strategy
 from fairhuman.objectives import GLOBAL, present, regional_losses
 from fairhuman.training._adapter import build_adapter, training_facts
@@ -73,6 +73,7 @@ def train(settings: TrainSettings, *, replace: bool = False, progress: bool = Tr
     if run.complete and not other:
         return run
     trainer = _Trainer(run, strategy, data, heldout)
+    trainer.accelerator.wait_for_everyone()  # all have looked at the folder before one changes it
     if other:
         trainer.remove_other()
     trainer.fit(inputs, progress)
@@ -101,7 +102,7 @@ class _Trainer:
             "independent_flips" in settings.released,
         )  # fmt: skip
         self.heldout = heldout and Examples(
-            self.pipeline, heldout, type(settings.transform)(settings.resolution), settings.mask_mode
+            self.pipeline, heldout, JointTransform(settings.resolution), settings.mask_mode
         )
         if settings.min_snr is not None:  # refused for a flow before the first step
             min_snr_weights(self.examples.scheduler, torch.zeros(1, dtype=torch.long), settings.min_snr)

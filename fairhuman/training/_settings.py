@@ -71,7 +71,8 @@ class TrainSettings:
         cache: Keep latents and text embeddings in memory instead of encoding at every step.
         gradient_checkpointing: Trade time for memory in the UNet.
         gramian_every: Steps between which the Gram matrix is logged also for strategies that do without
-            it, at the cost of a backward pass for each objective; 0 logs it only where it is needed.
+            it, at the cost of a backward pass for each objective; 0 logs it only where it is needed. With
+            accumulation, what weighs by the losses' values then takes those of the step, not of each part.
         checkpoint_every: Steps between checkpoints; 0 writes none.
         keep_checkpoints: How many of the latest are kept, ≥ 1.
         heldout: Folder of a held-out set whose regional losses are measured, or ``None``.

@@ -30,5 +30,5 @@ class Watched(Wrapped):
         return super().needs_gramian or (self.every > 0 and self.step % self.every == 0)
 
     def weights(self, losses: Tensor, gramian: Tensor | None, present: Tensor) -> Tensor:
-        # Weights must not depend on being watched.
+        # Being watched gives the strategy nothing more to decide by.
         return super().weights(losses, gramian if super().needs_gramian else None, present)

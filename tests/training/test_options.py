@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from functools import partial
 
 import numpy as np
 import pytest
@@ -16,6 +17,7 @@ from safetensors.torch import load_file
 from fairhuman.models import load_base
 from fairhuman.training import Run, TrainSettings, train
 from fairhuman.training import _loop as loop
+from fairhuman.training._precision import LossScale
 
 
 def same(first, second, **tolerance):
@@ -118,15 +120,20 @@ def test_bases_of_other_targets_train(values, base, tmp_path, kind):
         assert not (tmp_path / "x").exists()
 
 
-def test_float16_weighs_unscaled_gradients_and_skips_what_overflows(values, tmp_path):
-    """Weights as in float32, whatever the loss scale; a scale too large is halved until steps are finite."""
+def test_float16_weighs_unscaled_gradients(values, tmp_path):
+    """As in float32, whatever the loss scale."""
     exact = train(TrainSettings(**values | {"steps": 1}))
-    half = train(TrainSettings(**values | {"output": str(tmp_path / "half"), "steps": 8}, precision="fp16"))
-    finite = [line for line in half.log if line["finite"]]
-    assert finite and all(tensor.dtype == torch.float32 for tensor in load_file(half.weights).values())
-    if half.log[0]["finite"]:
-        for name, weight in exact.log[0]["weights"].items():
-            assert half.log[0]["weights"][name] == pytest.approx(weight, rel=0.05)
+    half = train(TrainSettings(**values | {"output": str(tmp_path / "half"), "steps": 1}, precision="fp16"))
+    assert half.log[0]["finite"]
+    assert all(tensor.dtype == torch.float32 for tensor in load_file(half.weights).values())
+    for name, weight in exact.log[0]["weights"].items():
+        assert half.log[0]["weights"][name] == pytest.approx(weight, rel=0.05)
+
+
+def test_float16_halves_a_loss_scale_that_overflows(values, monkeypatch):
+    monkeypatch.setattr(loop, "LossScale", partial(LossScale, start=2.0**24))
+    finite = [line["finite"] for line in train(TrainSettings(**values | {"steps": 8}, precision="fp16")).log]
+    assert not finite[0] and finite[-1] and finite == sorted(finite)
 
 
 def test_validation_samples_change_nothing_else(values, tmp_path):
