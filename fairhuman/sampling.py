@@ -216,7 +216,7 @@ def sample_with(
 
     Args:
         pipeline: The base.
-        adapter: On the base; ``None`` for the base alone.
+        adapter: On the base, left at strength ``scale``; ``None`` for the base alone.
         prompts, out, origin: As for :func:`sample`.
         scale: β of Eq. 12.
         asked: For an adapter that reads pose or depth, a data set whose i-th image has those of the i-th

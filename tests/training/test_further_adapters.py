@@ -12,10 +12,21 @@ from test_lora_scale import SDXL
 
 from fairhuman.data import condition_image
 from fairhuman.models import load_base
-from fairhuman.models.adapters import T2I, ControlNetUnion, LoRA, MoLE, load_adapter
+from fairhuman.models.adapters import (
+    ADAPTERS,
+    ATTENTION,
+    T2I,
+    TRANSFORMER,
+    ControlNetUnion,
+    LoRA,
+    MoLE,
+    load_adapter,
+)
 from fairhuman.models.adapters._mole_layer import EXPERTS, GatedLinear
 from fairhuman.training import TrainSettings, train
 from fairhuman.training._adapter import build_adapter
+from fairhuman.training._rules import _TARGETS
+from fairhuman.training._run import WEIGHTS
 
 KINDS = ("controlnet-union", "t2i-adapter", "mole")
 
@@ -118,13 +129,10 @@ def second_stage(base, people, tmp_path_factory):
     for name, alpha in (("face", 1.0), ("hand", 2.0)):
         settings = TrainSettings(
             data=people, base=base, output=tmp_path_factory.mktemp("experts") / name, rank=4, alpha=alpha,
-            targets=MoLE_TARGETS, resolution=64, steps=2, batch_size=2, learning_rate=1e-2, regions=[name],
+            targets=TRANSFORMER, resolution=64, steps=2, batch_size=2, learning_rate=1e-2, regions=[name],
         )  # fmt: skip
         runs.append(str(train(settings).directory))
     return runs
-
-
-MoLE_TARGETS = ("to_q", "to_k", "to_v", "to_out.0", "ff.net.0.proj", "ff.net.2", "proj_in", "proj_out")
 
 
 def test_the_third_stage_takes_both_experts_up(second_stage, base, batch):  # noqa: F811
@@ -224,6 +232,12 @@ def test_it_has_a_card(trained, kind):  # noqa: F811
 def test_contradictions_are_refused(change, words):
     with pytest.raises(ValueError, match=words):
         TrainSettings(data="people", output="run", **change)
+
+
+def test_settings_and_runs_know_what_the_adapters_say():
+    """They don't load diffusers for it."""
+    assert {kind: adapter.weights for kind, adapter in ADAPTERS.items()} == WEIGHTS
+    assert _TARGETS == {"lora": ATTENTION, "mole": TRANSFORMER}
 
 
 def test_t2i_is_as_diffusers_builds_it(base):
