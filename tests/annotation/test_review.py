@@ -204,6 +204,8 @@ def test_a_review_by_mouse_and_keyboard_is_kept_saved_and_applied(data, tmp_path
         page.downloads_to(tmp_path / "saved")
         page.get("document.getElementById('save').click()")
         file = wait_for(tmp_path / "saved" / "review.json")
+        page.get("window.confirm = () => true; document.getElementById('forget').click()")
+        assert struck(page) == {} and page.get("localStorage.getItem(slot)") == "{}"
     apply_review(data, read_decisions([file]))
     samples = HumanFolder(data, conditions=("pose",))
     assert [str(record.image.relative_to(data)) for record in samples.records] == [
