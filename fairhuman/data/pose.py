@@ -19,7 +19,6 @@ from PIL import Image, ImageDraw
 
 # OpenPose's body points taken from the 17 of COCO; the neck, absent there, comes second.
 _COCO_OF_BODY: Final = (0, None, 6, 8, 10, 5, 7, 9, 12, 14, 16, 11, 13, 15, 2, 1, 4, 3)
-_NECK: Final = 1
 _SHOULDERS: Final = (5, 6)
 
 BODY_LIMBS: Final[tuple[tuple[int, int], ...]] = (

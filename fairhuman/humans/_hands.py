@@ -28,7 +28,6 @@ class HandShape:
 
 
 _STRAIGHT = (-14.0, -12.0, -8.0)  # the rest pose's fingers are a little bent
-_SOFT = (8.0, 12.0, 8.0)
 _FIST = (78.0, 92.0, 58.0)
 
 _SHAPES: Mapping[str, HandShape] = {

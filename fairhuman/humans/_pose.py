@@ -85,7 +85,6 @@ def body_landmarks(rest: NDArray[np.float32], shape: Topology) -> dict[str, floa
     """Half-widths and depths of a body's trunk in its rest pose, metres."""
     canonical, trunk = shape.canonical, shape.paint[:, 1] < 0.05
     trunk[15329:] = False  # not the skirt
-    trunk[:13380] &= True
 
     def band(low: float, high: float) -> NDArray[np.float32]:
         return rest[trunk & (canonical[:, 2] > low) & (canonical[:, 2] < high)]

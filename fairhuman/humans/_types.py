@@ -138,7 +138,8 @@ class HumanImage:
         face_yaw: degrees between the head's forward direction and the direction to
             the camera, about the head's vertical axis; positive when the person looks
             to the picture's right; in (-180, 180].
-        attributes: true facts about the picture, see `fairhuman.humans._presets`.
+        attributes: true facts about the picture; `fairhuman.humans._caption.WORDS` has those that a
+            caption may tell.
         preset: which preset drew it.
     """
 
