@@ -10,12 +10,15 @@ import numpy as np
 
 from fairhuman.ablations._images import images_name
 from fairhuman.ablations._intervals import crossed_mean, seed_variance
-from fairhuman.ablations._named import SETTINGS, Table
+from fairhuman.ablations._named import SETTINGS, Setting, Table
 from fairhuman.ablations._runner import result_name
 from fairhuman.evaluation.statistics import estimate_mean, paired_difference
 from fairhuman.results import read_result
 
 __all__ = ["compare_table"]
+
+_MEASURED = ("heldout_images", "draws")
+_SHARED = ("resolution", "batch_size", "learning_rate", "flip", "precision")
 
 
 def compare_table(profile: str, table: Table, seeds: Sequence[int], *, level: float = 0.95) -> dict[str, Any]:
@@ -25,18 +28,25 @@ def compare_table(profile: str, table: Table, seeds: Sequence[int], *, level: fl
         profile: Whose results.
         table: Settings that are not stored for all seeds are left out and named in ``missing``.
         seeds: The runs of each setting.
-        level: Confidence level of each loss, and of all differences of the table taken together (Bonferroni).
-            The variance between seeds is pooled over the table's settings.
+        level: Confidence level of each loss, and of all differences of the table taken together (Bonferroni);
+            changes of detection rates are a family of their own. The variance between seeds is pooled over
+            the table's settings.
 
     Returns:
         For figures and tables: ``table``, ``title``, ``settings`` (those there are), ``labels``, ``missing``,
         ``seeds``, ``level``, ``comparisons``; ``losses`` as rows with ``setting``, ``region``, ``value``,
         ``low``, ``high``, ``n``, ``interval``; ``differences`` as rows with ``reference`` besides, ``share``
         (of the reference's loss) and ``supported``; ``training`` as rows with seconds and median weights;
-        ``detection`` as rows of the images of seed 0: each detector's rate with the paired difference from
-        the table's first reference, and the kernel ``distance`` to the held-out renders.
+        ``detection`` as rows of the images of seed 0: each detector's rate where something is asked for, with
+        the paired difference from the table's first reference that has images (``change``, ``change_low``,
+        ``change_high``, ``change_supported``), and the kernel ``distance`` to the held-out renders.
+
+    Raises:
+        ValueError: Settings made with unequal means; names them.
     """
-    stored = {name: _read(profile, name, seeds) for name in table.settings}
+    read = {name: _read(profile, name, seeds) for name in table.settings}
+    _check_equal_means(table, {name: results for name, results in read.items() if results is not None})
+    stored = {name: results and [one["figures"] for one in results] for name, results in read.items()}
     found = {name: results for name, results in stored.items() if results is not None}
     losses = {name: _losses(results) for name, results in found.items()}
     regions = list(dict.fromkeys(region for own in losses.values() for region in own))
@@ -77,9 +87,33 @@ def _read(profile: str, name: str, seeds: Sequence[int]) -> list[Mapping[str, An
     setting = SETTINGS[name]
     try:
         names = [result_name(setting, seed) for seed in (seeds if setting.trained else (0,))]
-        return [read_result(profile, one)["figures"] for one in names]
+        return [read_result(profile, one) for one in names]
     except FileNotFoundError:
         return None
+
+
+def _check_equal_means(table: Table, stored: Mapping[str, Sequence[Mapping[str, Any]]]) -> None:
+    """A sitting with other values may have left results behind, which compare with nothing."""
+    first: dict[str, tuple[str, Any]] = {}
+    for name, results in stored.items():
+        for result in results:
+            for mean, value in _means(SETTINGS[name], result).items():
+                other, usual = first.setdefault(mean, (name, value))
+                if value != usual:
+                    raise ValueError(
+                        f"table {table.name}: settings must have equal {mean}, found {value} of {name} and "
+                        f"{usual} of {other}; compute again what `ablate --state` calls outdated"
+                    )
+
+
+def _means(setting: Setting, result: Mapping[str, Any]) -> dict[str, Any]:
+    """What a result has in common with all others of its table, as far as it says."""
+    told, trained = result["parameters"], result["parameters"].get("settings", {})
+    means = {name: told[name] for name in _MEASURED if name in told}
+    means |= {name: trained[name] for name in _SHARED if name in trained and name not in setting.changes}
+    if setting.trained:
+        means["steps"] = round(result["figures"]["steps"] / setting.longer)
+    return means
 
 
 def _losses(results: Sequence[Mapping[str, Any]]) -> dict[str, np.ndarray]:
@@ -118,15 +152,24 @@ def _detection(profile: str, table: Table, found: Mapping[str, Any], level: floa
             seen = read_result(profile, images_name(SETTINGS[name]))["figures"]
             scores[name], distances[name] = seen["detection"], seen["distance"]
     reference = next((name for name in table.against if name in scores), None)
+    changes = sum(len(own) for name, own in scores.items() if name != reference)
+    corrected = 1 - (1 - level) / max(1, changes)
     rows = []
     for name, own in scores.items():
         for detector, best in own.items():
-            rate = estimate_mean(np.array(best) > 0, bounds=(0, 1), level=level)
+            rate = estimate_mean(_hits(best), bounds=(0, 1), level=level)
             row = {"setting": name, "detector": detector, "reference": reference} | rate.stored()
-            if name != reference and len(best) == len(scores[reference][detector]):
-                other = np.array(scores[reference][detector]) > 0
-                change = paired_difference(other, np.array(best) > 0, bounds=(0, 1), level=level)
+            if reference not in (None, name) and len(best) == len(scores[reference][detector]):
+                pair = _hits(scores[reference][detector]), _hits(best)
+                change = paired_difference(*pair, bounds=(0, 1), level=corrected)
                 row |= {"change": change.value, "change_low": change.low, "change_high": change.high}
+                row["change_supported"] = change.excludes(0)
             rows.append(row)
         rows.append({"setting": name, "detector": "distance", "reference": None} | distances[name])
     return rows
+
+
+def _hits(best: Sequence[float | None]) -> np.ndarray:
+    """Whether something was found, in the images that ask for it."""
+    scores = np.array(best, dtype=float)
+    return scores[np.isfinite(scores)] > 0

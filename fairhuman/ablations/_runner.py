@@ -17,6 +17,7 @@ from fairhuman.profiles import results_directory, run_directory
 from fairhuman.results import read_result, write_result
 
 if TYPE_CHECKING:
+    from fairhuman.data import HumanRecord
     from fairhuman.training import Examples, Run
 
 __all__ = ["FOLDER", "Ablations", "planned", "result_name"]
@@ -62,9 +63,9 @@ class Ablations:
         """Captions of the held-out set, in order."""
         return self._examples(()).data.captions
 
-    def heldout_images(self) -> list[Path]:
-        """Files of the held-out images, in order."""
-        return [record.image for record in self._examples(()).data.records]
+    def heldout_records(self) -> list[HumanRecord]:
+        """The held-out images with their annotation, in order."""
+        return list(self._examples(()).data.records)
 
     def state(self, setting: Setting, seed: int) -> str:
         """``stored``, ``missing``, or ``outdated``: stored, but made from other inputs."""
@@ -106,7 +107,7 @@ class Ablations:
 
     def _one(self, setting: Setting, seed: int) -> None:
         inputs = self._inputs(setting, seed)
-        twin = self._twin(inputs)
+        twin = self.twin(inputs)
         if twin is not None:
             figures, parameters = twin["figures"], twin["parameters"]
             logger.info("%s: the same as %s", setting.name, twin["name"])
@@ -127,8 +128,8 @@ class Ablations:
     def _inputs(self, setting: Setting, seed: int) -> str:
         return inputs_of(self.budget, setting, seed if setting.trained else VISIBLE_SEED)
 
-    def _twin(self, inputs: str) -> dict[str, Any] | None:
-        """The result of another name that was made from the very same."""
+    def twin(self, inputs: str) -> dict[str, Any] | None:
+        """The stored result, under whatever name, that was made from the very same; None without one."""
         for path in sorted((results_directory(self.profile) / FOLDER).glob("*.json")):
             found = read_result(self.profile, f"{FOLDER}/{path.stem}")
             if found["parameters"]["inputs"] == inputs:

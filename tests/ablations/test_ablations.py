@@ -21,12 +21,15 @@ from fairhuman.ablations import (
     crossed_mean,
     find_settings,
     find_table,
+    images_name,
     planned,
+    result_name,
     sample_settings,
     seed_variance,
 )
+from fairhuman.evaluation import expected_regions, paired_difference
 from fairhuman.models import tiny_pipeline
-from fairhuman.results import read_result
+from fairhuman.results import read_result, write_result
 
 BASE, SUM, MPD = (SETTINGS[name] for name in ("base", "sum", "mpd"))
 
@@ -145,6 +148,14 @@ def test_images_are_sampled_once_and_judged(budget, people, tmp_path, workspace)
     assert list(sample_settings(work, [BASE, MPD])) == []
     stored = read_result("quick", "ablations/mpd-images")
     assert stored["samples"] == 10 and len(stored["figures"]["detection"]["face"]) == 10
+    asked = expected_regions(work.heldout_records())
+    for region in ("face", "hand"):
+        best = stored["figures"]["detection"][region]
+        assert [one is not None for one in best] == asked[f"{region}_expected"].tolist()
+    twin = dataclasses.replace(MPD, name="twin", changes={"rank": budget.rank})
+    assert [name for name, _ in sample_settings(work, [twin])] == ["ablations/twin-images"]
+    assert read_result("quick", "ablations/twin-images")["figures"] == stored["figures"]
+    assert not (workspace / "runs" / "quick" / "ablations" / "twin-seed0").exists()
     list(work.compute([BASE, MPD], [0]))
     rows = compare_table("quick", Table("t", "T", ("base", "mpd"), ("base",)), [0])["detection"]
     assert {(r["setting"], r["detector"]) for r in rows} >= {
@@ -156,6 +167,40 @@ def test_images_are_sampled_once_and_judged(budget, people, tmp_path, workspace)
     assert [
         name for name, _ in sample_settings(Ablations("quick", work.budget.changed({"prompts": 0})), [MPD])
     ] == []
+
+
+def test_a_change_of_what_is_seen_is_as_sure_as_all_of_its_table(workspace):
+    """Images without a face asked for count for nothing, and three changes are three chances to err."""
+    random = np.random.default_rng(0)
+    hits = {name: random.random(60) < rate for name, rate in (("base", 0.3), ("sum", 0.6), ("mpd", 0.9))}
+    for name, own in hits.items():
+        best = [None, None, *own.astype(float)]
+        write_result("quick", images_name(SETTINGS[name]), {"detection": {"face": best}, "distance": {}},
+                     parameters={}, samples=62, seed=0)  # fmt: skip
+        figures = {"losses": {"global": random.random(20).tolist()}, "steps": 3, "seconds": 1.0,
+                   "seconds_a_step": 0.3, "skipped": 0, "median_weights": {}}  # fmt: skip
+        write_result("quick", result_name(SETTINGS[name], 0), figures, parameters={}, samples=20, seed=0)
+    told = compare_table("quick", Table("t", "T", ("base", "sum", "mpd"), ("base",)), [0], level=0.9)
+    rows = {row["setting"]: row for row in told["detection"] if row["detector"] == "face"}
+    for name in ("sum", "mpd"):
+        change = paired_difference(hits["base"], hits[name], bounds=(0, 1), level=0.95)
+        found = [rows[name][key] for key in ("value", "change", "change_low", "change_high", "n")]
+        assert found == [hits[name].mean(), change.value, change.low, change.high, 60]
+        assert rows[name]["change_supported"] == change.excludes(0)
+    assert "change" not in rows["base"]
+
+
+def test_settings_of_unequal_means_are_not_compared(budget):
+    list(Ablations("quick", budget).compute([BASE, SUM], [0]))
+    table = Table("t", "T", ("base", "sum", "mpd"), ("sum",))
+    for change, words in (
+        ({"steps": 2}, "equal steps, found 2 of mpd and 3 of sum"),
+        ({"draws": 1}, "equal draws, found 1 of mpd and 2 of base"),
+        ({"learning_rate": 1e-3}, "equal learning_rate, found 0.001 of mpd and 0.01 of sum"),
+    ):
+        list(Ablations("quick", budget.changed(change)).compute([MPD], [0]))
+        with pytest.raises(ValueError, match=words):
+            compare_table("quick", table, [0])
 
 
 def test_bad_values_are_refused_before_anything_is_trained(budget, workspace):
