@@ -31,6 +31,7 @@ REGIONS = ("face", "hand")
 AREA_UNIT = 0.01
 """x = log₂(area / 1 %): an area of 1 % is at 0, one of 8 % at 3."""
 _RESAMPLES = 999
+_LEAST = 10  # images of a source; resampling fewer says more about the few than about the rest
 _COEFFICIENTS = ("intercept", "slope", "gap", "slope_gap")
 
 
@@ -118,12 +119,13 @@ def gap_by_area(
         ``high``), ``level``.
 
     Raises:
-        ValueError: A source without images of the region, or all of one area.
+        ValueError: A source with fewer than 10 images of the region, or all of one area.
     """
     rows = table[(table.region == region) & table.source.isin(sources)].reset_index(drop=True)
     counts = {source: int((rows.source == source).sum()) for source in sources}
-    if min(counts.values()) == 0 or rows.area.nunique() < 2:
-        raise ValueError(f"table: needs both sources with {region}s of several areas, found {counts}")
+    if min(counts.values()) < _LEAST or rows.area.nunique() < 2:
+        needed = f"both sources with {region}s of several areas, at least {_LEAST} each"
+        raise ValueError(f"table: needs {needed}, found {counts}")
     x, second = np.log2(rows.area.to_numpy() / AREA_UNIT), (rows.source == sources[1]).to_numpy(float)
     design = np.stack([np.ones_like(x), x, second, second * x], axis=1)
     weights = _resampled(rows, sources[1], seed)

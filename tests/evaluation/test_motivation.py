@@ -95,12 +95,15 @@ def test_a_control_that_misses_nothing_gives_a_finite_gap():
     assert term(told, "gap")["high"] < 0
 
 
-def test_one_source_or_one_area_is_refused():
+def test_one_source_or_one_area_or_too_few_images_are_refused():
     table = rates(1, 1, 0, 0, prompts=10)
     with pytest.raises(ValueError, match="both sources with faces of several areas"):
         gap_by_area(table[table.source == "renders"], "face")
     with pytest.raises(ValueError, match="several areas"):
         gap_by_area(table.assign(area=0.01), "face")
+    assert gap_by_area(table, "face")["n"] == {"renders": 10, "generated": 10}
+    with pytest.raises(ValueError, match="at least 10 each, found {'renders': 10, 'generated': 9}"):
+        gap_by_area(table[:-1], "face")  # an interval would say nothing
 
 
 def test_framings_are_shown_alike():
