@@ -23,7 +23,7 @@ from fairhuman.training.base import BaseSettings, load_training
 def main() -> None:
     arguments = _arguments()
     torch.set_flush_denormal(True)
-    data = HumanFolder(arguments.heldout, regions=())
+    data = HumanFolder(arguments.heldout, regions=("face", "hand"))
     judged = range(len(data))[-arguments.images :]
     records = [data.records[index] for index in judged]
     captions = [data.captions[index] for index in judged]

@@ -120,7 +120,7 @@ SETTINGS: Mapping[str, Setting] = {
         ),
         # A step of MPD on three objectives passes forward once and back three times, one of the sum once
         # each; back costs about twice as much as forward: 7 to 3.
-        Setting("sum-longer", "sum, 7/3 of the steps", {"strategy": "ls"}, longer=7 / 3),
+        Setting("sum-longer", "sum, twice the steps", {"strategy": "ls"}, longer=2.0),
     )
 }
 """Every setting by name."""
