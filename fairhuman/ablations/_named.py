@@ -118,8 +118,7 @@ SETTINGS: Mapping[str, Setting] = {
                 clip_norm=1.0,
             ),
         ),
-        # A step of MPD on three objectives passes forward once and back three times, one of the sum once
-        # each; back costs about twice as much as forward: 7 to 3.
+        # What an exact step of MPD on three objectives was measured to cost: benchmarks/step_cost.py.
         Setting("sum-longer", "sum, twice the steps", {"strategy": "ls"}, longer=2.0),
     )
 }
