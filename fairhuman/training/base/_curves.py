@@ -54,13 +54,9 @@ def write_training(*runs: BaseSettings, images: int, profile: str = "base", name
     """
     from fairhuman.results import write_result
 
-    told = [
-        {
-            **run.to_dict(),
-            **{key: Path(value).name for key, value in (("data", run.data), ("output", run.output))},
-        }
-        for run in runs
-    ]
+    told = [run.to_dict() | {"data": Path(run.data).name, "output": Path(run.output).name} for run in runs]
+    for values in told:  # where it lay on one machine says nothing; which run it was does
+        values["start"] = "/".join(Path(values["start"]).parts[-2:])
     parameters = told[0] if len(told) == 1 else {"runs": told}
     figures = training_curves(*(Path(run.output) for run in runs))
     return write_result(profile, name, figures, parameters=parameters, samples=images, seed=runs[0].seed)
