@@ -112,7 +112,7 @@ def is_surely_gramian(rows: Sequence[Sequence[float]], tolerance: float) -> bool
 
 
 def _are_surely_gramians(K: Tensor, tolerance: float) -> bool:
-    """:func:`is_surely_gramian` for a batch, in a fifth of the complete check's time."""
+    """:func:`is_surely_gramian` for a batch; what passes is spared the complete check, which is dearer."""
     m = K.shape[-1]
     entries = K.movedim((-2, -1), (0, 1)).contiguous()
     # A norm of 0, infinite or no number makes a pivot NaN, which no comparison below lets pass.
