@@ -73,6 +73,7 @@ def _normalisation(vae: AutoencoderKL) -> tuple[Tensor | float, Tensor]:
 @torch.no_grad()
 def encode_prompt(pipeline: StableDiffusionXLPipeline, text: str) -> TextEmbedding:
     """Encode one caption, as the pipeline itself does when it samples, also inside an autocast."""
-    with torch.autocast(pipeline.device.type, enabled=False):
-        tokens, _, pooled, _ = pipeline.encode_prompt(text, do_classifier_free_guidance=False)
+    device = pipeline.text_encoder.device  # the pipeline would search every module of its for it
+    with torch.autocast(device.type, enabled=False):
+        tokens, _, pooled, _ = pipeline.encode_prompt(text, device=device, do_classifier_free_guidance=False)
     return TextEmbedding(tokens[0].cpu(), pooled[0].cpu())

@@ -103,7 +103,7 @@ class LoRA(Adapter):
     def predict(self, batch: NoisedBatch) -> Tensor:
         if self._encoders:  # the cached embeddings are the base's
             tokens, _, pooled, _ = self.pipeline.encode_prompt(
-                list(batch.texts), do_classifier_free_guidance=False
+                list(batch.texts), device=self.unet.device, do_classifier_free_guidance=False
             )
             batch = replace(batch, tokens=tokens, pooled=pooled)
         return batch.predict(self.unet)
