@@ -43,7 +43,7 @@ def main() -> None:
     looking = {"workers": given.workers, "cache": runs / "detections"}
     options = {
         "seeds": [given.seed], "steps": given.steps, "guidance": given.guidance,
-        "negative_prompt": NEGATIVE_PROMPT if given.negative else None,
+        "negative_prompt": NEGATIVE_PROMPT if given.negative else None, "precision": given.precision,
     }  # fmt: skip
     judged, told, absent = {}, {}, []
     for name, system in SYSTEMS.items():
@@ -106,6 +106,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--guidance", type=float, default=4.0)
     parser.add_argument("--suffix", action="store_true", help="append the paper's suffix to every prompt")
     parser.add_argument("--negative", action="store_true", help="give a negative prompt")
+    parser.add_argument("--precision", default="no", help="no, or bf16: half the time on some processors")
     parser.add_argument("--batch", type=int, default=8)
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--device", default="cpu")

@@ -34,6 +34,7 @@ __all__ = [
 ]
 
 SCHEDULERS = ("unipc", "keep")
+PRECISIONS = ("no", "bf16")
 _LISTING, _SETTINGS, _PARTIAL = "metadata.jsonl", "sampling.json", ".partial"
 
 
@@ -76,6 +77,7 @@ def sample(
     adapter_scale: float = 1.0,
     negative_prompt: str | None = None,
     scheduler: str = "unipc",
+    precision: str = "no",
     further: Callable[[Sequence[int]], Mapping[str, Any]] | None = None,
     origin: Mapping[str, Any] | None = None,
     progress: bool = True,
@@ -100,6 +102,8 @@ def sample(
         adapter_scale: β of Eq. 12, the LoRA's strength; a fused LoRA or none has no use for it.
         negative_prompt: What not to draw; by default the base's empty conditioning.
         scheduler: ``unipc``, as in the paper's evaluation, or ``keep`` for the pipeline's own.
+        precision: ``no`` computes in the pipeline's own; ``bf16`` multiplies matrices in bfloat16, which
+            takes half the time where the processor has instructions for it.
         further: Indices of the prompts of a batch → further arguments of the pipeline's call, such as the
             condition images of a controlled pipeline.
         origin: Which system this is, for the folder's records: such as names of base and LoRA. A folder
@@ -114,13 +118,15 @@ def sample(
     """
     if isinstance(prompts, str):
         raise ValueError(f"prompts: must be a list of prompts, got the string {prompts!r}")
+    if precision not in PRECISIONS:
+        raise ValueError(f"precision: {unknown(precision, PRECISIONS)}")
     prompts, seeds = list(prompts), list(seeds)
     size = pipeline.unet.config.sample_size * pipeline.vae_scale_factor if size is None else size
     factor = pipeline.vae_scale_factor * 2 ** (len(pipeline.unet.config.block_out_channels) - 1)
     options = {
         "prompts": prompts, "seeds": seeds, "steps": steps, "guidance": guidance, "size": size,
         "adapter_scale": adapter_scale, "negative_prompt": negative_prompt, "scheduler": scheduler,
-        **(origin or {}),
+        **({} if precision == "no" else {"precision": precision}), **(origin or {}),
     }  # fmt: skip
     _check(options, batch, factor)
     folder = None if out is None else _Folder(Path(out), options)
@@ -132,7 +138,8 @@ def sample(
     }  # fmt: skip
     if _has_adapter(pipeline):
         arguments["cross_attention_kwargs"] = {"scale": adapter_scale}
-    with _quiet(pipeline), _scheduled(pipeline, scheduler):
+    half = torch.autocast(pipeline.device.type, torch.bfloat16, enabled=precision == "bf16")
+    with _quiet(pipeline), _scheduled(pipeline, scheduler), half:
         for part in _batches(todo, batch, progress):
             images = pipeline(
                 prompt=[item.text for item in part],

@@ -88,13 +88,14 @@ def _judge(work: Ablations, images: list[Image.Image]) -> dict[str, Any]:
 
 
 def _options(budget: Budget) -> dict[str, Any]:
-    return {"steps": budget.sampling_steps, "guidance": budget.guidance}
+    return {"steps": budget.sampling_steps, "guidance": budget.guidance, "precision": budget.precision}
 
 
 def _inputs(work: Ablations, setting: Setting) -> str:
     budget = work.budget
     content: list[Any] = [inputs_of(budget, setting, VISIBLE_SEED)]
     content += [budget.prompts, budget.sampling_steps, budget.guidance]
+    content += [] if budget.precision == "no" else [budget.precision]
     return hashlib.sha256(json.dumps(content).encode()).hexdigest()[:16]
 
 
