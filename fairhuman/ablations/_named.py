@@ -89,6 +89,7 @@ SETTINGS: Mapping[str, Setting] = {
         # What the released script's factor of 5 inside the square comes to.
         Setting("sum-scale-25", "sum, local × 25", {"strategy": "ls", "local_scale": 25.0}),
         Setting("mpd-scale-25", "MPD, local × 25", {"local_scale": 25.0}),
+        Setting("released-fp16", "weights from scaled gradients", _released("scaled_gradients")),
         Setting("released-flips", "masks flipped by themselves", _released("independent_flips")),
         Setting("released-x0", "with the clean-latent term", _released("x0_term")),
         Setting(
@@ -164,14 +165,17 @@ TABLES: Mapping[str, Table] = {
         Table(
             "released",
             "Deviations of the released code",
-            ("base", "sum", "mpd", "mpd-scale-25", "released-flips", "released-x0", "released-parts",
-             "released-masks", "released-adamw", "released-clip", "released-all"),
+            ("base", "sum", "mpd", "mpd-scale-25", "released-fp16", "released-flips", "released-x0",
+             "released-parts", "released-masks", "released-adamw", "released-clip", "released-all"),
             ("mpd",),
         ),
     )
 }  # fmt: skip
-"""Every table by name. That the released ControlNet script never runs MPD makes it the row ``sum``. Its direction
-times K and its weights from scaled gradients have no rows: Adam takes the same step at any constant factor."""
+"""Every table by name.
+
+That the released ControlNet script never runs MPD makes it the row ``sum``. The direction times K has no row:
+Adam takes the same step whatever constant its gradients are multiplied by, if they are large beside its ε.
+"""
 
 
 def find_table(name: str) -> Table:

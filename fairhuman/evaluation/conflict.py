@@ -80,7 +80,7 @@ def regional_gradients(
                 for place in range(len(lines) * batch_size, (len(lines) + 1) * batch_size):
                     state = np.random.SeedSequence([seed, place]).generate_state(1, np.uint64)
                     chance = torch.Generator().manual_seed(int(state[0]))
-                    drawn.append(examples.draw(int(order[place % len(order)]), chance, part))
+                    drawn.append(examples.draw(int(order[place % len(order)]), chance, timesteps=part))
                 batch = collate(drawn, examples.scheduler, unet.device, unet.dtype)
                 losses = _both_reductions(batch.predict(unet), batch.target, batch.masks)
                 lines.append(

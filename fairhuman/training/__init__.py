@@ -4,7 +4,7 @@ from typing import Any
 
 from fairhuman.training._batches import Batch, Example, Examples, collate
 from fairhuman.training._dynamics import conflict_table, gradient_table, loss_curves
-from fairhuman.training._encoding import LatentDistribution, TextEmbedding, encode_image, encode_prompt
+from fairhuman.training._encoding import LatentDistribution, TextEmbedding, encode_images, encode_prompts
 from fairhuman.training._heldout import HeldOut, heldout_errors
 from fairhuman.training._loop import train
 from fairhuman.training._noising import noise_scheduler
@@ -24,8 +24,8 @@ __all__ = [
     "TrainSettings",
     "collate",
     "conflict_table",
-    "encode_image",
-    "encode_prompt",
+    "encode_images",
+    "encode_prompts",
     "gradient_table",
     "heldout_errors",
     "load_lora",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -9,10 +10,17 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor
 
-from fairhuman.data import Draw, HumanFolder, JointTransform, condition_pixels
+from fairhuman.data import (
+    Draw,
+    HumanFolder,
+    HumanSample,
+    JointTransform,
+    TrainingSample,
+    condition_pixels,
+)
 from fairhuman.objectives import training_target
 from fairhuman.regions import MaskMode, latent_mask
-from fairhuman.training._encoding import LatentDistribution, TextEmbedding, encode_image, encode_prompt
+from fairhuman.training._encoding import LatentDistribution, TextEmbedding, encode_images, encode_prompts
 from fairhuman.training._noising import add_noise, noise_scheduler, offset_noise
 
 if TYPE_CHECKING:
@@ -34,6 +42,20 @@ class Encoded:
     time_ids: Tensor
     caption: str
     conditions: Mapping[str, Tensor]
+
+
+@dataclass(frozen=True)
+class _Drawn:
+    """How an image is to be transformed, and each mask that goes its own way; the image, if already read."""
+
+    index: int
+    draw: Draw
+    mask_draws: Mapping[str, Draw]
+    sample: HumanSample | None
+
+    @property
+    def key(self) -> tuple[Any, ...]:
+        return (self.index, self.draw, *self.mask_draws.values())
 
 
 @dataclass(frozen=True)
@@ -115,65 +137,88 @@ class Examples:
     def __len__(self) -> int:
         return len(self.data)
 
-    def draw(
+    def draw(self, index: int, generator: torch.Generator, **options: Any) -> Example:
+        """:meth:`draw_all` of one image."""
+        return self.draw_all([index], [generator], **options)[0]
+
+    def draw_all(
         self,
-        index: int,
-        generator: torch.Generator,
+        indices: Sequence[int],
+        generators: Sequence[torch.Generator],
         timesteps: tuple[int, int] | None = None,
         dropout: float = 0.0,
         noise_offset: float = 0.0,
-    ) -> Example:
-        """One image at a random timestep with random noise.
+    ) -> list[Example]:
+        """Images, each at a random timestep with random noise.
 
         Args:
-            index: Which image.
-            generator: A CPU generator; decides flip, crop, latent, timestep, noise, dropout and offset, in
-                this order.
+            indices: Which images.
+            generators: A CPU generator for each; decides flip, crop, latent, timestep, noise, dropout and
+                offset, in this order.
             timesteps: Range (from, below) of the timestep; by default the whole schedule.
             dropout: Probability that the condition images are replaced by black.
             noise_offset: Deviation of a shift of each channel of the noise.
         """
-        encoded = self._encode(index, generator)
-        shape = encoded.latent.mean.shape
-        latents = encoded.latent.sample(torch.randn(shape, generator=generator))
         low, high = timesteps or (0, self.scheduler.config.num_train_timesteps)
-        timestep = int(torch.randint(low, high, (), generator=generator))
-        noise = torch.randn(shape, generator=generator)
-        dropped = dropout > 0 and torch.rand((), generator=generator).item() < dropout
-        if noise_offset > 0:
-            noise = offset_noise(noise, noise_offset, generator)
-        return Example(encoded, latents, noise, timestep, dropped)
+        examples = []
+        for encoded, generator in zip(self._encoded(indices, generators), generators, strict=True):
+            shape = encoded.latent.mean.shape
+            latents = encoded.latent.sample(torch.randn(shape, generator=generator))
+            timestep = int(torch.randint(low, high, (), generator=generator))
+            noise = torch.randn(shape, generator=generator)
+            dropped = dropout > 0 and torch.rand((), generator=generator).item() < dropout
+            if noise_offset > 0:
+                noise = offset_noise(noise, noise_offset, generator)
+            examples.append(Example(encoded, latents, noise, timestep, dropped))
+        return examples
 
-    def _encode(self, index: int, generator: torch.Generator) -> Encoded:
+    def _encoded(self, indices: Sequence[int], generators: Sequence[torch.Generator]) -> list[Encoded]:
+        """The images as they are drawn; what is kept is encoded one at a time, so that a latent does not
+        depend on which images it was drawn with."""
+        drawn = [self._draw(index, chance) for index, chance in zip(indices, generators, strict=True)]
+        if self._images is None:
+            return self._encode([self._transformed(one) for one in drawn])
+        for one in drawn:
+            if one.key not in self._images:
+                [self._images[one.key]] = self._encode([self._transformed(one)])
+        return [self._images[one.key] for one in drawn]
+
+    def _draw(self, index: int, generator: torch.Generator) -> _Drawn:
         sample = None
         if index not in self._sizes:
             sample = self.data[index]
             self._sizes[index] = sample.size
         draw = self.transform.draw(self._sizes[index], generator)
-        others = self._mask_draws(index, generator)
-        key = (index, draw, *others.values())
-        if self._images is not None and key in self._images:
-            return self._images[key]
-        sample = sample or self.data[index]
-        transformed = self.transform.apply(sample, draw)
-        masks = transformed.masks | {
-            name: self.transform.apply(sample, other).masks[name] for name, other in others.items()
+        return _Drawn(index, draw, self._mask_draws(index, generator), sample)
+
+    def _transformed(self, drawn: _Drawn) -> TrainingSample:
+        sample = drawn.sample or self.data[drawn.index]
+        transformed = self.transform.apply(sample, drawn.draw)
+        strayed = {
+            name: self.transform.apply(sample, draw).masks[name] for name, draw in drawn.mask_draws.items()
         }
-        latent = encode_image(self.pipeline.vae, transformed.pixels)
-        grid = tuple(latent.mean.shape[-2:])
-        encoded = Encoded(
-            latent=latent,
-            masks={name: latent_mask(mask[None], grid, self.mask_mode)[0] for name, mask in masks.items()},
-            text=self._text(transformed.text),
-            time_ids=transformed.time_ids,
-            caption=transformed.text,
-            conditions={
-                name: condition_pixels(name, getattr(transformed, name)) for name in self.data.conditions
-            },
-        )
-        if self._images is not None:
-            self._images[key] = encoded
-        return encoded
+        return dataclasses.replace(transformed, masks={**transformed.masks, **strayed})
+
+    def _encode(self, samples: Sequence[TrainingSample]) -> list[Encoded]:
+        latents = encode_images(self.pipeline.vae, [sample.pixels for sample in samples])
+        texts = self._embedded([sample.text for sample in samples])
+        grid = tuple(latents[0].mean.shape[-2:])
+        return [
+            Encoded(
+                latent=latent,
+                masks={
+                    name: latent_mask(mask[None], grid, self.mask_mode)[0]
+                    for name, mask in sample.masks.items()
+                },
+                text=text,
+                time_ids=sample.time_ids,
+                caption=sample.text,
+                conditions={
+                    name: condition_pixels(name, getattr(sample, name)) for name in self.data.conditions
+                },
+            )
+            for sample, latent, text in zip(samples, latents, texts, strict=True)
+        ]
 
     def _mask_draws(self, index: int, generator: torch.Generator) -> dict[str, Draw]:
         if not self.independent_masks:
@@ -186,12 +231,13 @@ class Examples:
             for name, chance in zip(self.data.regions, chances, strict=True)
         }
 
-    def _text(self, text: str) -> TextEmbedding:
+    def _embedded(self, texts: Sequence[str]) -> list[TextEmbedding]:
         if self._texts is None:
-            return encode_prompt(self.pipeline, text)
-        if text not in self._texts:
-            self._texts[text] = encode_prompt(self.pipeline, text)
-        return self._texts[text]
+            return encode_prompts(self.pipeline, texts)
+        for text in texts:
+            if text not in self._texts:
+                [self._texts[text]] = encode_prompts(self.pipeline, [text])
+        return [self._texts[text] for text in texts]
 
 
 def collate(

@@ -89,7 +89,9 @@ def heldout_errors(
     for start in range(0, len(pairs), batch_size):
         part = pairs[start : start + batch_size]
         drawn = [
-            examples.draw(image, generator(seed, HELDOUT, image, draw), (bounds[draw], bounds[draw + 1]))
+            examples.draw(
+                image, generator(seed, HELDOUT, image, draw), timesteps=(bounds[draw], bounds[draw + 1])
+            )
             for image, draw in part
         ]
         batch = collate(drawn, examples.scheduler, unet.device, unet.dtype)

@@ -45,6 +45,14 @@ def test_weights_times_the_number_of_objectives(first):
     np.testing.assert_allclose(vector(first("times_k")[0]["weights"]), 3 * vector(first()[0]["weights"]))
 
 
+def test_three_times_the_direction_is_the_same_step_of_adam(first):
+    """Why the ablations leave it out. A direction 10⁻⁷ times as large falls below Adam's ε: another step."""
+    adam, runs = {"optimizer": "adam", "learning_rate": 1e-3}, ((), ("times_k",), ("scaled_gradients",))
+    trained = [torch.cat([one.flatten() for one in first(*names, **adam)[1].values()]) for names in runs]
+    near, far = ((other - trained[0]).abs().mean().item() for other in trained[1:])
+    assert near < 0.01 * 1e-3 < 0.3 * 1e-3 < far
+
+
 def test_scaled_gradients_shrink_the_direction(first):
     """With K → S²K the weights fall by S^(−4/3); the proportions stay."""
     plain, scaled = vector(first()[0]["weights"]), vector(first("scaled_gradients")[0]["weights"])
