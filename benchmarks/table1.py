@@ -1,6 +1,6 @@
 """Table 1 in miniature: the six systems on one base, by every offline metric, with intervals.
 
-    python benchmarks/table1.py RUNS HELDOUT REFERENCE [--prompts 256] [--name table1]
+    python benchmarks/table1.py RUNS HELDOUT REFERENCE [--prompts 256] [--only NAME …]
 
 RUNS holds a folder for each trained system of fairhuman.evaluation.systems.SYSTEMS, named by its ``run``; one
 that is absent is left out and said to be. HELDOUT is an annotated data set whose captions are the prompts and
@@ -8,7 +8,7 @@ whose poses and depths the controlled systems follow; REFERENCE is the training 
 measured from. Each system is sampled at all of its β and averaged prompt by prompt. Writes
 results/benchmarks/<name>.json: ``systems`` (title, β), ``rows``, ``differences`` (every other system against
 the first of its kind: base, or ControlNet-SDXL), ``absent``. Samples are kept in RUNS/samples and taken up
-again.
+again: several processes, each with --only some systems, share the work, and a last one without it judges.
 """
 
 import argparse
@@ -47,6 +47,8 @@ def main() -> None:
     }  # fmt: skip
     judged, told, absent = {}, {}, []
     for name, system in SYSTEMS.items():
+        if given.only and name not in given.only:
+            continue
         weights = None if system.run is None else runs / system.run
         if weights is not None and not weights.is_dir():
             absent.append(name)
@@ -62,8 +64,12 @@ def main() -> None:
             images.append([one.path for one in made])
         if adapter is not None:
             adapter.remove()
+        if given.only:
+            continue
         judged[name] = judge_system(images, records, reader, **looking)
         told[name] = {"title": system.title, "scales": system.scales, "paper": system.paper}
+    if given.only:
+        return
     judged["renders"] = judge_system([[record.image for record in records]], records, reader, **looking)
     told["renders"] = {"title": "renders", "scales": [], "paper": {}}
     rows = [{"system": name} | row for name, own in judged.items() for row in system_rows(own, reference)]
@@ -110,6 +116,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--batch", type=int, default=8)
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--device", default="cpu")
+    parser.add_argument("--only", nargs="+", choices=list(SYSTEMS), help="sample these, judge nothing")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--name", default="table1", help="name of the result")
     return parser.parse_args()

@@ -10,6 +10,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator, PercentFormatter
 
 from ._evaluation import label
+from ._markup import PAPER_NOTE, latex_line, latex_text, markdown_rows
 from ._paper import PAPER_ABLATIONS, PAPER_COLUMNS
 from ._registry import drawn_from
 from ._style import PAGE, colour
@@ -75,12 +76,11 @@ for _name in ABLATIONS:
 def ablation_markdown(told: Mapping[str, Any]) -> str:
     """A table of losses, changes and what detectors find, with the paper's own rows beneath, in Markdown."""
     head, rows = _cells(told)
-    lines = [f"## {told['title']}, in miniature", "", _row(head), _row(["---"] * len(head)), *map(_row, rows)]
-    lines += ["", _note(told)]
+    lines = [f"## {told['title']}, in miniature", "", *markdown_rows(head, rows), "", _note(told)]
     quoted = PAPER_ABLATIONS.get(told["table"])
     if quoted:
-        lines += ["", _PAPER_NOTE, "", _row(["the paper's own", *PAPER_COLUMNS]), _row(["---"] * 4)]
-        lines += [_row([name, *(f"{value:.2f}" for value in row)]) for name, row in quoted.items()]
+        told_there = [[name, *(f"{value:.2f}" for value in row)] for name, row in quoted.items()]
+        lines += ["", PAPER_NOTE, "", *markdown_rows(["the paper's own", *PAPER_COLUMNS], told_there)]
     return "\n".join(lines) + "\n"
 
 
@@ -91,26 +91,20 @@ def ablation_latex(told: Mapping[str, Any]) -> str:
         r"% needs \usepackage{booktabs}",
         rf"\begin{{tabular}}{{l{'r' * (len(head) - 1)}}}",
         r"\toprule",
-        _line(head),
+        latex_line(head),
         r"\midrule",
-        *map(_line, rows),
+        *map(latex_line, rows),
     ]
     quoted = PAPER_ABLATIONS.get(told["table"])
     if quoted:
         lines += [
             r"\midrule",
-            rf"\multicolumn{{{len(head)}}}{{p{{\linewidth}}}}{{\footnotesize {_PAPER_NOTE}}} \\",
+            rf"\multicolumn{{{len(head)}}}{{p{{\linewidth}}}}{{\footnotesize {PAPER_NOTE}}} \\",
         ]
-        lines += [_line(["(paper)", *PAPER_COLUMNS])]
-        lines += [_line([name, *(f"{value:.2f}" for value in row)]) for name, row in quoted.items()]
-    lines += [r"\bottomrule", r"\end{tabular}", f"% {_latex(_note(told))}"]
+        lines += [latex_line(["(paper)", *PAPER_COLUMNS])]
+        lines += [latex_line([name, *(f"{value:.2f}" for value in row)]) for name, row in quoted.items()]
+    lines += [r"\bottomrule", r"\end{tabular}", f"% {latex_text(_note(told))}"]
     return "\n".join(lines) + "\n"
-
-
-_PAPER_NOTE = (
-    "The paper's own figures, not comparable: another model, other images, and metrics that leave misses "
-    "out; one run a row, no intervals."
-)
 
 
 def _cells(told: Mapping[str, Any]) -> tuple[list[str], list[list[str]]]:
@@ -153,23 +147,3 @@ def _note(told: Mapping[str, Any]) -> str:
         f"{100 * told['level']:g} % interval over images and seeds, corrected for {told['comparisons']} "
         f"comparisons, excludes zero.{missing}"
     )
-
-
-def _row(cells: list[str]) -> str:
-    return "| " + " | ".join(cells) + " |"
-
-
-def _line(cells: list[str]) -> str:
-    return _latex(" & ".join(cells).replace("%", r"\%").replace("–", "--")) + r" \\"
-
-
-def _latex(text: str) -> str:
-    for letter, command in {
-        "α": r"$\alpha$",
-        "₁": "$_1$",
-        "₂": "$_2$",
-        "₃": "$_3$",
-        "×": r"$\times$",
-    }.items():
-        text = text.replace(letter, command)
-    return text

@@ -14,6 +14,7 @@ from ._ablations import ABLATIONS, ablation_latex, ablation_markdown
 from ._files import save, write_text
 from ._registry import DRAWINGS
 from ._style import style
+from ._systems import systems_latex, systems_markdown
 from ._tables import images_table, latex_table, markdown_table
 
 _log = logging.getLogger(__name__)
@@ -23,6 +24,8 @@ TABLES = {
     "table1_miniature.md": ("evaluation", markdown_table),
     "table1_miniature.tex": ("evaluation", latex_table),
     "table1_images.md": ("image_metrics", images_table),
+    "table1_systems.md": ("benchmarks/table1", systems_markdown),
+    "table1_systems.tex": ("benchmarks/table1", systems_latex),
 } | {
     f"ablation_{name}.{ending}": (f"ablations-{name}", write)
     for name in ABLATIONS

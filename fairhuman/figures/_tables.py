@@ -9,6 +9,7 @@ import pandas as pd
 from fairhuman.evaluation.tables import format_estimate
 
 from ._evaluation import label
+from ._markup import latex_text, markdown_row
 
 #: Columns of the miniature: detector and metric.
 COLUMNS = (
@@ -89,11 +90,18 @@ def markdown_table(figures: Mapping[str, Any]) -> str:
         figures: Of the result ``evaluation``.
     """
     names = [f"{label(detector)}: {label(metric).lower()}" for detector, metric in COLUMNS]
-    lines = [_row(["system", *names]), _row(["---"] * (1 + len(names)))]
-    lines += [_row(cells) for cells in _cells(figures, _MARKDOWN)]
-    lines += ["", _note(figures), "", _PAPER_NOTE, "", _row(["paper", "face confidence", "hand confidence"])]
-    lines += [_row(["---"] * 3)]
-    lines += [_row([name, f"{row['face']:.2f}", f"{row['hand']:.2f}"]) for name, row in PAPER.items()]
+    lines = [markdown_row(["system", *names]), markdown_row(["---"] * (1 + len(names)))]
+    lines += [markdown_row(cells) for cells in _cells(figures, _MARKDOWN)]
+    lines += [
+        "",
+        _note(figures),
+        "",
+        _PAPER_NOTE,
+        "",
+        markdown_row(["paper", "face confidence", "hand confidence"]),
+    ]
+    lines += [markdown_row(["---"] * 3)]
+    lines += [markdown_row([name, f"{row['face']:.2f}", f"{row['hand']:.2f}"]) for name, row in PAPER.items()]
     return "\n".join(["## Table 1 in miniature", "", *lines]) + "\n"
 
 
@@ -114,7 +122,8 @@ def latex_table(figures: Mapping[str, Any]) -> str:
         r"\midrule",
         *(" & ".join(cells) + r" \\" for cells in _cells(figures, _LATEX)),
         r"\midrule",
-        rf"\multicolumn{{{1 + len(COLUMNS)}}}{{p{{\linewidth}}}}{{\footnotesize {_escaped(_PAPER_NOTE)}}} \\",
+        rf"\multicolumn{{{1 + len(COLUMNS)}}}{{p{{\linewidth}}}}"
+        rf"{{\footnotesize {latex_text(_PAPER_NOTE)}}} \\",
     ]
     lines += [
         f"{name} (paper) & -- & {row['face']:.2f} & -- & -- & {row['hand']:.2f} & -- " + r"\\"
@@ -135,7 +144,7 @@ def images_table(figures: Mapping[str, Any]) -> str:
         for row in figures["differences"]
         if row["supported"]
     }
-    lines = [_row(["metric", *map(label, systems)]), _row(["---"] * (1 + len(systems)))]
+    lines = [markdown_row(["metric", *map(label, systems)]), markdown_row(["---"] * (1 + len(systems)))]
     for key, own in data.groupby(["group", "subject", "metric"], sort=False):
         group, subject, metric = key
         rows = own.set_index("system")
@@ -144,7 +153,7 @@ def images_table(figures: Mapping[str, Any]) -> str:
             + (" *" if (system, *key) in supported else "")
             for system in systems
         ]
-        lines.append(_row([f"{_GROUPS.get(group, group)}: {label(subject)}, {metric}", *cells]))
+        lines.append(markdown_row([f"{_GROUPS.get(group, group)}: {label(subject)}, {metric}", *cells]))
     empty = data[data.value.isna() & (data.note != "")]
     reasons = list(dict.fromkeys(f"- no value of {row.subject}: {row.note}" for row in empty.itertuples()))
     note = _IMAGES_NOTE.format(reference=label(figures["reference"]))
@@ -175,11 +184,3 @@ def _note(figures: Mapping[str, Any]) -> str:
     return _NOTE.format(
         level=100 * figures["level"], prompts=figures["prompts"], comparisons=figures["comparisons"]
     )
-
-
-def _row(cells: list[str]) -> str:
-    return "| " + " | ".join(cells) + " |"
-
-
-def _escaped(text: str) -> str:
-    return text.replace("%", r"\%")
