@@ -48,6 +48,11 @@ def test_the_order_of_seeds_makes_no_difference(pipeline):
     np.testing.assert_allclose(pixels(forward)[:3], pixels(backward)[3:], atol=1)
 
 
+def test_half_precision_is_near_and_not_the_same(pipeline):
+    whole, half = pixels(make(pipeline)), pixels(make(pipeline, precision="bf16"))
+    assert 0 < np.abs(whole - half).mean() < 8  # of 255
+
+
 def test_the_pipeline_is_left_as_it_was(pipeline):
     scheduler = pipeline.scheduler
     pipeline.set_progress_bar_config(leave=False)
@@ -78,7 +83,10 @@ def test_a_folder_is_resumed(pipeline, tmp_path):
     assert len((tmp_path / "metadata.jsonl").read_text().splitlines()) == 3
 
 
-@pytest.mark.parametrize("change", [{"steps": 3}, {"guidance": 3.0}, {"seeds": (7,)}, {"adapter_scale": 0.5}])
+@pytest.mark.parametrize(
+    "change",
+    [{"steps": 3}, {"guidance": 3.0}, {"seeds": (7,)}, {"adapter_scale": 0.5}, {"precision": "bf16"}],
+)
 def test_a_folder_of_other_samples_is_refused(pipeline, tmp_path, change):
     make(pipeline, PROMPTS[:1], tmp_path)
     before = Image.open(tmp_path / "images/000000-0.png").tobytes()
@@ -146,6 +154,7 @@ def test_adapter_scale_goes_from_base_to_lora(pipeline):
         (PROMPTS, {"batch": 0}, "batch"),
         (PROMPTS, {"size": 60}, "size: must be a positive multiple of 16"),
         (PROMPTS, {"scheduler": "unpic"}, "did you mean 'unipc'"),
+        (PROMPTS, {"precision": "bf61"}, "did you mean 'bf16'"),
         (PROMPTS, {"guidance": float("nan")}, "guidance"),
     ],
 )
