@@ -23,6 +23,7 @@ def sample(
     batch: Annotated[int, typer.Option(help="Images at a time.")] = 8,
     size: Annotated[int | None, typer.Option(help="Side in pixels; the base's own by default.")] = None,
     negative: Annotated[str | None, typer.Option(help="What not to draw.")] = None,
+    precision: Annotated[str, typer.Option(help="no, or bf16: half the time on many processors.")] = "no",
     limit: Annotated[int | None, typer.Option(help="Use the first so many prompts only.", min=1)] = None,
 ) -> None:
     """Generate images for a file of prompts, with a base or any adapter on it; a run cut off continues."""
@@ -43,6 +44,7 @@ def sample(
             size=size,
             adapter_scale=scale,
             negative_prompt=negative,
+            precision=precision,
         )
     )
 
