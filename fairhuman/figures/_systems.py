@@ -9,7 +9,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from ._evaluation import marker
+from ._evaluation import label, marker
 from ._markup import latex_line, latex_text, markdown_rows
 from ._registry import drawn_from
 from ._style import PAGE, colour
@@ -75,8 +75,8 @@ def systems_figure(told: Mapping[str, Any]) -> tuple[Figure, pd.DataFrame]:
                 values.iloc[row], row, xerr=arms[:, row : row + 1], fmt=marker(system), color=shade,
                 markerfacecolor=face, elinewidth=1.1,
             )  # fmt: skip
-        panel.set(title=title, ylim=(len(systems) - 0.5, -0.5))
-        panel.set_yticks(range(len(systems)), [told["systems"][name]["title"] for name in systems])
+        panel.set(title=title.replace("confidence", "conf."), ylim=(len(systems) - 0.5, -0.5))
+        panel.set_yticks(range(len(systems)), [label(name) for name in systems])
         panel.grid(visible=False, axis="y")
         panel.xaxis.set_major_locator(MaxNLocator(4))
     return figure, data
@@ -88,7 +88,7 @@ def systems_markdown(told: Mapping[str, Any]) -> str:
     Args:
         told: Figures of the result ``benchmarks/table1``.
     """
-    titles = [one["title"] for one in told["systems"].values()]
+    titles = [label(name) for name in told["systems"]]
     lines = ["## Table 1 in miniature: the paper's systems", ""]
     lines += [*markdown_rows(["metric", *titles], _cells(told)), "", _note(told), "", _PAPER_NOTE, ""]
     return (
@@ -109,7 +109,7 @@ def systems_latex(told: Mapping[str, Any]) -> str:
             *map(latex_line, rows), r"\bottomrule", r"\end{tabular}",
         ]  # fmt: skip
 
-    titles = [one["title"] for one in told["systems"].values()]
+    titles = [label(name) for name in told["systems"]]
     lines = [r"% needs \usepackage{booktabs}", *table(["metric", *titles], _cells(told))]
     lines += [latex_text(_note(told)), "", latex_text(_PAPER_NOTE), ""]
     lines += table(["(paper)", *PAPER_METRICS.values()], _quoted(told))
@@ -146,8 +146,8 @@ def _quoted(told: Mapping[str, Any]) -> list[list[str]]:
 
 
 def _note(told: Mapping[str, Any]) -> str:
-    systems, pairs = told["systems"], told["differences"]
-    names = list(dict.fromkeys(systems[row["reference"]]["title"] for row in pairs))
-    references = names[0] if len(names) == 1 else f"{names[0]} (systems without conditions) or {names[1]}"
+    pairs = told["differences"]
+    names = [f"“{label(name)}”" for name in dict.fromkeys(row["reference"] for row in pairs)]
+    references = names[0] if len(names) == 1 else f"{names[0]} or, with conditions, {names[1]}"
     prompts = max(row["n"] for row in told["rows"])
     return _NOTE.format(prompts=prompts, references=references, count=len(pairs))
