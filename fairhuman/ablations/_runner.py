@@ -56,8 +56,11 @@ class Ablations:
     """
 
     def __init__(self, profile: str, budget: Budget) -> None:
+        from fairhuman.training import Encodings
+
         self.profile, self.budget = profile, budget
         self._heldout: dict[tuple[str, ...], Examples] = {}
+        self._encodings = Encodings()  # runs of one seed see the same images
 
     def heldout_captions(self) -> list[str]:
         """Captions of the held-out set, in order."""
@@ -141,7 +144,7 @@ class Ablations:
         from fairhuman.training import train
 
         output = run_directory(self.profile, FOLDER) / f"{setting.name}-seed{seed}"
-        return train(self.budget.settings(setting, seed, output), replace=True)
+        return train(self.budget.settings(setting, seed, output), replace=True, encodings=self._encodings)
 
     def network(self, run: Run | None) -> tuple[Any, Any]:
         """A pipeline with a run's adapter, or the base alone; and what predicts: an adapter, or the UNet."""

@@ -4,7 +4,13 @@ from typing import Any
 
 from fairhuman.training._batches import Batch, Example, Examples, collate
 from fairhuman.training._dynamics import conflict_table, gradient_table, loss_curves
-from fairhuman.training._encoding import LatentDistribution, TextEmbedding, encode_images, encode_prompts
+from fairhuman.training._encoding import (
+    Encodings,
+    LatentDistribution,
+    TextEmbedding,
+    encode_images,
+    encode_prompts,
+)
 from fairhuman.training._heldout import HeldOut, heldout_errors
 from fairhuman.training._loop import train
 from fairhuman.training._noising import noise_scheduler
@@ -15,6 +21,7 @@ from fairhuman.training._settings import TrainSettings
 __all__ = [
     "RELEASED",
     "Batch",
+    "Encodings",
     "Example",
     "Examples",
     "HeldOut",

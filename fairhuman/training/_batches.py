@@ -20,7 +20,13 @@ from fairhuman.data import (
 )
 from fairhuman.objectives import training_target
 from fairhuman.regions import MaskMode, latent_mask
-from fairhuman.training._encoding import LatentDistribution, TextEmbedding, encode_images, encode_prompts
+from fairhuman.training._encoding import (
+    Encodings,
+    LatentDistribution,
+    TextEmbedding,
+    encode_images,
+    encode_prompts,
+)
 from fairhuman.training._noising import add_noise, noise_scheduler, offset_noise
 
 if TYPE_CHECKING:
@@ -111,6 +117,8 @@ class Examples:
         transform: Resize, flip and crop.
         mask_mode: How masks reach the latent grid.
         cache: Keep what was encoded in memory (with a random crop, each image has many forms).
+        encodings: Where latents and text embeddings are kept, for several data sets or runs of the same base
+            in the same precision; by default a place of its own.
         independent_masks: Transform each mask by a draw of its own, so that it need not fit the image; as the
             authors' LoRA script does.
     """
@@ -123,6 +131,7 @@ class Examples:
         mask_mode: MaskMode = "soft",
         cache: bool = True,
         independent_masks: bool = False,
+        encodings: Encodings | None = None,
     ) -> None:
         self.pipeline = pipeline
         self.data = data
@@ -130,8 +139,8 @@ class Examples:
         self.mask_mode = mask_mode
         self.independent_masks = independent_masks
         self.scheduler = noise_scheduler(pipeline)
-        self._images: dict[tuple[Any, ...], Encoded] | None = {} if cache else None
-        self._texts: dict[str, TextEmbedding] | None = {} if cache else None
+        self._images: dict[tuple[Any, ...], Encoded] = {}
+        self._encodings = (encodings or Encodings()) if cache else None
         self._sizes: dict[int, tuple[int, int]] = {}
 
     def __len__(self) -> int:
@@ -176,11 +185,15 @@ class Examples:
         """The images as they are drawn; what is kept is encoded one at a time, so that a latent does not
         depend on which images it was drawn with."""
         drawn = [self._draw(index, chance) for index, chance in zip(indices, generators, strict=True)]
-        if self._images is None:
-            return self._encode([self._transformed(one) for one in drawn])
+        if self._encodings is None:
+            samples = [self._transformed(one) for one in drawn]
+            latents = encode_images(self.pipeline.vae, [sample.pixels for sample in samples])
+            texts = encode_prompts(self.pipeline, [sample.text for sample in samples])
+            return [self._assembled(*parts) for parts in zip(samples, latents, texts, strict=True)]
         for one in drawn:
             if one.key not in self._images:
-                [self._images[one.key]] = self._encode([self._transformed(one)])
+                sample = self._transformed(one)
+                self._images[one.key] = self._assembled(sample, self._latent(one, sample), self._text(sample))
         return [self._images[one.key] for one in drawn]
 
     def _draw(self, index: int, generator: torch.Generator) -> _Drawn:
@@ -199,26 +212,31 @@ class Examples:
         }
         return dataclasses.replace(transformed, masks={**transformed.masks, **strayed})
 
-    def _encode(self, samples: Sequence[TrainingSample]) -> list[Encoded]:
-        latents = encode_images(self.pipeline.vae, [sample.pixels for sample in samples])
-        texts = self._embedded([sample.text for sample in samples])
-        grid = tuple(latents[0].mean.shape[-2:])
-        return [
-            Encoded(
-                latent=latent,
-                masks={
-                    name: latent_mask(mask[None], grid, self.mask_mode)[0]
-                    for name, mask in sample.masks.items()
-                },
-                text=text,
-                time_ids=sample.time_ids,
-                caption=sample.text,
-                conditions={
-                    name: condition_pixels(name, getattr(sample, name)) for name in self.data.conditions
-                },
-            )
-            for sample, latent, text in zip(samples, latents, texts, strict=True)
-        ]
+    def _latent(self, drawn: _Drawn, sample: TrainingSample) -> LatentDistribution:
+        kept = self._encodings.latents
+        key = (self.data.records[drawn.index].image, self.transform.size, drawn.draw)
+        if key not in kept:
+            [kept[key]] = encode_images(self.pipeline.vae, [sample.pixels])
+        return kept[key]
+
+    def _text(self, sample: TrainingSample) -> TextEmbedding:
+        kept = self._encodings.texts
+        if sample.text not in kept:
+            [kept[sample.text]] = encode_prompts(self.pipeline, [sample.text])
+        return kept[sample.text]
+
+    def _assembled(self, sample: TrainingSample, latent: LatentDistribution, text: TextEmbedding) -> Encoded:
+        grid = tuple(latent.mean.shape[-2:])
+        return Encoded(
+            latent=latent,
+            masks={
+                name: latent_mask(mask[None], grid, self.mask_mode)[0] for name, mask in sample.masks.items()
+            },
+            text=text,
+            time_ids=sample.time_ids,
+            caption=sample.text,
+            conditions={name: condition_pixels(name, getattr(sample, name)) for name in self.data.conditions},
+        )
 
     def _mask_draws(self, index: int, generator: torch.Generator) -> dict[str, Draw]:
         if not self.independent_masks:
@@ -230,14 +248,6 @@ class Examples:
             name: self.transform.draw(self._sizes[index], chance)
             for name, chance in zip(self.data.regions, chances, strict=True)
         }
-
-    def _embedded(self, texts: Sequence[str]) -> list[TextEmbedding]:
-        if self._texts is None:
-            return encode_prompts(self.pipeline, texts)
-        for text in texts:
-            if text not in self._texts:
-                [self._texts[text]] = encode_prompts(self.pipeline, [text])
-        return [self._texts[text] for text in texts]
 
 
 def collate(

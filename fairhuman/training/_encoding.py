@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, NamedTuple
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import torch
 from torch import Tensor
@@ -11,7 +12,14 @@ from torch import Tensor
 if TYPE_CHECKING:
     from diffusers import AutoencoderKL, StableDiffusionXLPipeline
 
-__all__ = ["LatentDistribution", "TextEmbedding", "decode_latents", "encode_images", "encode_prompts"]
+__all__ = [
+    "Encodings",
+    "LatentDistribution",
+    "TextEmbedding",
+    "decode_latents",
+    "encode_images",
+    "encode_prompts",
+]
 
 
 class LatentDistribution(NamedTuple):
@@ -35,6 +43,15 @@ class TextEmbedding(NamedTuple):
 
     tokens: Tensor
     pooled: Tensor
+
+
+@dataclass
+class Encodings:
+    """Latents and text embeddings of one base in one precision, kept in memory: by an image's file, size and
+    transform, and by the text."""
+
+    latents: dict[tuple[Any, ...], LatentDistribution] = field(default_factory=dict)
+    texts: dict[str, TextEmbedding] = field(default_factory=dict)
 
 
 @torch.no_grad()

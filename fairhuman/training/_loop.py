@@ -18,6 +18,7 @@ from fairhuman.objectives import GLOBAL, present, regional_losses
 from fairhuman.training._adapter import build_adapter, training_facts
 from fairhuman.training._batches import Batch, Examples, collate
 from fairhuman.training._checkpoint import latest_checkpoint, load_checkpoint, save_checkpoint
+from fairhuman.training._encoding import Encodings
 from fairhuman.training._heldout import heldout_errors
 from fairhuman.training._inputs import fingerprint_inputs
 from fairhuman.training._noising import min_snr_weights
@@ -40,7 +41,13 @@ logger = logging.getLogger(__name__)
 
 
 @torch.enable_grad()
-def train(settings: TrainSettings, *, replace: bool = False, progress: bool = True) -> Run:
+def train(
+    settings: TrainSettings,
+    *,
+    replace: bool = False,
+    progress: bool = True,
+    encodings: Encodings | None = None,
+) -> Run:
     """Train an adapter, or take up a run that was cut off, or return at once if it is complete.
 
     All checks come first: nothing is written if the settings, the data set, the base or the output
@@ -53,6 +60,8 @@ def train(settings: TrainSettings, *, replace: bool = False, progress: bool = Tr
         replace: Where the output folder holds another run, of other settings or inputs, remove that one
             instead of refusing. A folder that holds anything else is refused in any case.
         progress: Show a progress bar with the losses, on a terminal.
+        encodings: Where latents and text embeddings are kept, to be handed to the next run of the same base
+            in the same precision; by default they are forgotten after the run.
 
     Returns:
         The finished run, with the adapter in the layout of diffusers and peft.
@@ -72,7 +81,7 @@ def train(settings: TrainSettings, *, replace: bool = False, progress: bool = Tr
         raise ValueError(f"output: {run.directory} holds another run: {other}")
     if run.complete and not other:
         return run
-    trainer = _Trainer(run, strategy, data, heldout)
+    trainer = _Trainer(run, strategy, data, heldout, encodings)
     trainer.accelerator.wait_for_everyone()  # all have looked at the folder before one changes it
     if other:
         trainer.remove_other()
@@ -83,7 +92,14 @@ def train(settings: TrainSettings, *, replace: bool = False, progress: bool = Tr
 class _Trainer:
     """Everything that a run holds in memory."""
 
-    def __init__(self, run: Run, strategy: Strategy, data: HumanFolder, heldout: HumanFolder | None) -> None:
+    def __init__(
+        self,
+        run: Run,
+        strategy: Strategy,
+        data: HumanFolder,
+        heldout: HumanFolder | None,
+        encodings: Encodings | None = None,
+    ) -> None:
         settings = run.settings
         self.run, self.settings = run, settings
         self.released = AsReleased(strategy, settings.released)
@@ -99,7 +115,7 @@ class _Trainer:
         self.loss_scale = LossScale(settings.precision)
         self.examples = Examples(
             self.pipeline, data, settings.transform, settings.mask_mode, settings.cache,
-            "independent_flips" in settings.released,
+            "independent_flips" in settings.released, encodings,
         )  # fmt: skip
         self.heldout = heldout and Examples(
             self.pipeline, heldout, JointTransform(settings.resolution), settings.mask_mode

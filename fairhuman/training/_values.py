@@ -56,6 +56,7 @@ def coerced(name: str, value: Any, hint: Any) -> Any:
     if get_origin(hint) is tuple:
         return _sequence(name, value, choices[0])
     if choices:  # a Literal of names
+        value = "no" if value is False and "no" in choices else value  # as YAML 1.1 reads a bare no
         if value not in choices:
             raise ValueError(f"{name}: {unknown(value, choices)}")
         return value

@@ -3,10 +3,20 @@
 import numpy as np
 import pytest
 import torch
+from safetensors.torch import load_file
 
 from fairhuman.data import HumanFolder, JointTransform
 from fairhuman.models import load_base
-from fairhuman.training import Examples, collate, encode_images, encode_prompts
+from fairhuman.training import (
+    Encodings,
+    Examples,
+    TrainSettings,
+    collate,
+    encode_images,
+    encode_prompts,
+    train,
+)
+from fairhuman.training import _batches as batches
 
 
 @pytest.fixture(scope="module")
@@ -84,6 +94,22 @@ def test_images_drawn_together_are_those_drawn_alone(pipeline, people):
             torch.testing.assert_close(mine, theirs)
             assert not cache or torch.equal(mine, theirs)
         assert batches[0].texts == batches[1].texts
+
+
+def test_what_one_run_encoded_another_takes_over(values, tmp_path, monkeypatch):
+    """To the same bits as encoding it again."""
+    calls = []
+    for name in ("encode_images", "encode_prompts"):
+        own = getattr(batches, name)
+        monkeypatch.setattr(batches, name, lambda *given, own=own: calls.append(given) or own(*given))
+    encodings, runs = Encodings(), {}
+    for name, given in {"first": encodings, "second": encodings, "alone": None}.items():
+        settings = TrainSettings(**values | {"output": str(tmp_path / name), "steps": 3, "flip": 0.5})
+        before = len(calls)
+        runs[name] = load_file(train(settings, encodings=given).weights), len(calls) - before
+    assert runs["first"][1] == runs["alone"][1] > 0 == runs["second"][1]
+    for weights, _ in runs.values():
+        assert all(torch.equal(tensor, weights[name]) for name, tensor in runs["alone"][0].items())
 
 
 def test_masks_follow_their_image(pipeline, people):

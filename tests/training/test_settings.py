@@ -8,6 +8,13 @@ from fairhuman.training import TrainSettings
 GIVEN = {"data": "people", "output": "run"}
 
 
+def test_a_bare_no_in_yaml_is_the_name(tmp_path):
+    """YAML 1.1 reads it as false."""
+    path = tmp_path / "run.yaml"
+    path.write_text("data: people\noutput: run\nprecision: no\n")
+    assert TrainSettings.from_yaml(path).precision == "no"
+
+
 def test_yaml_round_trip(tmp_path):
     settings = TrainSettings(
         **GIVEN, regions=["hand", "face"], alpha=8, clip_norm=1, base="somewhere", flip=0.5
