@@ -6,9 +6,10 @@ RUNS holds a folder for each trained system of fairhuman.evaluation.systems.SYST
 that is absent is left out and said to be. HELDOUT is an annotated data set whose captions are the prompts and
 whose poses and depths the controlled systems follow; REFERENCE is the training set that distances are
 measured from. Each system is sampled at all of its β and averaged prompt by prompt. Writes
-results/benchmarks/<name>.json: ``systems`` (title, β), ``rows``, ``differences`` (every other system against
-the first of its kind: base, or ControlNet-SDXL), ``absent``. Samples are kept in RUNS/samples and taken up
-again: several processes, each with --only some systems, share the work, and a last one without it judges.
+results/benchmarks/<name>.json: ``systems`` (title, β), ``rows``, ``differences`` (every system against its
+``reference``, base or ControlNet-SDXL, and the paper's against their rivals), ``absent``. Samples are kept in
+RUNS/samples and taken up again: several processes, each with --only some systems, share the work, and a last
+one without it judges.
 """
 
 import argparse
@@ -29,6 +30,11 @@ from fairhuman.evaluation.table1 import judge_system, system_differences, system
 from fairhuman.models import load_base
 from fairhuman.results import write_result
 from fairhuman.sampling import sample_with
+
+REFERENCES = ("base", "controlnet-default")
+"""What systems without and with conditions are compared with."""
+RIVALS = [("mole", "lora-mpd"), ("controlnet-union", "controlnet-mpd")]
+"""The paper's method and its rivals."""
 
 
 def main() -> None:
@@ -67,19 +73,19 @@ def main() -> None:
         if given.only:
             continue
         judged[name] = judge_system(images, records, reader, **looking)
-        told[name] = {"title": system.title, "scales": system.scales, "paper": system.paper}
+        told[name] = {
+            "title": system.title,
+            "scales": system.scales,
+            "reference": None if name in REFERENCES else REFERENCES[system.controlled],
+            "paper": system.paper,
+        }
     if given.only:
         return
     judged["renders"] = judge_system([[record.image for record in records]], records, reader, **looking)
-    told["renders"] = {"title": "renders", "scales": [], "paper": {}}
+    told["renders"] = {"title": "renders", "scales": [], "reference": None, "paper": {}}
     rows = [{"system": name} | row for name, own in judged.items() for row in system_rows(own, reference)]
-    pairs = [
-        (first, name)
-        for name in judged
-        if name in SYSTEMS
-        and (first := "controlnet-default" if SYSTEMS[name].controlled else "base") in judged
-        and name != first
-    ]
+    pairs = [(one["reference"], name) for name, one in told.items()] + RIVALS
+    pairs = [pair for pair in pairs if set(pair) <= set(judged)]
     level = 1 - 0.05 / max(1, 10 * len(pairs))
     differences = [
         {"reference": first, "system": name} | row

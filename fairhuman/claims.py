@@ -47,7 +47,7 @@ class Condition:
     """One comparison of a stored number with a bound, or with another stored number.
 
     Attributes:
-        result: Name of the result whose figures are read.
+        result: Name of the result whose figures are read; ``folder/name`` for one that belongs to no profile.
         path: Keys to follow in the figures, joined by dots.
         than: Bound; or ``path``, ``where``, ``column`` and ``over`` of a second number of the same result;
             what is not given is as for the first, but for ``where``.
@@ -170,7 +170,8 @@ def judge(claim: Claim, profile: str = "quick") -> Finding:
     held, words = [], []
     for condition in claim.all_of:
         try:
-            met, said = condition.holds(read_result(profile, condition.result)["figures"])
+            folder, _, name = condition.result.rpartition("/")
+            met, said = condition.holds(read_result(folder or profile, name)["figures"])
         except FileNotFoundError:
             return Finding(claim, "not tested yet", f"no result {condition.result!r}")
         except LookupError as error:

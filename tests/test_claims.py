@@ -108,7 +108,8 @@ def judged(claim, value):
             if not isinstance(condition.than, float | int):
                 where = dict(condition.than["where"])
                 store(figures, condition.path, where, condition.than["column"], 1.0)
-        write_result("quick", result, copy.deepcopy(figures), parameters={}, samples=1, seed=0)
+        folder, _, name = result.rpartition("/")
+        write_result(folder or "quick", name, copy.deepcopy(figures), parameters={}, samples=1, seed=0)
     return judge(claim).verdict
 
 

@@ -9,10 +9,17 @@ from fairhuman.figures._systems import METRICS, systems_figure, systems_latex, s
 @pytest.fixture
 def told():
     """A result in which ControlNet-Union makes more hands, and no face is found in MoLE's images."""
+    pairs = {"mole": "base", "lora-mpd": "base", "controlnet-union": "controlnet-default",
+             "controlnet-mpd": "controlnet-default"}  # fmt: skip
     systems = {
-        name: {"title": one.title, "scales": list(one.scales), "paper": dict(one.paper)}
+        name: {
+            "title": one.title,
+            "scales": list(one.scales),
+            "reference": pairs.get(name),
+            "paper": dict(one.paper),
+        }
         for name, one in SYSTEMS.items()
-    } | {"renders": {"title": "renders", "scales": [], "paper": {}}}
+    } | {"renders": {"title": "renders", "scales": [], "reference": None, "paper": {}}}
     rows = [
         {"system": name, "metric": metric, "value": 0.5, "low": 0.4, "high": 0.6, "n": 256}
         for name in systems
@@ -22,8 +29,6 @@ def told():
     for row in rows:
         if (row["system"], row["metric"]) == ("mole", "face confidence"):
             row.update(value=None, low=None, high=None)
-    pairs = {"mole": "base", "lora-mpd": "base", "controlnet-union": "controlnet-default",
-             "controlnet-mpd": "controlnet-default"}  # fmt: skip
     differences = [
         {
             "reference": first,
@@ -33,7 +38,9 @@ def told():
         }
         for name, first in pairs.items()
     ]
-    return {"systems": systems, "rows": rows, "differences": differences, "absent": []}
+    # Better than its rival is not better than its reference.
+    rival = {"reference": "mole", "system": "lora-mpd", "metric": "hand rate", "supported": True}
+    return {"systems": systems, "rows": rows, "differences": [*differences, rival], "absent": []}
 
 
 def cells(text, first):

@@ -117,7 +117,11 @@ def systems_latex(told: Mapping[str, Any]) -> str:
 
 
 def _starred(told: Mapping[str, Any]) -> set[tuple[str, str]]:
-    return {(row["system"], row["metric"]) for row in told["differences"] if row["supported"]}
+    return {
+        (row["system"], row["metric"])
+        for row in told["differences"]
+        if row["supported"] and row["reference"] == told["systems"][row["system"]]["reference"]
+    }
 
 
 def _cells(told: Mapping[str, Any]) -> list[list[str]]:
@@ -147,7 +151,8 @@ def _quoted(told: Mapping[str, Any]) -> list[list[str]]:
 
 def _note(told: Mapping[str, Any]) -> str:
     pairs = told["differences"]
-    names = [f"“{label(name)}”" for name in dict.fromkeys(row["reference"] for row in pairs)]
+    references = dict.fromkeys(one["reference"] for one in told["systems"].values() if one["reference"])
+    names = [f"“{label(name)}”" for name in references]
     references = names[0] if len(names) == 1 else f"{names[0]} or, with conditions, {names[1]}"
     prompts = max(row["n"] for row in told["rows"])
     return _NOTE.format(prompts=prompts, references=references, count=len(pairs))
