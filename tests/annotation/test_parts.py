@@ -12,6 +12,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from PIL import Image, ImageCms
 
 from fairhuman.commands.annotate import annotate as annotate_command
 from fairhuman.commands.fit import fit as fit_command
@@ -148,3 +149,12 @@ def test_options_have_the_defaults_of_the_settings(command):
     settings = {name: value for name, value in asdict(AnnotateSettings()).items() if name in options}
     assert len(settings) > 14
     assert {name: options[name].default for name in settings} == settings
+
+
+def test_colours_of_another_profile_become_srgb(tmp_path):
+    """A profile whose red and green are sRGB's green and red; one that is damaged is as none."""
+    own = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+    swapped = own.replace(b"rXYZ", b"????", 1).replace(b"gXYZ", b"rXYZ", 1).replace(b"????", b"gXYZ", 1)
+    for profile, seen in ((own, [255, 0, 0]), (swapped, [0, 255, 0]), (own[:200], [255, 0, 0])):
+        Image.new("RGB", (4, 4), (255, 0, 0)).save(tmp_path / "red.png", icc_profile=profile)
+        np.testing.assert_allclose(read_photograph(tmp_path / "red.png", 100)[0, 0], seen, atol=1)

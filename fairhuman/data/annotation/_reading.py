@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -10,7 +11,7 @@ from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageOps
+from PIL import Image, ImageCms, ImageOps
 
 __all__ = ["Refused", "read_photograph"]
 
@@ -29,8 +30,8 @@ class Refused(Exception):
 def read_photograph(path: Path, max_pixels: int, min_side: int = 1) -> NDArray[np.uint8]:
     """The photograph as it is displayed, shape (H, W, 3), RGB.
 
-    Turned as EXIF says; grey, palette and CMYK become RGB, 16 bits become 8, transparency becomes white. Size
-    and number of frames are checked before anything is decoded.
+    Turned as EXIF says; colours of an embedded profile become sRGB, grey, palette and CMYK become RGB, 16
+    bits become 8, transparency becomes white. Size and number of frames are checked before anything is decoded.
 
     Raises:
         Refused: Not readable, too many pixels, too small, or animated.
@@ -38,7 +39,7 @@ def read_photograph(path: Path, max_pixels: int, min_side: int = 1) -> NDArray[n
     try:
         with _large_allowed(), Image.open(path, formats=FORMATS) as image:
             _check(image, max_pixels, min_side)
-            return np.array(_rgb(ImageOps.exif_transpose(image)))
+            return np.array(_rgb(_srgb(ImageOps.exif_transpose(image))))
     except Refused:
         raise
     except Image.UnidentifiedImageError:
@@ -61,6 +62,18 @@ def _check(image: Image.Image, max_pixels: int, min_side: int) -> None:
         raise Refused("filtered", f"animated: {frames} frames")
     if min(width, height) < min_side:
         raise Refused("filtered", f"too small: {width} × {height} pixels, min_side = {min_side}")
+
+
+def _srgb(image: Image.Image) -> Image.Image:
+    """In sRGB, if a colour profile is embedded that can be read and is of the image's kind."""
+    profile = image.info.get("icc_profile")
+    if not profile or image.mode not in ("RGB", "CMYK", "L"):
+        return image
+    try:
+        own, target = ImageCms.ImageCmsProfile(io.BytesIO(profile)), ImageCms.createProfile("sRGB")
+        return ImageCms.profileToProfile(image, own, target, outputMode="RGB")
+    except (ImageCms.PyCMSError, OSError):
+        return image
 
 
 def _rgb(image: Image.Image) -> Image.Image:
