@@ -31,7 +31,8 @@ def read_photograph(path: Path, max_pixels: int, min_side: int = 1) -> NDArray[n
     """The photograph as it is displayed, shape (H, W, 3), RGB.
 
     Turned as EXIF says; colours of an embedded profile become sRGB, grey, palette and CMYK become RGB, 16
-    bits become 8, transparency becomes white. Size and number of frames are checked before anything is decoded.
+    bits become 8, transparency becomes white. Size and number of frames are checked before anything is
+    decoded.
 
     Raises:
         Refused: Not readable, too many pixels, too small, or animated.
