@@ -6,14 +6,16 @@ RUNS holds a folder for each trained system of fairhuman.evaluation.systems.SYST
 that is absent is left out and said to be. HELDOUT is an annotated data set whose captions are the prompts and
 whose poses and depths the controlled systems follow; REFERENCE is the training set that distances are
 measured from. Each system is sampled at all of its β and averaged prompt by prompt. Writes
-results/benchmarks/<name>.json: ``systems`` (title, β), ``rows``, ``differences`` (every system against its
+results/benchmarks/<name>.json: ``systems`` (title, β, how trained), ``rows``, ``differences`` (every system against its
 ``reference``, base or ControlNet-SDXL, and the paper's against their rivals), ``absent``. Samples are kept in
 RUNS/samples and taken up again: several processes, each with --only some systems, share the work, and a last
 one without it judges.
 """
 
 import argparse
+from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 from fairhuman.data import HumanFolder
 from fairhuman.evaluation import fingerprint
@@ -30,6 +32,8 @@ from fairhuman.evaluation.table1 import judge_system, system_differences, system
 from fairhuman.models import load_base
 from fairhuman.results import write_result
 from fairhuman.sampling import sample_with
+from fairhuman.training import Run
+from fairhuman.training._adapter import training_facts
 
 REFERENCES = ("base", "controlnet-default")
 """What systems without and with conditions are compared with."""
@@ -78,6 +82,7 @@ def main() -> None:
             "scales": system.scales,
             "reference": None if name in REFERENCES else REFERENCES[system.controlled],
             "paper": system.paper,
+            "trained": weights and _trained(weights),
         }
     if given.only:
         return
@@ -103,6 +108,14 @@ def main() -> None:
     }
     print(write_result("benchmarks", given.name, figures, parameters=parameters, samples=len(records),
                        seed=given.seed))  # fmt: skip
+
+
+def _trained(weights: Path) -> dict[str, Any] | None:
+    """How the adapter in a run's folder was trained; None of a folder without settings."""
+    with suppress(FileNotFoundError):
+        facts = training_facts(Run.open(weights).settings)
+        return {name: value for name, value in facts.items() if name != "base"}
+    return None
 
 
 def _arguments() -> argparse.Namespace:
