@@ -6,10 +6,10 @@ RUNS holds a folder for each trained system of fairhuman.evaluation.systems.SYST
 that is absent is left out and said to be. HELDOUT is an annotated data set whose captions are the prompts and
 whose poses and depths the controlled systems follow; REFERENCE is the training set that distances are
 measured from. Each system is sampled at all of its β and averaged prompt by prompt. Writes
-results/benchmarks/<name>.json: ``systems`` (title, β, how trained), ``rows``, ``differences`` (every system against its
-``reference``, base or ControlNet-SDXL, and the paper's against their rivals), ``absent``. Samples are kept in
-RUNS/samples and taken up again: several processes, each with --only some systems, share the work, and a last
-one without it judges.
+results/benchmarks/<name>.json: ``systems`` (title, β, how trained), ``rows``, ``differences`` (every system
+against its ``reference``, base or ControlNet-SDXL, and the paper's against their rivals), ``absent``. Samples
+are kept in RUNS/samples and taken up again: several processes, each with --only some systems, share the work,
+and a last one without it judges.
 """
 
 import argparse
