@@ -8,8 +8,8 @@ from fairhuman.training._encoding import (
     Encodings,
     LatentDistribution,
     TextEmbedding,
-    encode_images,
-    encode_prompts,
+    encode_image,
+    encode_prompt,
 )
 from fairhuman.training._heldout import HeldOut, heldout_errors
 from fairhuman.training._loop import train
@@ -31,8 +31,8 @@ __all__ = [
     "TrainSettings",
     "collate",
     "conflict_table",
-    "encode_images",
-    "encode_prompts",
+    "encode_image",
+    "encode_prompt",
     "gradient_table",
     "heldout_errors",
     "load_lora",

@@ -24,8 +24,8 @@ from fairhuman.training._encoding import (
     Encodings,
     LatentDistribution,
     TextEmbedding,
-    encode_images,
-    encode_prompts,
+    encode_image,
+    encode_prompt,
 )
 from fairhuman.training._noising import add_noise, noise_scheduler, offset_noise
 
@@ -146,55 +146,44 @@ class Examples:
     def __len__(self) -> int:
         return len(self.data)
 
-    def draw(self, index: int, generator: torch.Generator, **options: Any) -> Example:
-        """:meth:`draw_all` of one image."""
-        return self.draw_all([index], [generator], **options)[0]
-
-    def draw_all(
+    def draw(
         self,
-        indices: Sequence[int],
-        generators: Sequence[torch.Generator],
+        index: int,
+        generator: torch.Generator,
         timesteps: tuple[int, int] | None = None,
         dropout: float = 0.0,
         noise_offset: float = 0.0,
-    ) -> list[Example]:
-        """Images, each at a random timestep with random noise.
+    ) -> Example:
+        """One image at a random timestep with random noise.
 
         Args:
-            indices: Which images.
-            generators: A CPU generator for each; decides flip, crop, latent, timestep, noise, dropout and
-                offset, in this order.
+            index: Which image.
+            generator: A CPU generator; decides flip, crop, latent, timestep, noise, dropout and offset, in
+                this order.
             timesteps: Range (from, below) of the timestep; by default the whole schedule.
             dropout: Probability that the condition images are replaced by black.
             noise_offset: Deviation of a shift of each channel of the noise.
         """
+        encoded = self._encoded(index, generator)
+        shape = encoded.latent.mean.shape
+        latents = encoded.latent.sample(torch.randn(shape, generator=generator))
         low, high = timesteps or (0, self.scheduler.config.num_train_timesteps)
-        examples = []
-        for encoded, generator in zip(self._encoded(indices, generators), generators, strict=True):
-            shape = encoded.latent.mean.shape
-            latents = encoded.latent.sample(torch.randn(shape, generator=generator))
-            timestep = int(torch.randint(low, high, (), generator=generator))
-            noise = torch.randn(shape, generator=generator)
-            dropped = dropout > 0 and torch.rand((), generator=generator).item() < dropout
-            if noise_offset > 0:
-                noise = offset_noise(noise, noise_offset, generator)
-            examples.append(Example(encoded, latents, noise, timestep, dropped))
-        return examples
+        timestep = int(torch.randint(low, high, (), generator=generator))
+        noise = torch.randn(shape, generator=generator)
+        dropped = dropout > 0 and torch.rand((), generator=generator).item() < dropout
+        if noise_offset > 0:
+            noise = offset_noise(noise, noise_offset, generator)
+        return Example(encoded, latents, noise, timestep, dropped)
 
-    def _encoded(self, indices: Sequence[int], generators: Sequence[torch.Generator]) -> list[Encoded]:
-        """The images as they are drawn; what is kept is encoded one at a time, so that a latent does not
-        depend on which images it was drawn with."""
-        drawn = [self._draw(index, chance) for index, chance in zip(indices, generators, strict=True)]
-        if self._encodings is None:
-            samples = [self._transformed(one) for one in drawn]
-            latents = encode_images(self.pipeline.vae, [sample.pixels for sample in samples])
-            texts = encode_prompts(self.pipeline, [sample.text for sample in samples])
-            return [self._assembled(*parts) for parts in zip(samples, latents, texts, strict=True)]
-        for one in drawn:
-            if one.key not in self._images:
-                sample = self._transformed(one)
-                self._images[one.key] = self._assembled(sample, self._latent(one, sample), self._text(sample))
-        return [self._images[one.key] for one in drawn]
+    def _encoded(self, index: int, generator: torch.Generator) -> Encoded:
+        drawn = self._draw(index, generator)
+        if drawn.key in self._images:
+            return self._images[drawn.key]
+        sample = self._transformed(drawn)
+        encoded = self._assembled(sample, self._latent(drawn, sample), self._text(sample.text))
+        if self._encodings is not None:
+            self._images[drawn.key] = encoded
+        return encoded
 
     def _draw(self, index: int, generator: torch.Generator) -> _Drawn:
         sample = None
@@ -213,17 +202,21 @@ class Examples:
         return dataclasses.replace(transformed, masks={**transformed.masks, **strayed})
 
     def _latent(self, drawn: _Drawn, sample: TrainingSample) -> LatentDistribution:
+        if self._encodings is None:
+            return encode_image(self.pipeline.vae, sample.pixels)
         kept = self._encodings.latents
         key = (self.data.records[drawn.index].image, self.transform.size, drawn.draw)
         if key not in kept:
-            [kept[key]] = encode_images(self.pipeline.vae, [sample.pixels])
+            kept[key] = encode_image(self.pipeline.vae, sample.pixels)
         return kept[key]
 
-    def _text(self, sample: TrainingSample) -> TextEmbedding:
+    def _text(self, text: str) -> TextEmbedding:
+        if self._encodings is None:
+            return encode_prompt(self.pipeline, text)
         kept = self._encodings.texts
-        if sample.text not in kept:
-            [kept[sample.text]] = encode_prompts(self.pipeline, [sample.text])
-        return kept[sample.text]
+        if text not in kept:
+            kept[text] = encode_prompt(self.pipeline, text)
+        return kept[text]
 
     def _assembled(self, sample: TrainingSample, latent: LatentDistribution, text: TextEmbedding) -> Encoded:
         grid = tuple(latent.mean.shape[-2:])

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -17,8 +16,8 @@ __all__ = [
     "LatentDistribution",
     "TextEmbedding",
     "decode_latents",
-    "encode_images",
-    "encode_prompts",
+    "encode_image",
+    "encode_prompt",
 ]
 
 
@@ -55,16 +54,16 @@ class Encodings:
 
 
 @torch.no_grad()
-def encode_images(vae: AutoencoderKL, pixels: Sequence[Tensor]) -> list[LatentDistribution]:
-    """Encode images of one size, each of shape (3, H, W) in [-1, 1], together, and in the autoencoder's own
-    precision, also inside an autocast. The last bits of a latent may depend on how many there are."""
-    images = torch.stack(list(pixels)).to(vae.device, vae.dtype)
+def encode_image(vae: AutoencoderKL, pixels: Tensor) -> LatentDistribution:
+    """Encode one image, shape (3, H, W) in [-1, 1]. One at a time, so that an image's latent does not
+    depend on its batch, and in the autoencoder's own precision, also inside an autocast."""
+    image = pixels[None].to(vae.device, vae.dtype)
     with torch.autocast(vae.device.type, enabled=False):  # SDXL's overflows in half precision
-        distribution = vae.encode(images).latent_dist
+        distribution = vae.encode(image).latent_dist
     scale, shift = _normalisation(vae)
-    means = ((distribution.mean - shift) * scale).float().cpu()
-    deviations = (distribution.std * scale).float().cpu()
-    return [LatentDistribution(*pair) for pair in zip(means, deviations, strict=True)]
+    return LatentDistribution(
+        ((distribution.mean[0] - shift) * scale).float().cpu(), (distribution.std[0] * scale).float().cpu()
+    )
 
 
 @torch.no_grad()
@@ -89,11 +88,9 @@ def _normalisation(vae: AutoencoderKL) -> tuple[Tensor | float, Tensor]:
 
 
 @torch.no_grad()
-def encode_prompts(pipeline: StableDiffusionXLPipeline, texts: Sequence[str]) -> list[TextEmbedding]:
-    """Encode captions together, as the pipeline itself does when it samples, also inside an autocast."""
+def encode_prompt(pipeline: StableDiffusionXLPipeline, text: str) -> TextEmbedding:
+    """Encode one caption, as the pipeline itself does when it samples, also inside an autocast."""
     device = pipeline.text_encoder.device  # the pipeline would search every module of its for it
     with torch.autocast(device.type, enabled=False):
-        tokens, _, pooled, _ = pipeline.encode_prompt(
-            list(texts), device=device, do_classifier_free_guidance=False
-        )
-    return [TextEmbedding(*pair) for pair in zip(tokens.cpu(), pooled.cpu(), strict=True)]
+        tokens, _, pooled, _ = pipeline.encode_prompt(text, device=device, do_classifier_free_guidance=False)
+    return TextEmbedding(tokens[0].cpu(), pooled[0].cpu())

@@ -231,13 +231,15 @@ class _Trainer:
         settings, size, processes = self.settings, self.settings.batch_size, self.accelerator.num_processes
         share = size // processes
         first = step * size + self.accelerator.process_index * share
-        positions = range(first, first + share)
-        return self.examples.draw_all(
-            [example_index(settings.seed, position, len(self.examples)) for position in positions],
-            [generator(settings.seed, EXAMPLE, position) for position in positions],
-            dropout=settings.condition_dropout,
-            noise_offset=settings.noise_offset,
-        )
+        return [
+            self.examples.draw(
+                example_index(settings.seed, position, len(self.examples)),
+                generator(settings.seed, EXAMPLE, position),
+                dropout=settings.condition_dropout,
+                noise_offset=settings.noise_offset,
+            )
+            for position in range(first, first + share)
+        ]
 
     def parts(self, examples: list[Example]) -> list[tuple[Batch, Tensor | None]]:
         """The images in the parts that pass through the network, each with the weights of its errors."""

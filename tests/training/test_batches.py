@@ -12,8 +12,8 @@ from fairhuman.training import (
     Examples,
     TrainSettings,
     collate,
-    encode_images,
-    encode_prompts,
+    encode_image,
+    encode_prompt,
     train,
 )
 from fairhuman.training import _batches as batches
@@ -26,7 +26,7 @@ def pipeline(base):
 
 def test_latents_are_in_the_pipelines_scale(pipeline):
     pixels = torch.rand(3, 64, 64) * 2 - 1
-    [latent] = encode_images(pipeline.vae, [pixels])
+    latent = encode_image(pipeline.vae, pixels)
     assert latent.mean.shape == latent.deviation.shape == (4, 8, 8)
     own = pipeline.vae.encode(pixels[None]).latent_dist
     torch.testing.assert_close(latent.mean, own.mean[0] * pipeline.vae.config.scaling_factor)
@@ -38,7 +38,7 @@ def test_latents_with_means_and_deviations_of_their_own(base):
     mean, std = [0.5, -1.0, 0.0, 2.0], [1.0, 2.0, 0.5, 4.0]
     pipeline.vae.register_to_config(latents_mean=mean, latents_std=std)
     pixels = torch.rand(3, 64, 64) * 2 - 1
-    latent = encode_images(pipeline.vae, [pixels])[0].mean
+    latent = encode_image(pipeline.vae, pixels).mean
     shape = (4, 1, 1)
     decoded = latent * torch.tensor(std).view(shape) / pipeline.vae.config.scaling_factor
     own = pipeline.vae.encode(pixels[None]).latent_dist.mean[0]
@@ -48,7 +48,8 @@ def test_latents_with_means_and_deviations_of_their_own(base):
 def test_prompts_are_encoded_as_the_pipeline_does(pipeline):
     texts = ["a person", "a woman in a blue shirt"]
     tokens, _, pooled, _ = pipeline.encode_prompt(texts, do_classifier_free_guidance=False)
-    for place, embedding in enumerate(encode_prompts(pipeline, texts)):
+    for place, text in enumerate(texts):
+        embedding = encode_prompt(pipeline, text)
         torch.testing.assert_close(embedding.tokens, tokens[place])
         torch.testing.assert_close(embedding.pooled, pooled[place])
 
@@ -56,9 +57,9 @@ def test_prompts_are_encoded_as_the_pipeline_does(pipeline):
 def test_encoding_is_the_same_inside_an_autocast(pipeline):
     """As when held-out losses of a run in half precision are measured."""
     pixels = torch.rand(3, 64, 64) * 2 - 1
-    outside = encode_images(pipeline.vae, [pixels])[0], encode_prompts(pipeline, ["a person"])[0]
+    outside = encode_image(pipeline.vae, pixels), encode_prompt(pipeline, "a person")
     with torch.autocast("cpu", torch.bfloat16):
-        inside = encode_images(pipeline.vae, [pixels])[0], encode_prompts(pipeline, ["a person"])[0]
+        inside = encode_image(pipeline.vae, pixels), encode_prompt(pipeline, "a person")
     for mine, other in zip(inside, outside, strict=True):
         assert all(torch.equal(*pair) for pair in zip(mine, other, strict=True))
 
@@ -76,30 +77,10 @@ def test_a_batch_is_noised_by_the_schedule(pipeline, people):
     assert set(batch.masks["face"].unique().tolist()) <= {0.0, 1.0}
 
 
-def test_images_drawn_together_are_those_drawn_alone(pipeline, people):
-    """Kept or encoded anew at every step, which is then done for all images of a step at once."""
-    data, transform = HumanFolder(people), JointTransform(64, flip=0.5)
-
-    def chances():
-        return [torch.Generator().manual_seed(seed) for seed in range(4)]
-
-    indices = [0, 1, 2, 0]
-    kept = Examples(pipeline, data, transform)
-    alone = [kept.draw(index, chance) for index, chance in zip(indices, chances(), strict=True)]
-    for cache in (True, False):
-        together = Examples(pipeline, data, transform, cache=cache).draw_all(indices, chances())
-        batches = [collate(drawn, kept.scheduler) for drawn in (together, alone)]
-        for field in ("noisy", "target", "timesteps", "tokens", "pooled", "time_ids"):
-            mine, theirs = (getattr(batch, field) for batch in batches)
-            torch.testing.assert_close(mine, theirs)
-            assert not cache or torch.equal(mine, theirs)
-        assert batches[0].texts == batches[1].texts
-
-
 def test_what_one_run_encoded_another_takes_over(values, tmp_path, monkeypatch):
     """To the same bits as encoding it again."""
     calls = []
-    for name in ("encode_images", "encode_prompts"):
+    for name in ("encode_image", "encode_prompt"):
         own = getattr(batches, name)
         monkeypatch.setattr(batches, name, lambda *given, own=own: calls.append(given) or own(*given))
     encodings, runs = Encodings(), {}
@@ -121,5 +102,5 @@ def test_masks_follow_their_image(pipeline, people):
     )
     torch.testing.assert_close(flipped.encoded.masks["hand"], plain.encoded.masks["hand"].flip(-1))
     image = torch.from_numpy(np.ascontiguousarray(data[0].image[:, ::-1])).permute(2, 0, 1) / 127.5 - 1
-    torch.testing.assert_close(flipped.encoded.latent.mean, encode_images(pipeline.vae, [image])[0].mean)
+    torch.testing.assert_close(flipped.encoded.latent.mean, encode_image(pipeline.vae, image).mean)
     assert torch.equal(plain.noise, flipped.noise) and plain.timestep == flipped.timestep
