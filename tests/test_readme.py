@@ -61,7 +61,8 @@ def test_the_lora_script_is_ten_lines_and_makes_an_image(folder):
     assert Image.open(folder / "woman.png").size == (256, 256)
 
 
-def test_the_table_is_the_stored_one():
-    block = r"<!-- figures/table1_miniature.md -->\n(.*?)\n<!-- end -->"
-    shown = re.search(block, README, flags=re.DOTALL)[1]
-    assert shown in (ROOT / "figures" / "table1_miniature.md").read_text()
+def test_tables_are_the_stored_ones():
+    blocks = re.findall(r"<!-- (figures/\S+\.md) -->\n(.*?)\n<!-- end -->", README, flags=re.DOTALL)
+    assert blocks
+    for path, shown in blocks:
+        assert shown in (ROOT / path).read_text(), path
