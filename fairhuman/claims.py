@@ -18,7 +18,7 @@ import pandas as pd
 import yaml
 
 from fairhuman.profiles import unknown
-from fairhuman.results import read_result
+from fairhuman.results import read_named
 
 __all__ = ["VERDICTS", "Claim", "Condition", "Finding", "claims_table", "judge", "ledger", "load_claims"]
 
@@ -170,8 +170,7 @@ def judge(claim: Claim, profile: str = "quick") -> Finding:
     held, words = [], []
     for condition in claim.all_of:
         try:
-            folder, _, name = condition.result.rpartition("/")
-            met, said = condition.holds(read_result(folder or profile, name)["figures"])
+            met, said = condition.holds(read_named(profile, condition.result)["figures"])
         except FileNotFoundError:
             return Finding(claim, "not tested yet", f"no result {condition.result!r}")
         except LookupError as error:

@@ -85,6 +85,12 @@ def read_result(profile: str, name: str) -> dict[str, Any]:
     return json.loads(path.read_text())
 
 
+def read_named(profile: str, result: str) -> dict[str, Any]:
+    """A profile's result, or by ``folder/name`` one that belongs to no profile, as :func:`read_result`."""
+    folder, _, name = result.rpartition("/")
+    return read_result(folder or profile, name)
+
+
 def provenance() -> dict[str, Any]:
     """Versions, commit, machine and time, for a result file; None for what cannot be found out."""
     changed = _git("status", "--porcelain", "--untracked-files=no", "--", *CODE)

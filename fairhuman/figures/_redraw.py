@@ -8,7 +8,7 @@ from typing import Any
 import matplotlib.pyplot as plt
 
 from fairhuman.profiles import figures_directory, profile_names, results_directory
-from fairhuman.results import read_result
+from fairhuman.results import read_named
 
 from ._ablations import ABLATIONS, ablation_latex, ablation_markdown
 from ._files import save, write_text
@@ -78,9 +78,8 @@ def drawn_profiles() -> list[str]:
 
 
 def _figures(name: str, result: str, profile: str) -> Mapping[str, Any] | None:
-    folder, _, own = result.rpartition("/")
     try:
-        return read_result(folder or profile, own)["figures"]
+        return read_named(profile, result)["figures"]
     except FileNotFoundError as error:
         _log.info("%s not drawn: %s", name, error)
         return None
