@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -10,6 +11,7 @@ from torch import Tensor
 
 if TYPE_CHECKING:
     from diffusers import AutoencoderKL, StableDiffusionXLPipeline
+    from transformers import CLIPTokenizer
 
 __all__ = [
     "Encodings",
@@ -19,6 +21,8 @@ __all__ = [
     "encode_image",
     "encode_prompt",
 ]
+
+logger = logging.getLogger(__name__)
 
 
 class LatentDistribution(NamedTuple):
@@ -57,10 +61,10 @@ class Encodings:
 def encode_image(vae: AutoencoderKL, pixels: Tensor) -> LatentDistribution:
     """Encode one image, shape (3, H, W) in [-1, 1]. One at a time, so that an image's latent does not
     depend on its batch, and in the autoencoder's own precision, also inside an autocast."""
-    image = pixels[None].to(vae.device, vae.dtype)
-    with torch.autocast(vae.device.type, enabled=False):  # SDXL's overflows in half precision
-        distribution = vae.encode(image).latent_dist
-    scale, shift = _normalisation(vae)
+    own = next(vae.parameters())  # vae.device walks through every module, for 1 ms
+    with torch.autocast(own.device.type, enabled=False):  # SDXL's overflows in half precision
+        distribution = vae.encode(pixels[None].to(own)).latent_dist
+    scale, shift = _normalisation(vae, own.device)
     return LatentDistribution(
         ((distribution.mean[0] - shift) * scale).float().cpu(), (distribution.std[0] * scale).float().cpu()
     )
@@ -70,27 +74,48 @@ def encode_image(vae: AutoencoderKL, pixels: Tensor) -> LatentDistribution:
 def decode_latents(vae: AutoencoderKL, latents: Tensor) -> Tensor:
     """Images of latents in the UNet's scale, shape (batch, 3, H, W), values in [0, 1], decoded in the
     autoencoder's own precision."""
-    scale, shift = _normalisation(vae)
-    with torch.autocast(vae.device.type, enabled=False):
-        images = vae.decode(latents.to(vae.device, vae.dtype) / scale + shift).sample
+    own = next(vae.parameters())
+    scale, shift = _normalisation(vae, own.device)
+    with torch.autocast(own.device.type, enabled=False):
+        images = vae.decode(latents.to(own) / scale + shift).sample
     return (images.float() / 2 + 0.5).clamp(0, 1)
 
 
-def _normalisation(vae: AutoencoderKL) -> tuple[Tensor | float, Tensor]:
+def _normalisation(vae: AutoencoderKL, device: torch.device) -> tuple[Tensor | float, Tensor]:
     """Factor on, and shift before it of, what the encoder gives: the inverse of what the pipeline does before
     it decodes."""
-    scale, shift = vae.config.scaling_factor, torch.zeros((), device=vae.device)
+    scale, shift = vae.config.scaling_factor, torch.zeros((), device=device)
     mean, std = (getattr(vae.config, f"latents_{name}", None) for name in ("mean", "std"))
     if mean is not None and std is not None:
-        shift = torch.tensor(mean, device=vae.device).view(-1, 1, 1)
-        scale = scale / torch.tensor(std, device=vae.device).view(-1, 1, 1)
+        shift = torch.tensor(mean, device=device).view(-1, 1, 1)
+        scale = scale / torch.tensor(std, device=device).view(-1, 1, 1)
     return scale, shift
 
 
 @torch.no_grad()
 def encode_prompt(pipeline: StableDiffusionXLPipeline, text: str) -> TextEmbedding:
-    """Encode one caption, as the pipeline itself does when it samples, also inside an autocast."""
-    device = pipeline.text_encoder.device  # the pipeline would search every module of its for it
-    with torch.autocast(device.type, enabled=False):
-        tokens, _, pooled, _ = pipeline.encode_prompt(text, device=device, do_classifier_free_guidance=False)
-    return TextEmbedding(tokens[0].cpu(), pooled[0].cpu())
+    """Encode one caption, to what the pipeline's own method gives, also inside an autocast. That method
+    tokenises twice, to see whether a text was too long."""
+    states, pooled = [], None
+    for tokenizer, encoder in (
+        (pipeline.tokenizer, pipeline.text_encoder),
+        (pipeline.tokenizer_2, pipeline.text_encoder_2),
+    ):
+        tokens = _tokens(tokenizer, pipeline.maybe_convert_prompt(text, tokenizer)).to(encoder.device)
+        with torch.autocast(encoder.device.type, enabled=False):
+            output = encoder(tokens, output_hidden_states=True)
+        states.append(output.hidden_states[-2][0])
+        pooled = output[0][0]
+    return TextEmbedding(torch.cat(states, dim=-1).cpu(), pooled.cpu())
+
+
+def _tokens(tokenizer: CLIPTokenizer, text: str) -> Tensor:
+    """Token numbers of a text, shape (1, the tokenizer's length), padded or cut."""
+    length = tokenizer.model_max_length
+    found = tokenizer(text, padding="max_length", max_length=length, return_tensors="pt").input_ids
+    if found.shape[1] <= length:
+        return found
+    cut = tokenizer(text, truncation=True, max_length=length, return_tensors="pt").input_ids
+    lost = tokenizer.decode(found[0, length - 1 : -1])
+    logger.warning("caption cut to %d tokens, without its end %r", length, lost)
+    return cut

@@ -23,7 +23,7 @@ from fairhuman.training._heldout import heldout_errors
 from fairhuman.training._inputs import fingerprint_inputs
 from fairhuman.training._noising import min_snr_weights
 from fairhuman.training._optimization import learning_rate, make_optimizer
-from fairhuman.training._precision import LossScale
+from fairhuman.training._precision import PRECISIONS, LossScale
 from fairhuman.training._random import EXAMPLE, example_index, generator
 from fairhuman.training._released import GRAD_SCALE, LOCAL_SCALE, AsReleased, image_error_weights
 from fairhuman.training._run import HELDOUT_FILE, LOG_FILE, Log, Run, check_output, write_settings
@@ -106,7 +106,6 @@ class _Trainer:
         self.strategy = Watched(self.released, settings.gramian_every)
         self.accelerator = make_accelerator(settings)
         self.pipeline = frozen_base(settings, self.accelerator.device)
-        self.unet = self.pipeline.unet
         self.adapter = build_adapter(self.pipeline, settings)
         if settings.gradient_checkpointing:
             self.adapter.checkpoint_gradients()
@@ -247,7 +246,8 @@ class _Trainer:
         found = []
         for first in range(0, len(examples), size):
             part = examples[first : first + size]
-            batch = collate(part, scheduler, self.accelerator.device, self.unet.dtype)
+            kind = PRECISIONS[self.settings.precision]
+            batch = collate(part, scheduler, self.accelerator.device, kind)
             found.append((batch, self.weights(torch.tensor([example.timestep for example in part]))))
         return found
 

@@ -13,6 +13,8 @@ if TYPE_CHECKING:
 
 __all__ = ["learning_rate", "make_optimizer"]
 
+_FUSED = ("cpu", "cuda")  # one kernel for all parameters: less than half the time of a loop over them
+
 
 def make_optimizer(settings: TrainSettings, parameters: list[Tensor]) -> torch.optim.Optimizer:
     """Adam, AdamW, or AdamW with its moments in 8 bits.
@@ -20,17 +22,19 @@ def make_optimizer(settings: TrainSettings, parameters: list[Tensor]) -> torch.o
     Raises:
         ImportError: ``adamw8bit`` without the package that has it; names the command that installs it.
     """
-    if settings.optimizer == "adam":
-        return torch.optim.Adam(parameters, lr=settings.learning_rate)
-    kind = torch.optim.AdamW
+    rate, decay = settings.learning_rate, settings.weight_decay
     if settings.optimizer == "adamw8bit":
         try:
-            from bitsandbytes.optim import AdamW8bit as kind
+            from bitsandbytes.optim import AdamW8bit
         except ImportError as error:
             raise ImportError(
                 "optimizer: adamw8bit needs the package bitsandbytes; pip install bitsandbytes"
             ) from error
-    return kind(parameters, lr=settings.learning_rate, weight_decay=settings.weight_decay)
+        return AdamW8bit(parameters, lr=rate, weight_decay=decay)
+    fused = parameters[0].device.type in _FUSED
+    if settings.optimizer == "adam":
+        return torch.optim.Adam(parameters, lr=rate, fused=fused)
+    return torch.optim.AdamW(parameters, lr=rate, weight_decay=decay, fused=fused)
 
 
 def learning_rate(settings: TrainSettings, step: int) -> float:

@@ -54,6 +54,19 @@ def test_prompts_are_encoded_as_the_pipeline_does(pipeline):
         torch.testing.assert_close(embedding.pooled, pooled[place])
 
 
+def test_what_a_long_caption_loses_is_said(pipeline, caplog):
+    text = "a person with " + "one more hand and " * 30 + "a hat"
+    tokens, _, pooled, _ = pipeline.encode_prompt(text, do_classifier_free_guidance=False)
+    caplog.clear()
+    embedding = encode_prompt(pipeline, text)
+    torch.testing.assert_close(embedding.tokens, tokens[0])
+    torch.testing.assert_close(embedding.pooled, pooled[0])
+    length = pipeline.tokenizer.model_max_length
+    assert len(caplog.messages) == 2  # one for each tokenizer
+    assert all(message.startswith(f"caption cut to {length} tokens") for message in caplog.messages)
+    assert all(message.endswith("and a hat'") for message in caplog.messages)
+
+
 def test_encoding_is_the_same_inside_an_autocast(pipeline):
     """As when held-out losses of a run in half precision are measured."""
     pixels = torch.rand(3, 64, 64) * 2 - 1

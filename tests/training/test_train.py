@@ -52,9 +52,9 @@ def test_ls_sums_the_losses_as_a_plain_loop_does(values):
         loss.backward()
         optimizer.step()
     expected = {name: parameter.detach().clone() for name, parameter in trainer.parameters.items()}
-    trainer.unet.delete_adapters("default")
+    trainer.pipeline.unet.delete_adapters("default")
     load_lora(trainer.pipeline, run.directory, name="default")
-    trained = dict(trainer.unet.named_parameters())
+    trained = dict(trainer.pipeline.unet.named_parameters())
     for name, parameter in expected.items():
         torch.testing.assert_close(trained[name].detach(), parameter, rtol=1e-4, atol=1e-6)
 
