@@ -88,6 +88,8 @@ SETTINGS: Mapping[str, Setting] = {
         Setting("regions-all", "with feet and eyes", {"regions": ("face", "hand", "foot", "eyes")}),
         # What the released script's factor of 5 inside the square comes to.
         Setting("sum-scale-25", "sum, local × 25", {"strategy": "ls", "local_scale": 25.0}),
+        # In the ratio of the medians of MPD's weights in the profile `full`: whether they must adapt.
+        Setting("sum-weighted", "sum, MPD's usual weights", {"strategy": "ls:1,20,60"}),
         Setting("mpd-scale-25", "MPD, local × 25", {"local_scale": 25.0}),
         Setting("released-fp16", "weights from scaled gradients", _released("scaled_gradients")),
         Setting("released-flips", "masks flipped by themselves", _released("independent_flips")),
@@ -157,8 +159,8 @@ TABLES: Mapping[str, Table] = {
         ),
         Table(
             "scale",
-            "Scale of the local losses",
-            ("base", "sum", "sum-scale-25", "mpd", "mpd-scale-25"),
+            "Constant weights of the local losses",
+            ("base", "sum", "sum-scale-25", "sum-weighted", "mpd", "mpd-scale-25"),
             ("sum", "mpd"),
         ),
         Table("time", "Equal time", ("base", "sum", "sum-longer", "mpd", "mpd-amortised"), ("mpd",)),

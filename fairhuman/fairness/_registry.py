@@ -89,13 +89,13 @@ _MAKERS: dict[str, Callable[..., Strategy]] = {
 }
 
 STRATEGIES = tuple(_MAKERS)
-"""Names that :func:`get_strategy` knows, besides ``alpha_fair:<α>``."""
+"""Names that :func:`get_strategy` knows, besides ``alpha_fair:<α>`` and ``ls:<w₁>,<w₂>,…``."""
 
 
 def get_strategy(name: str, **options: Any) -> Strategy:
     """A fresh strategy.
 
-    - ``ls``: linear scalarisation, all weights 1;
+    - ``ls``: linear scalarisation, all weights 1; ``ls:1,20,60``: these weights, in the objectives' order;
     - ``dwa``, ``uw``, ``rlw``, ``si``: weights from the losses' values (torchjd's scalarisers);
     - ``mpd``: minimum potential delay, Eq. 8 solved exactly; ``alpha_fair:<α>``: any other fairness;
     - ``mpd_amortised``: ``mpd`` at the price of ``ls`` (:class:`Amortised`);
@@ -105,11 +105,11 @@ def get_strategy(name: str, **options: Any) -> Strategy:
     - ``nash_mtl``, ``mgda``, ``upgrad``: torchjd's.
 
     Args:
-        name: one of :data:`STRATEGIES`, or ``alpha_fair:<α>`` for any α > 0.
+        name: one of :data:`STRATEGIES`, or ``alpha_fair:<α>`` for any α > 0, or ``ls:`` and weights > 0.
         options: keyword arguments of that strategy, such as ``period`` of ``dwa``.
 
     Raises:
-        ValueError: if there is no such strategy, an option is out of range or α is not positive.
+        ValueError: if there is no such strategy, an option is out of range, α or a weight is not positive.
         TypeError: if the strategy has no such option.
         ImportError: if torchjd lacks an optional dependency of that strategy; names it.
 
@@ -120,11 +120,23 @@ def get_strategy(name: str, **options: Any) -> Strategy:
     kind, colon, argument = name.partition(":") if isinstance(name, str) else ("", "", "")
     if kind == "alpha_fair" and colon:
         return _alpha_fair(name, argument, **options)
+    if kind == "ls" and colon:
+        return _constant_weights(name, argument, **options)
     if name not in _MAKERS:
         raise ValueError(
-            f"`strategy` must be one of {', '.join(STRATEGIES)} or alpha_fair:<α>. Found {name!r}."
+            f"`strategy` must be one of {', '.join(STRATEGIES)}, alpha_fair:<α> or ls:<w₁>,<w₂>,…. "
+            f"Found {name!r}."
         )
     return _MAKERS[name](**options)
+
+
+def _constant_weights(name: str, argument: str) -> Strategy:
+    try:
+        return LinearScalarisation([float(one) for one in argument.split(",")])
+    except ValueError as error:
+        raise ValueError(
+            f"`strategy` ls:<w₁>,<w₂>,… needs positive, finite weights. Found {name!r}."
+        ) from error
 
 
 def _alpha_fair(name: str, argument: str) -> Strategy:

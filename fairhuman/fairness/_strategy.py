@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from torch import Tensor
@@ -105,9 +106,30 @@ class FromGramian(Strategy):
 
 
 class LinearScalarisation(Strategy):
-    """``ls``: the plain sum of the losses, every weight 1 (the paper's "without fairness")."""
+    """``ls``: the plain sum of the losses, every weight 1 (the paper's "without fairness"), or a sum with
+    constant weights.
+
+    Args:
+        constants: one weight > 0 for each objective, in their order; by default 1 for all.
+
+    Raises:
+        ValueError: if a weight is not positive and finite.
+    """
 
     name = "ls"
 
+    def __init__(self, constants: Sequence[float] | None = None) -> None:
+        self.constants = None if constants is None else tuple(constants)
+        if self.constants is not None:
+            if not all(math.isfinite(one) and one > 0 for one in self.constants):
+                raise ValueError(f"`constants` must be positive and finite. Found {self.constants}.")
+            self.name = f"ls:{','.join(f'{one:g}' for one in self.constants)}"
+
     def weights(self, losses: Tensor, gramian: Tensor | None, present: Tensor) -> Tensor:
-        return present.to(losses.dtype)
+        if self.constants is None:
+            return present.to(losses.dtype)
+        if len(self.constants) != len(losses):
+            raise ValueError(
+                f"Strategy `{self.name}` needs one weight for each objective. Found {len(losses)} objectives."
+            )
+        return present * losses.new_tensor(self.constants)

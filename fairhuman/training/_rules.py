@@ -54,7 +54,10 @@ def check(settings: TrainSettings) -> None:
     """
     check_regions(settings.regions)
     if settings.strategy not in STRATEGIES:
-        get_strategy(settings.strategy)  # alpha_fair:<α>, or refused
+        constants = getattr(get_strategy(settings.strategy), "constants", None)  # or refused
+        rule = f"needs {1 + len(settings.regions)} weights: for the global loss and for each of regions"
+        fits = constants is None or len(constants) == 1 + len(settings.regions)
+        require("strategy", fits, rule, settings.strategy)
     _check_adapter(settings)
     for name in ("data", "output"):
         require(name, bool(getattr(settings, name)), "must name a folder", getattr(settings, name))

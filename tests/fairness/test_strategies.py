@@ -8,7 +8,7 @@ from fairhuman.fairness import STRATEGIES, Amortised, alpha_fair_weights, get_st
 from fairhuman.fairness.ensembles import gaussian, regional
 from fairhuman.fairness.reference import cosine, residual
 
-ALL = (*STRATEGIES, "alpha_fair:0.5", "alpha_fair:1")
+ALL = (*STRATEGIES, "alpha_fair:0.5", "alpha_fair:1", "ls:1,20,60")
 PRESENT = torch.ones(3, dtype=torch.bool)
 
 
@@ -223,7 +223,8 @@ def test_amortised_refuses(options, message):
 
 
 @pytest.mark.parametrize(
-    "name", ("mdp", "", "alpha_fair", "alpha_fair:", "alpha_fair:-1", "alpha_fair:x", None)
+    "name",
+    ("mdp", "", "alpha_fair", "alpha_fair:", "alpha_fair:-1", "alpha_fair:x", "ls:", "ls:1,0", "ls:x", None),
 )
 def test_unknown_strategy_is_refused(name):
     with pytest.raises(ValueError, match="`strategy`"):
@@ -234,6 +235,15 @@ def test_gramian_strategies_say_what_they_miss():
     for name in ("mpd", "nash_mtl"):
         with pytest.raises(ValueError, match="needs the Gram matrix"):
             get_strategy(name).weights(torch.ones(3).double(), None, PRESENT)
+
+
+def test_constant_weights_are_those_given():
+    present = torch.tensor([True, False, True])
+    strategy = get_strategy("ls:1,20,0.5")
+    assert strategy.weights(torch.ones(3).double(), None, PRESENT).tolist() == [1, 20, 0.5]
+    assert strategy.weights(torch.ones(3).double(), None, present).tolist() == [1, 0, 0.5]
+    with pytest.raises(ValueError, match="one weight for each objective. Found 2"):
+        strategy.weights(torch.ones(2).double(), None, PRESENT[:2])
 
 
 def test_mpd_is_permutation_equivariant_as_a_strategy():
