@@ -7,7 +7,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
-from matplotlib.ticker import MaxNLocator, PercentFormatter
+from matplotlib.ticker import MaxNLocator
 
 from ._evaluation import label
 from ._markup import PAPER_NOTE, latex_line, latex_text, markdown_rows
@@ -59,7 +59,7 @@ def ablation_figure(told: Mapping[str, Any]) -> tuple[Figure, pd.DataFrame]:
         panel.set(title=label(region), ylim=(len(settings) - 0.5, -0.5), xlim=limits)
         panel.set_yticks(rows, [told["labels"][name] for name in settings])
         panel.grid(visible=False, axis="y")
-        panel.xaxis.set_major_formatter(PercentFormatter(1, decimals=None))
+        panel.xaxis.set_major_formatter(lambda x, _: f"{100 * x:.4g}%".replace("-", "\N{MINUS SIGN}"))
         panel.xaxis.set_major_locator(MaxNLocator(3))
     seeds = f"{len(told['seeds'])} seed" + "s" * (len(told["seeds"]) > 1)
     figure.supxlabel(
@@ -125,7 +125,7 @@ def _cells(told: Mapping[str, Any]) -> tuple[list[str], list[list[str]]]:
             if (name, region) in changes.index:
                 row = changes.loc[(name, region)]
                 star = "*" if row.supported else ""
-                cell += f" ({100 * row.share:+.1f} %{star})"
+                cell += f" ({_signed(100 * row.share)} %{star})"
             cells.append(cell)
         for one in seen:
             row = found.get((name, one))
@@ -135,6 +135,10 @@ def _cells(told: Mapping[str, Any]) -> tuple[list[str], list[list[str]]]:
             cells.append("–" if row is None else f"{row['value']:.3f}")
         rows.append(cells)
     return head, rows
+
+
+def _signed(percent: float) -> str:
+    return "0.0" if abs(percent) < 0.05 else f"{percent:+.1f}"
 
 
 def _note(told: Mapping[str, Any]) -> str:
