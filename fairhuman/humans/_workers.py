@@ -5,11 +5,11 @@ from __future__ import annotations
 import contextlib
 import multiprocessing
 import os
-import signal
-import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from typing import Any, Final, TypeVar
+
+from fairhuman.processes import start_worker
 
 _THREADS: Final = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
 Result = TypeVar("Result")
@@ -73,14 +73,7 @@ def _environment(values: dict[str, str]) -> Iterator[None]:
 
 
 def _start_worker() -> None:
-    """Leaves interruption to the parent, and ends when the parent does, even if that was killed."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-
-    def end_with_parent() -> None:
-        multiprocessing.parent_process().join()
-        os._exit(1)
-
-    threading.Thread(target=end_with_parent, daemon=True).start()
+    start_worker()
     import torch
 
     torch.set_num_threads(1)

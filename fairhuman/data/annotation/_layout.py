@@ -1,17 +1,10 @@
-"""The files of one annotated image: what they are called, and that each appears whole or not at all."""
+"""The files of one annotated image: what they are called."""
 
 from __future__ import annotations
 
-import os
-import zlib
-from pathlib import Path
 from typing import Any, Final
 
-import numpy as np
-from numpy.typing import NDArray
-from PIL import Image
-
-__all__ = ["FOLDERS", "file_names", "files_of", "write_png"]
+__all__ = ["FOLDERS", "file_names", "files_of"]
 
 FOLDERS: Final = {
     "file_name": "images",
@@ -21,9 +14,6 @@ FOLDERS: Final = {
     "depth_file_name": "depth",
 }
 """Metadata key to sub-folder of the data set."""
-
-# Run lengths only, which takes a third of the time of zlib's usual level.
-_PNG: Final = {"compress_level": 1, "compress_type": zlib.Z_RLE}
 
 
 def file_names(key: str) -> dict[str, str]:
@@ -38,12 +28,3 @@ def file_names(key: str) -> dict[str, str]:
 def files_of(entry: dict[str, Any]) -> list[str]:
     """The files that a metadata line names, of those that annotation writes."""
     return [entry[name] for name in FOLDERS if entry.get(name)]
-
-
-def write_png(path: Path, pixels: NDArray[Any] | Image.Image) -> None:
-    """Writes an image so that its name never stands for a part of it."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
-    picture = pixels if isinstance(pixels, Image.Image) else Image.fromarray(np.ascontiguousarray(pixels))
-    picture.save(partial, format="PNG", **_PNG)
-    partial.replace(path)

@@ -15,12 +15,13 @@ from fairhuman.data.annotation._captions import written_caption
 from fairhuman.data.annotation._detect import Detectors
 from fairhuman.data.annotation._duplicates import perceptual_hash
 from fairhuman.data.annotation._found import Found, FoundHand
-from fairhuman.data.annotation._layout import file_names, write_png
+from fairhuman.data.annotation._layout import file_names
 from fairhuman.data.annotation._masks import dilation_pixels, draw_boxes, draw_ellipses, draw_hulls, padded
 from fairhuman.data.annotation._models import CaptionModel, DepthModel
 from fairhuman.data.annotation._reading import Refused, read_photograph
 from fairhuman.data.annotation._scan import Photograph
 from fairhuman.data.annotation._settings import AnnotateSettings
+from fairhuman.data.png import write_png
 from fairhuman.data.pose import draw_pose
 
 # One set of networks a process: starting MediaPipe's graphs alone costs a second.

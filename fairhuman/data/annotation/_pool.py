@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import multiprocessing
-import os
-import signal
-import threading
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from itertools import islice
 from typing import Any, Final, TypeVar
+
+from fairhuman.processes import start_worker
 
 Item = TypeVar("Item")
 _AHEAD: Final = 4  # tasks a process has waiting, so that memory does not grow with the number of items
@@ -64,15 +63,4 @@ def _alone(task: Callable[..., Any], item: Any, arguments: tuple[Any, ...]) -> A
 def _pool(workers: int) -> ProcessPoolExecutor:
     # Spawned, not forked: a fork of a process whose libraries run threads may hang.
     context = multiprocessing.get_context("spawn")
-    return ProcessPoolExecutor(workers, mp_context=context, initializer=_start_worker)
-
-
-def _start_worker() -> None:
-    """Leaves interruption to the parent, and ends when the parent does, even if that was killed."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-
-    def end_with_parent() -> None:
-        multiprocessing.parent_process().join()
-        os._exit(1)
-
-    threading.Thread(target=end_with_parent, daemon=True).start()
+    return ProcessPoolExecutor(workers, mp_context=context, initializer=start_worker)

@@ -15,8 +15,8 @@ import torch
 from PIL import Image
 
 from fairhuman.data import CONDITIONS, HumanFolder, HumanSample, condition_image, condition_pixels
-from fairhuman.data.annotation._layout import write_png
 from fairhuman.data.annotation._report import region_boxes
+from fairhuman.data.png import write_png
 
 __all__ = ["EXPORTS", "export_folder"]
 

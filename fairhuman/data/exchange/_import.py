@@ -17,12 +17,13 @@ from fairhuman.data.annotation import Annotation
 from fairhuman.data.annotation._duplicates import perceptual_hash
 from fairhuman.data.annotation._finish import METADATA
 from fairhuman.data.annotation._job import Shard, check_out, do_shard, merge_shards
-from fairhuman.data.annotation._layout import file_names, write_png
+from fairhuman.data.annotation._layout import file_names
 from fairhuman.data.annotation._masks import dilation_pixels, draw_boxes, padded
 from fairhuman.data.annotation._reading import Refused, read_photograph
 from fairhuman.data.annotation._run import annotation_of
 from fairhuman.data.annotation._settings import check_whole
 from fairhuman.data.exchange._lines import REGIONS, Line, boxes_of, file_of, read_lines, text_of
+from fairhuman.data.png import write_png
 
 __all__ = ["LAYOUTS", "import_folder"]
 

@@ -14,9 +14,10 @@ from PIL import Image
 from fairhuman.data._record import read_record
 from fairhuman.data.annotation._finish import METADATA, REJECTED, read_lines, write_lines
 from fairhuman.data.annotation._job import OWNER
-from fairhuman.data.annotation._layout import file_names, files_of, write_png
+from fairhuman.data.annotation._layout import file_names, files_of
 from fairhuman.data.annotation._masks import dilation_pixels, draw_boxes
 from fairhuman.data.annotation._report import region_boxes, write_report
+from fairhuman.data.png import write_png
 from fairhuman.data.pose import draw_pose
 from fairhuman.data.review._decisions import REGIONS, Decision
 
