@@ -11,7 +11,7 @@ import numpy as np
 from fairhuman.ablations._images import images_name
 from fairhuman.ablations._intervals import crossed_mean, seed_variance
 from fairhuman.ablations._named import SETTINGS, Setting, Table
-from fairhuman.ablations._runner import result_name
+from fairhuman.ablations._runner import DIVERGED, result_name
 from fairhuman.evaluation.statistics import estimate_mean, paired_difference
 from fairhuman.results import read_result
 
@@ -26,28 +26,32 @@ def compare_table(profile: str, table: Table, seeds: Sequence[int], *, level: fl
 
     Args:
         profile: Whose results.
-        table: Settings that are not stored for all seeds are left out and named in ``missing``.
+        table: Settings that are not stored for all seeds are left out and named in ``missing``, those with a
+            run that diverged in ``diverged``.
         seeds: The runs of each setting.
         level: Confidence level of each loss, and of all differences of the table taken together (Bonferroni);
             changes of detection rates are a family of their own. The variance between seeds is pooled over
             the table's settings.
 
     Returns:
-        For figures and tables: ``table``, ``title``, ``settings`` (those there are), ``labels``, ``missing``,
-        ``seeds``, ``level``, ``comparisons``; ``losses`` as rows with ``setting``, ``region``, ``value``,
-        ``low``, ``high``, ``n``, ``interval``; ``differences`` as rows with ``reference`` besides, ``share``
-        (of the reference's loss) and ``supported``; ``training`` as rows with seconds and median weights;
-        ``detection`` as rows of the images of seed 0: each detector's rate where something is asked for, with
-        the paired difference from the table's first reference that has images (``change``, ``change_low``,
-        ``change_high``, ``change_supported``), and the kernel ``distance`` to the held-out renders.
+        For figures and tables: ``table``, ``title``, ``settings`` (those there are), ``labels``,
+        ``missing``, ``diverged``, ``seeds``, ``level``, ``comparisons``; ``losses`` as rows with
+        ``setting``, ``region``, ``value``, ``low``, ``high``, ``n``, ``interval``; ``differences`` as rows
+        with ``reference`` besides, ``share`` (of the reference's loss) and ``supported``; ``training`` as
+        rows with seconds and median weights; ``detection`` as rows of the images of seed 0: each detector's
+        rate where something is asked for, with the paired difference from the table's first reference that
+        has images (``change``, ``change_low``, ``change_high``, ``change_supported``), and the kernel
+        ``distance`` to the held-out renders.
 
     Raises:
         ValueError: Settings made with unequal means; names them.
     """
     read = {name: _read(profile, name, seeds) for name in table.settings}
-    _check_equal_means(table, {name: results for name, results in read.items() if results is not None})
-    stored = {name: results and [one["figures"] for one in results] for name, results in read.items()}
-    found = {name: results for name, results in stored.items() if results is not None}
+    stored = {name: results for name, results in read.items() if results is not None}
+    diverged = [name for name, own in stored.items() if any(DIVERGED in one["figures"] for one in own)]
+    stored = {name: results for name, results in stored.items() if name not in diverged}
+    _check_equal_means(table, stored)
+    found = {name: [one["figures"] for one in results] for name, results in stored.items()}
     losses = {name: _losses(results) for name, results in found.items()}
     regions = list(dict.fromkeys(region for own in losses.values() for region in own))
     pairs = [(a, b) for a in table.against for b in found if a in found and a != b and not _said(table, a, b)]
@@ -72,7 +76,8 @@ def compare_table(profile: str, table: Table, seeds: Sequence[int], *, level: fl
         "title": table.title,
         "settings": list(found),
         "labels": {name: SETTINGS[name].label for name in found},
-        "missing": [name for name, results in stored.items() if results is None],
+        "missing": [name for name, results in read.items() if results is None],
+        "diverged": diverged,
         "seeds": list(seeds),
         "level": level,
         "comparisons": comparisons,

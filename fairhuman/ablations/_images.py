@@ -13,6 +13,7 @@ from PIL import Image
 
 from fairhuman.ablations._inputs import VISIBLE_SEED, inputs_of
 from fairhuman.ablations._named import Setting
+from fairhuman.ablations._runner import DIVERGED, result_name
 from fairhuman.profiles import run_directory
 from fairhuman.results import read_result, write_result
 
@@ -33,8 +34,8 @@ def sample_settings(work: Ablations, settings: Sequence[Setting]) -> Iterator[tu
 
     A face or hand is looked for where the caption's own render has one (:func:`expected_regions`). A setting
     whose weights are no longer on disk is trained again; one that is the same as another under its own name
-    takes the other's result. Settings that follow conditions are passed over. After each result is on disk:
-    its name, and the seconds that it took.
+    takes the other's result. Settings that follow conditions, or diverged, are passed over.
+    After each result is on disk: its name, and the seconds that it took.
 
     Args:
         work: The ablations whose budget says how many, by how many steps and with what guidance.
@@ -45,7 +46,7 @@ def sample_settings(work: Ablations, settings: Sequence[Setting]) -> Iterator[tu
         if setting.changes.get("adapter", "lora") != "lora":
             continue
         inputs = _inputs(work, setting)
-        if _stored(work.profile, setting) == inputs:
+        if _stored(work.profile, setting) == inputs or _diverged(work.profile, setting):
             continue
         start = time.perf_counter()
         twin = work.twin(inputs)
@@ -97,6 +98,13 @@ def _inputs(work: Ablations, setting: Setting) -> str:
     content += [budget.prompts, budget.sampling_steps, budget.guidance]
     content += [] if budget.precision == "no" else [budget.precision]
     return hashlib.sha256(json.dumps(content).encode()).hexdigest()[:16]
+
+
+def _diverged(profile: str, setting: Setting) -> bool:
+    try:
+        return DIVERGED in read_result(profile, result_name(setting, VISIBLE_SEED))["figures"]
+    except FileNotFoundError:
+        return False
 
 
 def _stored(profile: str, setting: Setting) -> str | None:

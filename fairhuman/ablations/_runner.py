@@ -20,10 +20,13 @@ if TYPE_CHECKING:
     from fairhuman.data import HumanRecord
     from fairhuman.training import Examples, Run
 
-__all__ = ["FOLDER", "Ablations", "planned", "result_name"]
+__all__ = ["DIVERGED", "FOLDER", "Ablations", "planned", "result_name"]
 
 FOLDER = "ablations"
 """Folder of the results and of the runs, below the profile's."""
+
+DIVERGED = "diverged"
+"""Figure, in place of all others, of a run that could not be trained: what it said."""
 
 logger = logging.getLogger(__name__)
 
@@ -88,8 +91,8 @@ class Ablations:
     def compute(self, settings: Sequence[Setting], seeds: Sequence[int]) -> Iterator[tuple[str, float]]:
         """Compute what is left; after each result is on disk, its name and the seconds that it took.
 
-        A training run that was cut off goes on. All settings are checked before the first is trained. One
-        that diverges is left out, with a line in the log.
+        A training run that was cut off goes on. All settings are checked before the first is trained. That
+        one diverges is its result, and keeps no other from being made.
 
         Raises:
             ValueError: Values that contradict each other, in whatever setting, or no seeds.
@@ -103,9 +106,9 @@ class Ablations:
             start = time.perf_counter()
             try:
                 self._one(setting, seed)
-            except FloatingPointError as error:  # one that diverges must not keep the others from being made
-                logger.error("%s, seed %d, is left out: %s", setting.name, seed, error)
-                continue
+            except FloatingPointError as error:
+                logger.error("%s, seed %d, diverged: %s", setting.name, seed, error)
+                self._write(setting, seed, {DIVERGED: str(error)}, {"inputs": self._inputs(setting, seed)})
             yield result_name(setting, seed), time.perf_counter() - start
 
     def _one(self, setting: Setting, seed: int) -> None:
@@ -119,14 +122,14 @@ class Ablations:
             figures = self._measure(run) | ({} if run is None else _told(run))
             parameters = {"inputs": inputs} | ({} if run is None else _settings(run))
             parameters["heldout_images"], parameters["draws"] = self.budget.heldout_images, self.budget.draws
-        write_result(
-            self.profile,
-            result_name(setting, seed),
-            figures,
-            parameters=parameters,
-            samples=len(figures["losses"]["global"]),
-            seed=seed,
-        )
+        self._write(setting, seed, figures, parameters)
+
+    def _write(
+        self, setting: Setting, seed: int, figures: dict[str, Any], parameters: dict[str, Any]
+    ) -> None:
+        samples = len(figures["losses"]["global"]) if "losses" in figures else 1
+        name = result_name(setting, seed)
+        write_result(self.profile, name, figures, parameters=parameters, samples=samples, seed=seed)
 
     def _inputs(self, setting: Setting, seed: int) -> str:
         return inputs_of(self.budget, setting, seed if setting.trained else VISIBLE_SEED)

@@ -145,6 +145,7 @@ def _note(told: Mapping[str, Any]) -> str:
     reference = told["differences"][0]["reference"]
     images = max(row["n"] for row in told["losses"])
     missing = f" Not stored yet: {', '.join(told['missing'])}." if told["missing"] else ""
+    missing += f" Diverged: {', '.join(told['diverged'])}." if told.get("diverged") else ""
     return (
         f"Mean held-out squared error inside each region, {images} images, {len(told['seeds'])} seed(s) a "
         f"setting; in brackets the change from “{told['labels'][reference]}”, * where its "

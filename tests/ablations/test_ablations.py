@@ -28,6 +28,7 @@ from fairhuman.ablations import (
     seed_variance,
 )
 from fairhuman.evaluation import expected_regions, paired_difference
+from fairhuman.figures import ablation_markdown
 from fairhuman.models import tiny_pipeline
 from fairhuman.results import read_result, write_result
 
@@ -223,9 +224,24 @@ def test_bad_values_are_refused_before_anything_is_trained(budget, workspace):
 def test_a_setting_that_diverges_does_not_stop_the_others(budget, caplog):
     work = Ablations("quick", budget.changed({"steps": 12}))
     wild = Setting("wild", "wild", {"strategy": "ls", "learning_rate": 1e30, "skip_limit": 2})
-    assert [name for name, _ in work.compute([wild, BASE], [0])] == ["ablations/base-seed0"]
-    assert "wild, seed 0, is left out: training: loss or gradient not finite" in caplog.text
-    assert work.state(wild, 0) == "missing"
+    made = [name for name, _ in work.compute([wild, BASE], [0])]
+    assert made == ["ablations/wild-seed0", "ablations/base-seed0"]
+    assert "wild, seed 0, diverged: training: loss or gradient not finite" in caplog.text
+    assert work.state(wild, 0) == "stored"
+    assert "not finite" in read_result("quick", "ablations/wild-seed0")["figures"]["diverged"]
+    assert list(sample_settings(Ablations("quick", work.budget.changed({"prompts": 2})), [wild])) == []
+
+
+def test_a_diverged_setting_is_named_and_not_compared(budget, monkeypatch):
+    wild = Setting("wild", "wild", {"strategy": "ls", "learning_rate": 1e30, "skip_limit": 2})
+    monkeypatch.setitem(SETTINGS, "wild", wild)
+    work = Ablations("quick", budget)
+    table = Table("wild", "Wild", ("base", "sum", "wild"), ("sum",))
+    list(work.compute([BASE, SUM], [0]))
+    list(Ablations("quick", budget.changed({"steps": 12})).compute([wild], [0]))
+    told = compare_table("quick", table, [0])
+    assert told["diverged"] == ["wild"] and told["settings"] == ["base", "sum"] and not told["missing"]
+    assert "Diverged: wild." in ablation_markdown(told)
 
 
 def test_every_setting_of_every_table_can_be_trained(budget, tmp_path):
