@@ -15,33 +15,50 @@ if TYPE_CHECKING:
 
     from fairhuman.data import HumanRecord
 
+    from .detectors import Detection
+
 __all__ = ["close_up", "close_up_prompts", "redraw_close_ups", "region_square"]
 
+Box = tuple[float, float, float, float]
 Square = tuple[int, int, int, int]
 
 
-def region_square(record: HumanRecord, region: str, margin: float = 1.0) -> Square | None:
-    """A square around a render's face or larger hand, (x0, y0, x1, y1) in pixels, inside the image.
+def region_square(
+    record: HumanRecord, region: str, margin: float = 1.0, detection: Detection | None = None
+) -> Square | None:
+    """A square around a face or hand, (x0, y0, x1, y1) in pixels, inside the image.
 
     Args:
         record: A render or an annotated photograph.
         region: ``face`` or ``hand``.
         margin: By how much of its longer side the box is widened, on both sides together. A generated image
             has its face only roughly where the render has it, so the cut must be generous.
+        detection: What was found in the image itself, which may be another than the record's: one of its
+            caption.
 
     Returns:
-        None where the image lacks the region.
+        Around the best that was found; else around the record's face or larger hand, None where it has none.
     """
-    names = ("face",) if region == "face" else ("left_hand", "right_hand")
-    boxes = [record.boxes[name] for name in names if record.boxes.get(name) is not None]
-    if not boxes:
+    box = _found(detection, region) or _annotated(record, region)
+    if box is None:
         return None
-    x0, y0, x1, y1 = max(boxes, key=lambda box: (box[2] - box[0]) * (box[3] - box[1]))
+    x0, y0, x1, y1 = box
     width, height = int(record.metadata["width"]), int(record.metadata["height"])
     side = min(round((1 + margin) * max(x1 - x0, y1 - y0)), width, height)
     left = int(np.clip(round((x0 + x1 - side) / 2), 0, width - side))
     top = int(np.clip(round((y0 + y1 - side) / 2), 0, height - side))
     return left, top, left + side, top + side
+
+
+def _found(detection: Detection | None, region: str) -> Box | None:
+    found = () if detection is None else detection.faces if region == "face" else detection.hands
+    return found[0].box if found else None
+
+
+def _annotated(record: HumanRecord, region: str) -> Box | None:
+    names = ("face",) if region == "face" else ("left_hand", "right_hand")
+    boxes = [record.boxes[name] for name in names if record.boxes.get(name) is not None]
+    return max(boxes, key=lambda box: (box[2] - box[0]) * (box[3] - box[1]), default=None)
 
 
 def close_up(image: Image.Image, square: Square, side: int = 256) -> Image.Image:

@@ -10,7 +10,7 @@ import pandas as pd
 from PIL import Image
 
 from .close_ups import Square, close_up, close_up_prompts, redraw_close_ups, region_square
-from .detectors import detect
+from .detectors import Detection, detect
 from .motivation import REGIONS, judge_sources
 from .statistics import estimate_proportion, paired_difference
 
@@ -46,6 +46,7 @@ def judge_enlarged(
     generated: Mapping[int, Image.Image],
     truth: pd.DataFrame,
     records: Sequence[HumanRecord],
+    seen: Mapping[str, Mapping[int, Detection]],
     *,
     margin: float = 1.0,
     workers: int = 1,
@@ -56,6 +57,7 @@ def judge_enlarged(
         table: Of :func:`fairhuman.evaluation.motivation.judge_sources`, with ``renders`` and ``generated``.
         generated: Record's number → generated image.
         truth, records: As there.
+        seen: Source → record's number → what was found in that image: where to cut.
         margin: See :func:`fairhuman.evaluation.close_ups.region_square`.
         workers: Processes of the detectors.
 
@@ -72,7 +74,7 @@ def judge_enlarged(
                 for n in own
             ]
             cuts = [
-                close_up(picture, region_square(records[n], region, margin))
+                close_up(picture, region_square(records[n], region, margin, seen[source][n]))
                 for n, picture in zip(own, pictures, strict=True)
             ]
             found[source], numbers[source] = detect(cuts, workers=workers), own
@@ -85,6 +87,7 @@ def repair_small(
     table: pd.DataFrame,
     generated: Mapping[int, Image.Image],
     records: Sequence[HumanRecord],
+    seen: Mapping[int, Detection],
     *,
     small: float,
     margin: float = 1.0,
@@ -95,6 +98,8 @@ def repair_small(
     Args:
         pipeline: With which the images were generated.
         table, generated, records, margin: As in :func:`judge_enlarged`.
+        seen: Record's number → what was found in its generated image, which is where ADetailer draws too;
+            where nothing was, the render tells the place.
         small: Largest area that is repaired, a share of the image.
         options: Of :func:`fairhuman.evaluation.close_ups.redraw_close_ups`.
 
@@ -105,7 +110,7 @@ def repair_small(
     rows = table[(table.source == "generated") & (table.area <= small)]
     for region in REGIONS:
         numbers = rows.image[rows.region == region].tolist()
-        squares = [region_square(records[n], region, margin) for n in numbers]
+        squares = [region_square(records[n], region, margin, seen[n]) for n in numbers]
         before = [generated[n] for n in numbers]
         prompts = close_up_prompts([records[n] for n in numbers], region)
         after = redraw_close_ups(pipeline, before, squares, prompts, **options)

@@ -9,7 +9,7 @@ from PIL import Image
 
 from fairhuman.data import HumanRecord
 from fairhuman.evaluation.close_ups import close_up, close_up_prompts, redraw_close_ups, region_square
-from fairhuman.evaluation.detectors import Detection, Face
+from fairhuman.evaluation.detectors import Detection, Face, Hand
 from fairhuman.evaluation.motivation import (
     choose_by_framing,
     gap_by_area,
@@ -157,6 +157,12 @@ def test_squares_hold_the_region_and_stay_inside():
     assert region_square(record(), "hand") is None
     both = record(hands=((0, 0, 4, 4), (40, 40, 52, 50)))
     assert region_square(both, "hand", 0.0) == (40, 39, 52, 51)  # the larger
+    face, hand = Face(0.9, (20.0, 30.0, 24.0, 36.0), np.zeros((6, 2))), Hand(0.9, "left", (2, 2, 6, 6), None)
+    elsewhere = Detection(64, 64, (face,), (), (hand,))
+    assert region_square(record(), "face", 1.0, elsewhere) == (16, 27, 28, 39)  # where it was found
+    assert region_square(both, "hand", 0.0, elsewhere) == (2, 2, 6, 6)
+    nothing = Detection(64, 64, (), (), ())
+    assert region_square(record(), "face", 1.0, nothing) == (13, 4, 37, 28)  # where the render has it
     assert close_up_prompts([record()], "face") == ["Close-up of a woman"]
 
 
