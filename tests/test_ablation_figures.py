@@ -7,7 +7,7 @@ import pytest
 
 from fairhuman import figures
 from fairhuman.ablations import SETTINGS as NAMED
-from fairhuman.ablations import TABLES, compare_table, result_name, summarise
+from fairhuman.ablations import TABLES, compare_table, images_name, result_name, summarise
 from fairhuman.evaluation.motivation import gap_by_area
 from fairhuman.results import read_result, write_result
 
@@ -61,6 +61,17 @@ def test_only_supported_changes_are_marked_and_the_paper_is_quoted_apart(stored)
     latex = figures.ablation_latex(told)
     assert r"\%*" in latex and r"\%" in latex
     assert all(letter not in latex for letter in "₁αß×")
+
+
+def test_what_detectors_find_is_marked_where_supported(stored):
+    for name, found in (("global", 10), ("mpd", 35), ("sum", 11)):
+        best = [None] + [0.9] * found + [0.0] * (40 - found)
+        told = {"detection": {"face": best}, "distance": {"value": 0.05}}
+        write_result("quick", images_name(NAMED[name]), told, parameters={}, samples=41, seed=0)
+    text = figures.ablation_markdown(compare_table("quick", TABLES["2"], [0, 1]))
+    seen = {line.split("|")[1].strip(): line.split("|")[-3].strip() for line in text.splitlines()[4:8]}
+    assert list(seen.values()) == ["–", "25 %", "28 %", "88 %*"]
+    assert "of 40 faces that captions ask for, * where the change from “l₁ alone”" in text
 
 
 def test_the_figure_fills_supported_points_alone(stored):

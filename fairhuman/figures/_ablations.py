@@ -129,7 +129,8 @@ def _cells(told: Mapping[str, Any]) -> tuple[list[str], list[list[str]]]:
             cells.append(cell)
         for one in seen:
             row = found.get((name, one))
-            cells.append("–" if row is None else f"{100 * row['value']:.0f} %")
+            star = "*" if row and row.get("change_supported") else ""
+            cells.append("–" if row is None else f"{100 * row['value']:.0f} %{star}")
         if seen:
             row = found.get((name, "distance"))
             cells.append("–" if row is None else f"{row['value']:.3f}")
@@ -150,5 +151,19 @@ def _note(told: Mapping[str, Any]) -> str:
         f"Mean held-out squared error inside each region, {images} images, {len(told['seeds'])} seed(s) a "
         f"setting; in brackets the change from “{told['labels'][reference]}”, * where its "
         f"{100 * told['level']:g} % interval over images and seeds, corrected for {told['comparisons']} "
-        f"comparisons, excludes zero.{missing}"
+        f"comparisons, excludes zero.{_note_on_images(told)}{missing}"
     )
+
+
+def _note_on_images(told: Mapping[str, Any]) -> str:
+    """What the columns of detectors and distance count, where images have been sampled."""
+    rows = [row for row in told["detection"] if row["detector"] in ("face", "hand")]
+    if not rows:
+        return ""
+    compared = next((told["labels"][row["reference"]] for row in rows if row["reference"]), None)
+    asked = " and ".join(
+        f"{max(row['n'] for row in rows if row['detector'] == one)} {one}s"
+        for one in dict.fromkeys(row["detector"] for row in rows)
+    )
+    star = f", * where the change from “{compared}”, caption by caption, is supported" if compared else ""
+    return f" Found: in images of the first seed, of {asked} that captions ask for{star}."
