@@ -65,10 +65,10 @@ class Page:
 
     def open(self, address: str) -> None:
         """Load a page and wait until it is there."""
+        self.get("window.left = true")  # or the page that is there would pass for the same loaded anew
         self.call("Page.navigate", url=address)
-        _wait(
-            lambda: self.get(f"location.href === {address!r} && document.readyState") == "complete", address
-        )
+        there = f"!window.left && location.href === {address!r} && document.readyState"
+        _wait(lambda: self.get(there) == "complete", address)
 
     def get(self, expression: str):
         """The value of a JavaScript expression."""
