@@ -65,9 +65,9 @@ class Page:
 
     def open(self, address: str) -> None:
         """Load a page and wait until it is there."""
-        self.get("window.left = true")  # or the page that is there would pass for the same loaded anew
+        self.get("window.isLeft = true")  # or the page that is there would pass for the same loaded anew
         self.call("Page.navigate", url=address)
-        there = f"!window.left && location.href === {address!r} && document.readyState"
+        there = f"!window.isLeft && location.href === {address!r} && document.readyState"
         _wait(lambda: self.get(there) == "complete", address)
 
     def get(self, expression: str):
