@@ -15,11 +15,10 @@ if TYPE_CHECKING:
 
     from fairhuman.data import HumanRecord
 
-    from .detectors import Detection
+    from .detectors import Box, Detection
 
 __all__ = ["close_up", "close_up_prompts", "redraw_close_ups", "region_square"]
 
-Box = tuple[float, float, float, float]
 Square = tuple[int, int, int, int]
 
 
