@@ -16,6 +16,7 @@ from PIL import Image
 
 from fairhuman.data import HumanFolder, JointTransform, condition_image, condition_pixels
 from fairhuman.profiles import unknown
+from fairhuman.seeds import sample_generator
 
 if TYPE_CHECKING:
     from diffusers import StableDiffusionXLPipeline
@@ -29,7 +30,6 @@ __all__ = [
     "read_prompts",
     "sample",
     "sample_file",
-    "sample_generator",
     "sample_with",
 ]
 
@@ -279,12 +279,6 @@ def condition_pictures(asked: HumanFolder, indices: Sequence[int], size: int) ->
     pictures = condition_batch(asked, indices, asked.conditions, size)
     shown = condition_image(pictures.get("pose"), pictures.get("depth"))
     return [Image.fromarray((255 * one).round().byte().permute(1, 2, 0).numpy()) for one in shown]
-
-
-def sample_generator(seed: int, prompt_index: int) -> torch.Generator:
-    """The CPU generator of one image."""
-    state = np.random.SeedSequence([seed, prompt_index]).generate_state(1, np.uint64)
-    return torch.Generator().manual_seed(int(state[0]))
 
 
 def read_prompts(path: str | os.PathLike[str]) -> list[str]:

@@ -8,7 +8,8 @@ import pytest
 from PIL import Image
 
 from fairhuman.models import tiny_pipeline
-from fairhuman.sampling import read_prompts, sample, sample_generator
+from fairhuman.sampling import read_prompts, sample
+from fairhuman.seeds import sample_generator
 
 PROMPTS = ["a man", "a woman", "a person waving"]
 

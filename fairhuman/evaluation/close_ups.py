@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from PIL import Image, ImageFilter
 
-from fairhuman.sampling import sample_generator
+from fairhuman.seeds import sample_generator
 
 if TYPE_CHECKING:
     from diffusers import StableDiffusionXLPipeline

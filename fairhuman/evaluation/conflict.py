@@ -19,6 +19,7 @@ from torch import Tensor
 from fairhuman.evaluation.statistics import Estimate, estimate_mean
 from fairhuman.fairness import gramian_of
 from fairhuman.objectives import GLOBAL, Reduction, regional_losses
+from fairhuman.seeds import place_generator
 from fairhuman.training import Examples, collate, conflict_table, gradient_table
 
 if TYPE_CHECKING:
@@ -78,9 +79,8 @@ def regional_gradients(
             for _ in range(batches):
                 drawn = []
                 for place in range(len(lines) * batch_size, (len(lines) + 1) * batch_size):
-                    state = np.random.SeedSequence([seed, place]).generate_state(1, np.uint64)
-                    chance = torch.Generator().manual_seed(int(state[0]))
-                    drawn.append(examples.draw(int(order[place % len(order)]), chance, timesteps=part))
+                    image = int(order[place % len(order)])
+                    drawn.append(examples.draw(image, place_generator(seed, place), timesteps=part))
                 batch = collate(drawn, examples.scheduler, unet.device, unet.dtype)
                 losses = _both_reductions(batch.predict(unet), batch.target, batch.masks)
                 lines.append(

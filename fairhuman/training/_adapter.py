@@ -6,7 +6,7 @@ import dataclasses
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from fairhuman.training._random import START, generator
+from fairhuman.seeds import start_seed
 from fairhuman.training._settings import TrainSettings
 
 if TYPE_CHECKING:
@@ -35,8 +35,7 @@ def build_adapter(pipeline: StableDiffusionXLPipeline, settings: TrainSettings) 
     from fairhuman.models.adapters import ADAPTERS
 
     options = {name: getattr(settings, name) for name in _OPTIONS[settings.adapter]}
-    seed = generator(settings.seed, START).initial_seed()
-    adapter = ADAPTERS[settings.adapter](pipeline, seed=seed, **options)
+    adapter = ADAPTERS[settings.adapter](pipeline, seed=start_seed(settings.seed), **options)
     if settings.adapter == "mole" and settings.start is not None and settings.rank not in adapter.ranks:
         ranks = " and ".join(map(str, adapter.ranks))
         raise ValueError(f"rank: must be that of start, whose experts have {ranks}, got {settings.rank}")

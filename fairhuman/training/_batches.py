@@ -20,6 +20,7 @@ from fairhuman.data import (
 )
 from fairhuman.objectives import training_target
 from fairhuman.regions import MaskMode, latent_mask
+from fairhuman.seeds import mask_generators
 from fairhuman.training._encoding import (
     Encodings,
     LatentDistribution,
@@ -234,13 +235,9 @@ class Examples:
     def _mask_draws(self, index: int, generator: torch.Generator) -> dict[str, Draw]:
         if not self.independent_masks:
             return {}
-        # From seeds of their own, so that timestep and noise are those that would be drawn without.
-        seeds = ((generator.initial_seed() + place) % 2**63 for place in range(1, len(self.data.regions) + 1))
-        chances = (torch.Generator().manual_seed(seed) for seed in seeds)
-        return {
-            name: self.transform.draw(self._sizes[index], chance)
-            for name, chance in zip(self.data.regions, chances, strict=True)
-        }
+        regions, size = self.data.regions, self._sizes[index]
+        streams = mask_generators(generator, len(regions))
+        return {name: self.transform.draw(size, one) for name, one in zip(regions, streams, strict=True)}
 
 
 def collate(

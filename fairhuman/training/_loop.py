@@ -15,6 +15,7 @@ from torch import Tensor
 from fairhuman.data import HumanFolder, JointTransform
 from fairhuman.fairness import FairAccumulator, FairStep, Strategy, get_strategy
 from fairhuman.objectives import GLOBAL, present, regional_losses
+from fairhuman.seeds import example_generator, example_index
 from fairhuman.training._adapter import build_adapter, training_facts
 from fairhuman.training._batches import Batch, Examples, collate
 from fairhuman.training._checkpoint import latest_checkpoint, load_checkpoint, save_checkpoint
@@ -24,7 +25,6 @@ from fairhuman.training._inputs import fingerprint_inputs
 from fairhuman.training._noising import min_snr_weights
 from fairhuman.training._optimization import learning_rate, make_optimizer
 from fairhuman.training._precision import PRECISIONS, LossScale
-from fairhuman.training._random import EXAMPLE, example_index, generator
 from fairhuman.training._released import GRAD_SCALE, LOCAL_SCALE, AsReleased, image_error_weights
 from fairhuman.training._run import HELDOUT_FILE, LOG_FILE, Log, Run, check_output, write_settings
 from fairhuman.training._samples import write_samples
@@ -233,7 +233,7 @@ class _Trainer:
         return [
             self.examples.draw(
                 example_index(settings.seed, position, len(self.examples)),
-                generator(settings.seed, EXAMPLE, position),
+                example_generator(settings.seed, position),
                 dropout=settings.condition_dropout,
                 noise_offset=settings.noise_offset,
             )

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 import torch
 from PIL import Image
 
+from fairhuman.seeds import validation_example_generator, validation_generator
 from fairhuman.training._encoding import decode_latents
-from fairhuman.training._random import SAMPLE, generator
 
 if TYPE_CHECKING:
     from fairhuman.models.adapters import Adapter
@@ -47,7 +47,7 @@ def write_samples(
     pipeline.set_progress_bar_config(disable=True)
     folder.mkdir(parents=True, exist_ok=True)
     for index in range(min(count, len(examples))):
-        encoded = examples.draw(index, generator(seed, SAMPLE, index, 1)).encoded
+        encoded = examples.draw(index, validation_example_generator(seed, index)).encoded
         conditions = {name: image[None] / 255 for name, image in encoded.conditions.items()}
         size = examples.transform.size
         latents = pipeline(
@@ -56,7 +56,7 @@ def write_samples(
             width=size,
             num_inference_steps=steps,
             guidance_scale=guidance,
-            generator=generator(seed, SAMPLE, index),
+            generator=validation_generator(seed, index),
             output_type="latent",
             **adapter.arguments(conditions),
         ).images

@@ -9,9 +9,9 @@ from safetensors.torch import load_file
 from fairhuman.data import Draw
 from fairhuman.fairness import alpha_fair_weights
 from fairhuman.regions import latent_mask
+from fairhuman.seeds import example_index
 from fairhuman.training import RELEASED, TrainSettings, train
 from fairhuman.training import _loop as loop
-from fairhuman.training._random import example_index
 
 SHORT = {"steps": 2, "strategy": "mpd"}
 

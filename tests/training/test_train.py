@@ -12,7 +12,6 @@ from safetensors.torch import load_file
 from fairhuman.models import load_base, tiny_pipeline
 from fairhuman.training import Run, TrainSettings, load_lora, train
 from fairhuman.training import _loop as loop
-from fairhuman.training._random import EXAMPLE, example_index, generator
 
 
 def lora(run):
@@ -308,20 +307,6 @@ def test_a_folder_with_something_else_is_refused(values, tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(ValueError, match="is a file"):
         train(TrainSettings(**values | {"output": str(tmp_path / "file")}))
-
-
-def test_every_image_comes_once_an_epoch():
-    for seed in range(3):
-        epochs = [[example_index(seed, 7 * e + i, 7) for i in range(7)] for e in range(4)]
-        assert all(sorted(epoch) == list(range(7)) for epoch in epochs)
-        assert len({tuple(epoch) for epoch in epochs}) > 1
-
-
-def test_streams_are_independent_and_repeatable():
-    first = torch.randn(4, generator=generator(0, EXAMPLE, 5))
-    assert torch.equal(first, torch.randn(4, generator=generator(0, EXAMPLE, 5)))
-    others = [generator(1, EXAMPLE, 5), generator(0, EXAMPLE, 6), generator(0, EXAMPLE + 1, 5)]
-    assert not any(torch.equal(first, torch.randn(4, generator=g)) for g in others)
 
 
 def test_the_log_is_json_without_nan(values, people, tmp_path):

@@ -11,7 +11,7 @@ from torch import Tensor
 from tqdm import tqdm
 
 from fairhuman.models import build_autoencoder
-from fairhuman.training._random import START, generator
+from fairhuman.seeds import START, generator
 from fairhuman.training._run import Log
 from fairhuman.training.base._corpus import Corpus
 from fairhuman.training.base._crops import draw_views

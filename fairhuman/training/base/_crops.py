@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from fairhuman.training._random import EXAMPLE, generator
+from fairhuman.seeds import EXAMPLE, generator
 from fairhuman.training.base._corpus import Corpus, to_pixels
 from fairhuman.training.base._settings import AutoencoderSettings
 

@@ -16,8 +16,8 @@ from safetensors.torch import load_file, save_file
 from fairhuman.data import HumanFolder
 from fairhuman.models import build_autoencoder, build_pipeline, load_base
 from fairhuman.models._quiet import quiet
+from fairhuman.seeds import START, generator
 from fairhuman.training._checkpoint import latest_checkpoint, load_checkpoint
-from fairhuman.training._random import START, generator
 from fairhuman.training.base._autoencoder import train_autoencoder
 from fairhuman.training.base._corpus import Corpus
 from fairhuman.training.base._denoiser import take_average, train_denoiser
