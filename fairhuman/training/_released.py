@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from fairhuman.fairness import Strategy, get_strategy
-from fairhuman.objectives import prediction_type
+from fairhuman.training._noising import prediction_type
 from fairhuman.training._wrapped import Wrapped
 
 if TYPE_CHECKING:

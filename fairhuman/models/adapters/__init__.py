@@ -1,7 +1,7 @@
 """Adapters on a frozen base, each behind one interface."""
 
 from fairhuman.models.adapters._controlnet import ControlNet
-from fairhuman.models.adapters._interface import Adapter, NoisedBatch
+from fairhuman.models.adapters._interface import Adapter
 from fairhuman.models.adapters._load import ADAPTERS, adapter_kind, load_adapter
 from fairhuman.models.adapters._lora import ATTENTION, LORA_FILE, LoRA, load_lora
 from fairhuman.models.adapters._mole import TRANSFORMER, MoLE
@@ -19,7 +19,6 @@ __all__ = [
     "ControlNetUnion",
     "LoRA",
     "MoLE",
-    "NoisedBatch",
     "adapter_kind",
     "load_adapter",
     "load_lora",

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from torch import Tensor
 
+from fairhuman.models._batch import Batch
 from fairhuman.models.adapters._beside import BesideUNet
-from fairhuman.models.adapters._interface import NoisedBatch
 
 if TYPE_CHECKING:
     from diffusers import ControlNetModel, DiffusionPipeline, StableDiffusionXLPipeline
@@ -48,7 +48,7 @@ class ControlNet(BesideUNet):
     def check(self) -> None:
         check_encoder(self)
 
-    def predict(self, batch: NoisedBatch) -> Tensor:
+    def predict(self, batch: Batch) -> Tensor:
         down, middle = self.network(
             batch.noisy.to(self.network.dtype),
             batch.timesteps,

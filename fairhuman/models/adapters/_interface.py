@@ -3,40 +3,18 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Protocol
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from torch import Tensor
+
+from fairhuman.models._batch import Batch
 
 if TYPE_CHECKING:
     from diffusers import DiffusionPipeline, StableDiffusionXLPipeline, UNet2DConditionModel
 
-__all__ = ["Adapter", "NoisedBatch"]
-
-
-class NoisedBatch(Protocol):
-    """What an adapter is given to predict from (see :class:`fairhuman.training.Batch`).
-
-    Attributes:
-        noisy: Shape (batch, channels, h, w).
-        timesteps: What the UNet is told of the time, shape (batch,).
-        tokens, pooled, time_ids: Conditioning; shapes (batch, tokens, width), (batch, width), (batch, 6).
-        conditions: Name → image, shape (batch, 3, H, W), values in [0, 1]; black where dropped.
-        texts: The captions.
-    """
-
-    noisy: Tensor
-    timesteps: Tensor
-    tokens: Tensor
-    pooled: Tensor
-    time_ids: Tensor
-    conditions: Mapping[str, Tensor]
-    texts: Sequence[str]
-
-    def predict(self, unet: UNet2DConditionModel, **further: Any) -> Tensor:
-        """The UNet's answer; ``further`` are arguments of its forward pass."""
-        ...
+__all__ = ["Adapter"]
 
 
 class Adapter(ABC):
@@ -74,7 +52,7 @@ class Adapter(ABC):
     def scale(self, value: float) -> None: ...
 
     @abstractmethod
-    def predict(self, batch: NoisedBatch) -> Tensor:
+    def predict(self, batch: Batch) -> Tensor:
         """The prediction for a batch and its conditions, shape (batch, channels, h, w)."""
 
     @abstractmethod

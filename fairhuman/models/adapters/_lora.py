@@ -12,9 +12,10 @@ import torch
 from safetensors import SafetensorError
 from torch import Tensor
 
+from fairhuman.models._batch import Batch
 from fairhuman.models.adapters._card import write_card
 from fairhuman.models.adapters._files import written_whole
-from fairhuman.models.adapters._interface import Adapter, NoisedBatch
+from fairhuman.models.adapters._interface import Adapter
 
 if TYPE_CHECKING:
     from diffusers import StableDiffusionXLPipeline
@@ -100,7 +101,7 @@ class LoRA(Adapter):
         self._scale = value
         self.pipeline.set_adapters(self._name, value)
 
-    def predict(self, batch: NoisedBatch) -> Tensor:
+    def predict(self, batch: Batch) -> Tensor:
         if self._encoders:  # the cached embeddings are the base's
             tokens, _, pooled, _ = self.pipeline.encode_prompt(
                 list(batch.texts), device=self.unet.device, do_classifier_free_guidance=False

@@ -19,9 +19,10 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
+from fairhuman.models._batch import Batch
 from fairhuman.models.adapters._card import write_card
 from fairhuman.models.adapters._files import written_whole
-from fairhuman.models.adapters._interface import Adapter, NoisedBatch
+from fairhuman.models.adapters._interface import Adapter
 from fairhuman.models.adapters._lora import ATTENTION, linear_layers, read_lora
 from fairhuman.models.adapters._mole_layer import EXPERTS, GatedLinear
 
@@ -116,7 +117,7 @@ class MoLE(Adapter):
         for layer in self.layers.values():
             layer.beta = self._scale
 
-    def predict(self, batch: NoisedBatch) -> Tensor:
+    def predict(self, batch: Batch) -> Tensor:
         return batch.predict(self.unet)
 
     def save(self, folder: Path, facts: Mapping[str, Any]) -> Path:

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from torch import Tensor
 
+from fairhuman.models._batch import Batch
 from fairhuman.models.adapters._beside import BesideUNet
-from fairhuman.models.adapters._interface import NoisedBatch
 
 if TYPE_CHECKING:
     from diffusers import DiffusionPipeline, StableDiffusionXLPipeline, T2IAdapter
@@ -51,7 +51,7 @@ class T2I(BesideUNet):
                 f"{self.kind}: was trained for another base: channels is {there} there, {here} here"
             )
 
-    def predict(self, batch: NoisedBatch) -> Tensor:
+    def predict(self, batch: Batch) -> Tensor:
         features = self.network(self.picture(batch.conditions))
         added = [(self.scale * feature).to(self.unet.dtype) for feature in features]
         return batch.predict(self.unet, down_intrablock_additional_residuals=added)

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor
 
+from fairhuman.models._batch import Batch
 from fairhuman.models.adapters._beside import BesideUNet
 from fairhuman.models.adapters._controlnet import check_encoder
-from fairhuman.models.adapters._interface import NoisedBatch
 
 if TYPE_CHECKING:
     from diffusers import ControlNetUnionModel, DiffusionPipeline, StableDiffusionXLPipeline
@@ -66,7 +66,7 @@ class ControlNetUnion(BesideUNet):
     def check(self) -> None:
         check_encoder(self)
 
-    def predict(self, batch: NoisedBatch) -> Tensor:
+    def predict(self, batch: Batch) -> Tensor:
         kind, modes = self.network.dtype, [_MODES[name] for name in self.conditions]
         which = torch.zeros(len(batch.noisy), self.network.config.num_control_type)
         which[:, modes] = 1

@@ -13,9 +13,8 @@ from diffusers.models.attention_processor import AttnProcessor
 from torch import Tensor
 from tqdm import tqdm
 
-from fairhuman.objectives import training_target
 from fairhuman.seeds import EXAMPLE, example_index, generator
-from fairhuman.training._noising import noise_scheduler
+from fairhuman.training._noising import noise_scheduler, training_target
 from fairhuman.training._run import Log
 from fairhuman.training.base._optimizers import Optimizers
 from fairhuman.training.base._settings import BaseSettings
