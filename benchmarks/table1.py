@@ -33,7 +33,6 @@ from fairhuman.models import load_base
 from fairhuman.results import write_result
 from fairhuman.sampling import sample_with
 from fairhuman.training import Run
-from fairhuman.training._adapter import training_facts
 
 REFERENCES = ("base", "controlnet-default")
 """What systems without and with conditions are compared with."""
@@ -113,7 +112,7 @@ def main() -> None:
 def _trained(weights: Path) -> dict[str, Any] | None:
     """How the adapter in a run's folder was trained; None of a folder without settings."""
     with suppress(FileNotFoundError):
-        facts = training_facts(Run.open(weights).settings)
+        facts = Run.open(weights).settings.facts
         return {name: value for name, value in facts.items() if name != "base"}
     return None
 

@@ -17,7 +17,7 @@ from fairhuman.commands.fit import fit
 from fairhuman.commands.review import review
 from fairhuman.commands.sample import fuse, sample
 from fairhuman.commands.sweep import sweep
-from fairhuman.commands.train_adapter import ADAPTERS, train_command
+from fairhuman.commands.train_adapter import TrainGroup
 from fairhuman.commands.train_reader import train_reader
 
 app = typer.Typer(
@@ -25,10 +25,10 @@ app = typer.Typer(
     no_args_is_help=True,
     pretty_exceptions_enable=False,
 )
-train_app = typer.Typer(help="Train an adapter, or the embedded base model.", no_args_is_help=True)
+train_app = typer.Typer(
+    cls=TrainGroup, help="Train an adapter, or the embedded base model.", no_args_is_help=True
+)
 app.add_typer(train_app, name="train")
-for adapter in ADAPTERS:
-    train_app.command(adapter)(train_command(adapter))
 train_app.command("reader")(train_reader)
 app.command("ablate")(ablate)
 app.command("annotate")(annotate)

@@ -15,6 +15,8 @@ import torch
 from PIL import Image
 
 from fairhuman.data import HumanFolder, JointTransform, condition_image, condition_pixels
+from fairhuman.models import fingerprint_base, load_base
+from fairhuman.models.adapters import fingerprint_adapters, load_adapter
 from fairhuman.profiles import unknown
 from fairhuman.seeds import sample_generator
 
@@ -187,10 +189,6 @@ def sample_file(
         ValueError, FileNotFoundError: Conditions that are missing, too few or not read by the adapter; an
             adapter that does not fit; what :func:`sample` refuses. Nothing is written then.
     """
-    from fairhuman.models import load_base
-    from fairhuman.models.adapters import load_adapter
-    from fairhuman.training._inputs import fingerprint_adapters, fingerprint_base
-
     pipeline = load_base(base, device="cuda" if torch.cuda.is_available() else "cpu")
     loaded = None if adapter is None else load_adapter(pipeline, adapter)
     reads = () if loaded is None else loaded.conditions

@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from fairhuman.ablations import crossed_mean
+from fairhuman.models.adapters import kinds_with
 from fairhuman.profiles import checkout, unknown, workspace
 from fairhuman.results import write_result
 from fairhuman.training import Run, TrainSettings, train
@@ -25,7 +26,6 @@ __all__ = ["AXES", "Sweep"]
 
 AXES = ("adapter", "strategy", "rank", "seed")
 """What is varied; also the wildcards of ``Snakefile.sweeps``."""
-_RANKED = ("lora", "mole")
 _KEYS = ("vary", "reference", "shared", "by_adapter")
 _PLACES = ("data", "heldout")
 
@@ -90,7 +90,7 @@ class Sweep:
         found = []
         for values in itertools.product(*(self.vary[axis] for axis in AXES)):
             member = dict(zip(AXES, values, strict=True))
-            if member["adapter"] not in _RANKED:
+            if member["adapter"] not in kinds_with("rank"):
                 member["rank"] = 0
             if member not in found:
                 found.append(member)
@@ -108,7 +108,7 @@ class Sweep:
         for place in _PLACES:
             given[place] = str(workspace() / given[place])
         given |= {"adapter": adapter, "strategy": strategy, "seed": int(seed)}
-        given |= {"rank": int(rank)} if adapter in _RANKED else {}
+        given |= {"rank": int(rank)} if adapter in kinds_with("rank") else {}
         output = self.folder(adapter, strategy, rank, seed)
         return TrainSettings.from_mapping(given | {"output": str(output)}, f"sweep {self.name}")
 

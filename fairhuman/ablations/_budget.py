@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from fairhuman.ablations._named import Setting
+from fairhuman.models.adapters import kinds_with
 from fairhuman.profiles import load_profile, run_directory, unknown
 from fairhuman.regions import REGIONS
 from fairhuman.training import TrainSettings
@@ -113,6 +114,6 @@ class Budget:
             "checkpoint_every": self.checkpoint_every,
             "seed": seed,
         }
-        if setting.changes.get("adapter", "lora") == "lora":
+        if setting.changes.get("adapter", "lora") in kinds_with("rank"):
             shared["rank"] = self.rank
         return TrainSettings.from_mapping({**shared, **setting.changes}, f"setting {setting.name}")

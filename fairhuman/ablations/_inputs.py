@@ -74,6 +74,6 @@ def _digest(listing: Path, _changed: int) -> str:
 
 @cache
 def _base_of(base: str | None) -> str:
-    from fairhuman.training._inputs import fingerprint_base
+    from fairhuman.models import fingerprint_base
 
     return fingerprint_base(base)

@@ -196,10 +196,7 @@ def _told(run: Run) -> dict[str, Any]:
 
 
 def _settings(run: Run) -> dict[str, Any]:
-    from fairhuman.training._adapter import training_facts
-
-    facts = training_facts(run.settings)
-    return {"settings": {name: value for name, value in facts.items() if name != "base"}}
+    return {"settings": {name: value for name, value in run.settings.facts.items() if name != "base"}}
 
 
 def _rounded(values: np.ndarray) -> list[float]:

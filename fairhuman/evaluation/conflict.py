@@ -18,6 +18,7 @@ from torch import Tensor
 
 from fairhuman.evaluation.statistics import Estimate, estimate_mean
 from fairhuman.fairness import gramian_of
+from fairhuman.models.adapters import ATTENTION
 from fairhuman.objectives import GLOBAL, Reduction, regional_losses
 from fairhuman.seeds import place_generator
 from fairhuman.training import Examples, collate, conflict_table, gradient_table
@@ -28,7 +29,6 @@ if TYPE_CHECKING:
 __all__ = ["as_if", "cosines_by_timestep", "norms_by_timestep", "regional_gradients", "shares_by_scale"]
 
 Line = dict[str, Any]
-_TARGETS = ("to_q", "to_k", "to_v", "to_out.0")
 _PER_REGION = "mask"
 """Reduction whose gradients are measured beside those of ``image``; ``sum`` only has another unit."""
 
@@ -102,7 +102,7 @@ def _fresh_lora(unet: torch.nn.Module, rank: int, seed: int) -> list[Tensor]:
     from peft import LoraConfig
 
     unet.requires_grad_(False)
-    config = LoraConfig(r=rank, lora_alpha=rank, init_lora_weights="gaussian", target_modules=list(_TARGETS))
+    config = LoraConfig(r=rank, lora_alpha=rank, init_lora_weights="gaussian", target_modules=list(ATTENTION))
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         unet.add_adapter(config)

@@ -3,6 +3,7 @@
 from fairhuman.models._architecture import Architecture, build_autoencoder, build_pipeline
 from fairhuman.models._base import EMBEDDED, load_base
 from fairhuman.models._batch import Batch
+from fairhuman.models._fingerprints import fingerprint_base
 from fairhuman.models._fuse import fuse
 from fairhuman.models._quiet import ignore_missing_torchvision
 from fairhuman.models._tiny import TINY, tiny_pipeline
@@ -15,6 +16,7 @@ __all__ = [
     "Batch",
     "build_autoencoder",
     "build_pipeline",
+    "fingerprint_base",
     "fuse",
     "load_base",
     "tiny_pipeline",

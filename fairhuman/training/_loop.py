@@ -16,7 +16,6 @@ from fairhuman.data import HumanFolder, JointTransform
 from fairhuman.fairness import FairAccumulator, FairStep, Strategy, get_strategy
 from fairhuman.objectives import GLOBAL, present, regional_losses
 from fairhuman.seeds import example_generator, example_index
-from fairhuman.training._adapter import build_adapter, training_facts
 from fairhuman.training._batches import Batch, Examples, collate
 from fairhuman.training._checkpoint import latest_checkpoint, load_checkpoint, save_checkpoint
 from fairhuman.training._encoding import Encodings
@@ -29,7 +28,7 @@ from fairhuman.training._released import GRAD_SCALE, LOCAL_SCALE, AsReleased, im
 from fairhuman.training._run import HELDOUT_FILE, LOG_FILE, Log, Run, check_output, write_settings
 from fairhuman.training._samples import write_samples
 from fairhuman.training._settings import TrainSettings
-from fairhuman.training._setup import autocast, frozen_base, make_accelerator
+from fairhuman.training._setup import autocast, build_adapter, frozen_base, make_accelerator
 from fairhuman.training._watch import Watched
 
 if TYPE_CHECKING:
@@ -148,7 +147,7 @@ class _Trainer:
             write_settings(self.run.directory, self.settings, inputs)
         self.accelerator.wait_for_everyone()
         if self.settings.tracker:
-            facts = training_facts(self.settings).items()
+            facts = self.settings.facts.items()
             plain = {name: value for name, value in facts if isinstance(value, int | float | str)}
             named = {"wandb": {"name": self.run.directory.name}}
             self.accelerator.init_trackers("fairhuman", plain, named)
@@ -180,7 +179,7 @@ class _Trainer:
         if main:
             log.close()
             measured.close()
-            self.adapter.save(self.run.directory, training_facts(self.settings))
+            self.adapter.save(self.run.directory, self.settings.facts)
         self.accelerator.wait_for_everyone()
         if self.settings.tracker:
             self.accelerator.end_training()

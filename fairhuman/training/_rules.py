@@ -5,8 +5,10 @@ from __future__ import annotations
 import dataclasses
 from typing import TYPE_CHECKING, Any
 
-from fairhuman.data import CONDITIONS, JointTransform
+from fairhuman.data import JointTransform
 from fairhuman.fairness import STRATEGIES, get_strategy
+from fairhuman.models.adapters import ADAPTERS, kinds_with
+from fairhuman.profiles import unknown
 from fairhuman.regions import check_regions
 from fairhuman.training._released import check_released
 from fairhuman.training._values import at_least, positive, require
@@ -16,15 +18,8 @@ if TYPE_CHECKING:
 
 __all__ = ["check", "resolve"]
 
-_LORA, _MOLE = ("lora",), ("mole",)
-_LOW_RANK, _CONDITIONAL = ("lora", "mole"), ("controlnet", "controlnet-union", "t2i-adapter")
-_OF = {
-    "rank": _LOW_RANK, "alpha": _LOW_RANK, "targets": _LOW_RANK, "text_encoders": _LORA,
-    "experts": _MOLE, "gates_only": _MOLE, "conditions": _CONDITIONAL, "condition_dropout": _CONDITIONAL,
-}  # fmt: skip
-"""Which adapters a setting is for, if not for all."""
-_ATTENTION = ("to_q", "to_k", "to_v", "to_out.0")
-_TARGETS = {"lora": _ATTENTION, "mole": (*_ATTENTION, "ff.net.0.proj", "ff.net.2", "proj_in", "proj_out")}
+_GOES_WITH = {"condition_dropout": "conditions"}
+"""A setting of the training → the option of an adapter without which it has no effect."""
 _AT_LEAST_ONE = (
     "rank", "steps", "batch_size", "accumulation", "keep_checkpoints", "heldout_every", "heldout_images",
     "heldout_draws", "sample_count", "skip_limit",
@@ -37,11 +32,11 @@ _NOT_NEGATIVE = (
 
 def resolve(settings: TrainSettings) -> dict[str, Any]:
     """Values in place of the ``None`` that depends on the adapter."""
-    reads = settings.adapter in _CONDITIONAL
+    options = ADAPTERS[settings.adapter].options() if settings.adapter in ADAPTERS else {}
     usual = {
-        "targets": _TARGETS.get(settings.adapter, ()),
-        "conditions": CONDITIONS if reads else (),
-        "condition_dropout": 0.3 if reads else 0.0,
+        "targets": options.get("targets", ()),
+        "conditions": options.get("conditions", ()),
+        "condition_dropout": 0.3 if "conditions" in options else 0.0,
     }
     return {name: value for name, value in usual.items() if getattr(settings, name) is None}
 
@@ -91,24 +86,14 @@ def _check_together(settings: TrainSettings) -> None:
 
 def _check_adapter(settings: TrainSettings) -> None:
     """Options of another kind of adapter would be silently without effect: they are refused."""
-    kind, reads = settings.adapter, settings.adapter in _CONDITIONAL
-    unset = {"conditions": (), "condition_dropout": 0.0, "targets": ()}
+    kind = settings.adapter
+    require("adapter", kind in ADAPTERS, unknown(kind, ADAPTERS), kind)
     for field in dataclasses.fields(settings):
         value = getattr(settings, field.name)
-        if kind not in _OF.get(field.name, (kind,)):
-            rule = f"is for the adapter {' or '.join(_OF[field.name])}, not for {kind}"
-            require(field.name, value == unset.get(field.name, field.default), rule, value)
-    require("targets", bool(settings.targets) or kind not in _LOW_RANK, "must name at least one layer",
-            settings.targets)  # fmt: skip
-    conditions, dropout = settings.conditions, settings.condition_dropout
-    known = set(conditions) <= set(CONDITIONS) and len(set(conditions)) == len(conditions)
-    require("conditions", known, f"must be among {', '.join(CONDITIONS)}, each once", conditions)
-    require("conditions", bool(conditions) or not reads, "must name at least one", conditions)
+        kinds = kinds_with(_GOES_WITH.get(field.name, field.name))
+        if kinds and kind not in kinds:
+            rule = f"is for the adapter {' or '.join(kinds)}, not for {kind}"
+            require(field.name, not value or value == field.default, rule, value)
+    dropout = settings.condition_dropout
     require("condition_dropout", 0 <= dropout < 1, "must be in [0, 1)", dropout)
-    if settings.experts is not None:
-        require("experts", len(settings.experts) == 2, "must be two LoRAs", settings.experts)
-        for name in ("start", "alpha"):
-            value = getattr(settings, name)
-            require(name, value is None, "must not be given where experts are", value)
-    if kind == "mole" and settings.start is not None:
-        require("alpha", settings.alpha is None, "must not be given where start is", settings.alpha)
+    ADAPTERS[kind].check_options(settings.adapter_options)

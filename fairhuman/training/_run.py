@@ -9,19 +9,13 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from fairhuman.models.adapters import ADAPTERS
 from fairhuman.training._settings import TrainSettings
 
 __all__ = ["Log", "Run", "check_output", "write_settings"]
 
 SETTINGS_FILE, INPUTS_FILE = "settings.yaml", "inputs.json"
 LOG_FILE, HELDOUT_FILE = "log.jsonl", "heldout.jsonl"
-WEIGHTS = {
-    "lora": "pytorch_lora_weights.safetensors",
-    "controlnet": "controlnet/diffusion_pytorch_model.safetensors",
-    "controlnet-union": "controlnet-union/diffusion_pytorch_model.safetensors",
-    "t2i-adapter": "t2i-adapter/diffusion_pytorch_model.safetensors",
-    "mole": "mole.safetensors",
-}
 # These change nothing of what is trained; of the inputs it is the content that counts.
 _MAY_DIFFER = {"output", "keep_checkpoints", "data", "heldout", "base", "tracker"}
 _SINCE = {"conditions", "start", "experts"}  # inputs that older runs kept no fingerprint of
@@ -58,7 +52,7 @@ class Run:
     def weights(self) -> Path:
         """The adapter's weights; they exist once the run is complete. A LoRA's folder is what
         ``pipe.load_lora_weights`` reads, another adapter's what its class's ``from_pretrained`` reads."""
-        return self.directory / WEIGHTS[self.settings.adapter]
+        return self.directory / ADAPTERS[self.settings.adapter].weights
 
     @property
     def complete(self) -> bool:

@@ -6,17 +6,21 @@ import dataclasses
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Literal
 
 import yaml
 
 from fairhuman.data import JointTransform
+from fairhuman.models.adapters import ADAPTERS
 from fairhuman.objectives import Reduction
 from fairhuman.regions import MaskMode
 from fairhuman.training._rules import check, resolve
 from fairhuman.training._values import check_keys, coerce_fields, read_settings
 
 __all__ = ["TrainSettings"]
+
+_PLACES = ("data", "output", "heldout", "start", "experts")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,7 +36,7 @@ class TrainSettings:
         mask_mode: How masks reach the latent grid (see :func:`fairhuman.regions.latent_mask`).
         reduction: Scale of the losses (see :func:`fairhuman.objectives.regional_losses`).
         local_scale: Factor on the regional losses, > 0.
-        adapter: What is trained: ``lora``, ``controlnet``, ``controlnet-union``, ``t2i-adapter`` or ``mole``.
+        adapter: What is trained, a kind of :data:`fairhuman.models.adapters.ADAPTERS`.
         rank: Rank of the LoRA, or of each expert of MoLE, ≥ 1.
         alpha: The LoRA's output is scaled by alpha / rank; ``None`` means alpha = rank.
         targets: Endings of the names of the UNet's layers that get a LoRA; ``None`` is attention for a LoRA,
@@ -107,7 +111,7 @@ class TrainSettings:
     mask_mode: MaskMode = "soft"
     reduction: Reduction = "image"
     local_scale: float = 1.0
-    adapter: Literal["lora", "controlnet", "controlnet-union", "t2i-adapter", "mole"] = "lora"
+    adapter: str = "lora"
     rank: int = 16
     alpha: float | None = None
     targets: tuple[str, ...] | None = None
@@ -183,6 +187,18 @@ class TrainSettings:
     def scaling(self) -> float:
         """The factor alpha / rank on the LoRA's output."""
         return 1.0 if self.alpha is None else self.alpha / self.rank
+
+    @property
+    def adapter_options(self) -> dict[str, Any]:
+        """The options of the adapter."""
+        return {name: getattr(self, name) for name in ADAPTERS[self.adapter].options()}
+
+    @property
+    def facts(self) -> dict[str, Any]:
+        """What a model card says of a run; paths of this machine are no part of it."""
+        facts = {name: value for name, value in dataclasses.asdict(self).items() if name not in _PLACES}
+        local = self.base is not None and Path(self.base).exists()
+        return facts | ({"base": Path(self.base).name} if local else {})
 
     @property
     def transform(self) -> JointTransform:

@@ -13,7 +13,7 @@ from fairhuman.data import HumanFolder, condition_image
 from fairhuman.models import load_base, tiny_pipeline
 from fairhuman.models.adapters import ControlNet, LoRA
 from fairhuman.training import Examples, Run, TrainSettings, collate, load_lora, train
-from fairhuman.training._adapter import build_adapter
+from fairhuman.training._setup import build_adapter
 
 
 @pytest.fixture(scope="module")
