@@ -3,6 +3,7 @@
 from fairhuman.models import Batch
 from fairhuman.models.adapters import load_lora
 from fairhuman.training._batches import Example, Examples, collate
+from fairhuman.training._deviations import RELEASED
 from fairhuman.training._dynamics import conflict_table, gradient_table, loss_curves
 from fairhuman.training._encoding import (
     Encodings,
@@ -14,7 +15,6 @@ from fairhuman.training._encoding import (
 from fairhuman.training._heldout import HeldOut, heldout_errors
 from fairhuman.training._loop import train
 from fairhuman.training._noising import noise_scheduler, training_target
-from fairhuman.training._released import RELEASED
 from fairhuman.training._run import Run
 from fairhuman.training._settings import TrainSettings
 

@@ -96,6 +96,7 @@ class Examples:
         pipeline: StableDiffusionXLPipeline,
         data: HumanFolder,
         transform: JointTransform,
+        *,
         mask_mode: MaskMode = "soft",
         cache: bool = True,
         independent_masks: bool = False,

@@ -10,7 +10,7 @@ from fairhuman.fairness import STRATEGIES, get_strategy
 from fairhuman.models.adapters import ADAPTERS, kinds_with
 from fairhuman.profiles import unknown
 from fairhuman.regions import check_regions
-from fairhuman.training._released import check_released
+from fairhuman.training._deviations import check_released
 from fairhuman.training._values import at_least, positive, require
 
 if TYPE_CHECKING:
@@ -63,7 +63,13 @@ def check(settings: TrainSettings) -> None:
     require("resolution", fits, "must be a positive multiple of 8", settings.resolution)
     JointTransform(settings.resolution, settings.crop, settings.flip)
     _check_together(settings)
-    check_released(settings)
+    check_released(
+        settings.released,
+        regions=settings.regions,
+        accumulation=settings.accumulation,
+        local_scale=settings.local_scale,
+        draws=settings.flip > 0 or settings.crop == "random",
+    )
 
 
 def _check_together(settings: TrainSettings) -> None:

@@ -221,17 +221,17 @@ def test_a_control_net_resumes_to_the_same_bits(trained, tmp_path, monkeypatch):
     whole = trained("controlnet")
     values = json.loads(json.dumps(vars(whole.settings))) | {"output": str(tmp_path / "cut")}
     values |= {"conditions": ["pose", "depth"], "checkpoint_every": 1}
-    advance = loop._Trainer.advance
+    advance = loop.Trainer.advance
 
     def cut(self):
         if self.step == 2:
             raise KeyboardInterrupt
         return advance(self)
 
-    monkeypatch.setattr(loop._Trainer, "advance", cut)
+    monkeypatch.setattr(loop.Trainer, "advance", cut)
     with pytest.raises(KeyboardInterrupt):
         train(TrainSettings(**values))
-    monkeypatch.setattr(loop._Trainer, "advance", advance)
+    monkeypatch.setattr(loop.Trainer, "advance", advance)
     resumed = load_file(train(TrainSettings(**values)).weights)
     for name, tensor in load_file(whole.weights).items():
         assert torch.equal(tensor, resumed[name]), name

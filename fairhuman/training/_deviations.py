@@ -5,20 +5,20 @@ All are off by default. A name in ``TrainSettings.released`` turns one on; :data
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Collection, Sequence
+from typing import TYPE_CHECKING, TypeVar
 
 import torch
 from torch import Tensor
 
 from fairhuman.fairness import Strategy, get_strategy
 from fairhuman.training._noising import prediction_type
-from fairhuman.training._wrapped import Wrapped
+from fairhuman.training._precision import LossScale
 
 if TYPE_CHECKING:
     from fairhuman.training._noising import NoiseScheduler
-    from fairhuman.training._settings import TrainSettings
 
-__all__ = ["GRAD_SCALE", "LOCAL_SCALE", "RELEASED", "AsReleased", "check_released", "image_error_weights"]
+__all__ = ["RELEASED", "Deviations", "check_released", "image_error_weights"]
 
 RELEASED = {
     "local_scale_inside": "regional residuals are multiplied by 5 before they are squared (LoRA script)",
@@ -33,20 +33,71 @@ RELEASED = {
 }
 """Name → what the released code does there."""
 
-LOCAL_SCALE = 25.0
-"""``local_scale_inside``: 5²."""
-GRAD_SCALE = 65536.0
-"""``scaled_gradients``: the loss scale at which float16 training starts."""
+_LOCAL_SCALE = 25.0  # 5²
 _BY_STRATEGY = ("times_k", "scaled_gradients", "overwriting_accumulation")
+_Part = TypeVar("_Part")
 
 
-def check_released(settings: TrainSettings) -> None:
+class Deviations:
+    """What a run does as the released code does. A training passes what it makes through these methods; each
+    gives back what it was given, unless its switch is on.
+
+    Args:
+        names: Switches, of :data:`RELEASED`.
+    """
+
+    def __init__(self, names: Collection[str] = ()) -> None:
+        self.names = frozenset(names)
+
+    @property
+    def independent_masks(self) -> bool:
+        """Whether masks are transformed by draws of their own."""
+        return "independent_flips" in self.names
+
+    def strategy(self, strategy: Strategy) -> Strategy:
+        """The strategy that decides the weights."""
+        return get_strategy("ls") if "exhausted_generator" in self.names else strategy
+
+    def gramian(self, gramian: Tensor, loss_scale: LossScale) -> Tensor:
+        """The Gram matrix that the strategy is given."""
+        if "scaled_gradients" not in self.names:
+            return gramian
+        return gramian * (loss_scale.value if loss_scale.dynamic else LossScale.START) ** 2
+
+    def weights(self, weights: Tensor) -> Tensor:
+        """The weights that are applied."""
+        return weights * len(weights) if "times_k" in self.names else weights
+
+    def local_scale(self, scale: float) -> float:
+        """The factor on regional losses."""
+        return _LOCAL_SCALE if "local_scale_inside" in self.names else scale
+
+    def error_weights(
+        self, weights: Tensor | None, scheduler: NoiseScheduler, steps: Tensor
+    ) -> Tensor | None:
+        """The factor on errors of images at these places in the schedule, shape (batch,); ``None`` is 1."""
+        if "x0_term" not in self.names:
+            return weights
+        return image_error_weights(scheduler, steps) + (1.0 if weights is None else weights)
+
+    def parts(self, parts: Sequence[_Part]) -> Sequence[_Part]:
+        """The parts of a step whose gradients count."""
+        return parts[-1:] if "overwriting_accumulation" in self.names else parts
+
+
+def check_released(
+    names: Sequence[str], *, regions: Sequence[str], accumulation: int, local_scale: float, draws: bool
+) -> None:
     """Refuse unknown names, and switches that would be without effect.
+
+    Args:
+        names: The switches.
+        regions, accumulation, local_scale: As in :class:`fairhuman.training.TrainSettings`.
+        draws: Whether a flip or a crop is drawn.
 
     Raises:
         ValueError: Names the switch and what it contradicts.
     """
-    names = settings.released
     for name in names:
         if name not in RELEASED or names.count(name) > 1:
             raise ValueError(f"released: must be among {', '.join(RELEASED)}, each once, got {name!r}")
@@ -54,39 +105,17 @@ def check_released(settings: TrainSettings) -> None:
         idle = [name for name in _BY_STRATEGY if name in names]
         if idle:
             raise ValueError(f"released: with exhausted_generator, {idle[0]} has no effect")
-    if "overwriting_accumulation" in names and settings.accumulation == 1:
+    if "overwriting_accumulation" in names and accumulation == 1:
         raise ValueError("released: overwriting_accumulation needs accumulation > 1, got 1")
-    if "local_scale_inside" in names and settings.local_scale != 1:
+    if "local_scale_inside" in names and local_scale != 1:
         raise ValueError(
-            f"released: local_scale_inside sets local_scale to {LOCAL_SCALE:g}; it must not be given as "
-            f"well, got {settings.local_scale:g}"
+            f"released: local_scale_inside sets local_scale to {_LOCAL_SCALE:g}; it must not be given as "
+            f"well, got {local_scale:g}"
         )
-    if "independent_flips" in names and settings.flip == 0 and settings.crop == "center":
+    if "independent_flips" in names and not draws:
         raise ValueError("released: independent_flips needs flip > 0 or a random crop; nothing is drawn here")
-    if "independent_flips" in names and not settings.regions:
+    if "independent_flips" in names and not regions:
         raise ValueError("released: independent_flips needs regions, got none")
-
-
-class AsReleased(Wrapped):
-    """A strategy as the released code applies it.
-
-    Args:
-        strategy: Decides the weights.
-        released: Switches; those that don't concern strategies are passed over.
-
-    Attributes:
-        scale: For ``scaled_gradients``, the loss scale that gradients carry; the loop sets it in float16.
-    """
-
-    def __init__(self, strategy: Strategy, released: tuple[str, ...]) -> None:
-        super().__init__(get_strategy("ls") if "exhausted_generator" in released else strategy)
-        self.released, self.scale = released, GRAD_SCALE
-
-    def weights(self, losses: Tensor, gramian: Tensor | None, present: Tensor) -> Tensor:
-        if gramian is not None and "scaled_gradients" in self.released:
-            gramian = gramian * self.scale**2
-        weights = super().weights(losses, gramian, present)
-        return weights * len(weights) if "times_k" in self.released else weights
 
 
 def image_error_weights(scheduler: NoiseScheduler, steps: Tensor) -> Tensor:
