@@ -18,9 +18,9 @@ from fairhuman.ablations import crossed_mean
 from fairhuman.models.adapters import kinds_with
 from fairhuman.profiles import checkout, unknown, workspace
 from fairhuman.results import write_result
+from fairhuman.settings import read_settings
 from fairhuman.training import Run, TrainSettings, train
 from fairhuman.training._run import check_output
-from fairhuman.training._values import read_settings
 
 __all__ = ["AXES", "Sweep"]
 

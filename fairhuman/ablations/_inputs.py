@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import hashlib
 import json
 from functools import cache
@@ -34,11 +33,7 @@ def inputs_of(budget: Budget, setting: Setting, seed: int) -> str:
     trained: dict[str, Any] = {}
     if setting.trained:
         settings = budget.settings(setting, seed, Path("run"))
-        trained = {
-            field.name: getattr(settings, field.name)
-            for field in dataclasses.fields(settings)
-            if field.name not in _PLACES and getattr(settings, field.name) != field.default
-        }
+        trained = settings.model_dump(exclude=set(_PLACES), exclude_defaults=True)
     measured = ["resolution", "heldout_images", "draws", "measured"]
     content = {
         "recipe": RECIPE,

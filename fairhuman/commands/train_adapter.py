@@ -45,8 +45,8 @@ def _command(adapter: str, summary: str) -> Callable[..., None]:
         steps: Annotated[int | None, typer.Option(help="Optimiser steps.")] = None,
         change: Annotated[list[str] | None, typer.Option("--set", help="Any setting, as NAME=VALUE.")] = None,
     ) -> None:
+        from fairhuman.settings import read_settings
         from fairhuman.training import TrainSettings, train
-        from fairhuman.training._values import read_settings
 
         values = {} if settings is None else read_settings(settings)
         values |= assignments(change or [])

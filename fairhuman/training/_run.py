@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -125,7 +125,7 @@ def check_output(settings: TrainSettings, inputs: Mapping[str, str] | None = Non
         return None  # nothing, or what a kill leaves before the settings are there
     if not (path / SETTINGS_FILE).is_file():
         raise ValueError(f"output: {path} holds something else than a run; name an empty folder")
-    there, here = asdict(Run.open(path).settings), asdict(settings)
+    there, here = Run.open(path).settings.to_dict(), settings.to_dict()
     for name in here:
         if name not in _MAY_DIFFER and there[name] != here[name]:
             return f"{name} is {there[name]!r} there, {here[name]!r} here"

@@ -9,13 +9,13 @@ from typing import Any, get_type_hints
 
 from fairhuman.models import Architecture
 from fairhuman.profiles import unknown
+from fairhuman.settings import read_settings
 from fairhuman.training._values import (
     at_least,
     check_keys,
     coerce_fields,
     coerced,
     positive,
-    read_settings,
     require,
 )
 
