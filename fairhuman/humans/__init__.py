@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from fairhuman.humans._album import generate
-from fairhuman.humans._description import caption, caption_vocabulary
+from fairhuman.humans._description import caption, caption_vocabulary, mirrored
 from fairhuman.humans._types import (
     COCO_KEYPOINTS,
     HAND_KEYPOINTS,
@@ -38,6 +38,7 @@ __all__ = [
     "caption",
     "caption_vocabulary",
     "generate",
+    "mirrored",
     "render_human",
 ]
 

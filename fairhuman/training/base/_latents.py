@@ -11,14 +11,20 @@ from fairhuman.training.base._state import autocast
 
 
 @torch.no_grad()
-def encode_corpus(vae: AutoencoderKL, corpus: Corpus, precision: str = "float32", batch: int = 16) -> Tensor:
+def encode_corpus(
+    vae: AutoencoderKL, corpus: Corpus, precision: str = "float32", device: str = "cpu", batch: int = 16
+) -> Tensor:
     """Mean latents of all images, shape (count, channels, size / 8, size / 8), float32.
 
     In ``bfloat16`` they are off by less than what the encoder's own distribution is wide.
     """
-    vae.eval()
-    with autocast(precision):
-        means = [vae.encode(to_pixels(images)).latent_dist.mean for images in corpus.images.split(batch)]
+    vae.to(device).eval()
+    with autocast(precision, device):
+        means = [
+            vae.encode(to_pixels(images).to(device)).latent_dist.mean.cpu()
+            for images in corpus.images.split(batch)
+        ]
+    vae.cpu()
     return torch.cat(means).float()
 
 
