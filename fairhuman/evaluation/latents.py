@@ -35,8 +35,8 @@ def high_frequency_share(latents: Tensor, cycles: float = 0.25) -> float:
 def mirror_error(mirrored: Tensor, latents: Tensor) -> float:
     """Error of the latents of mirrored images against mirrored latents, relative to unrelated codes.
 
-    Half the mean squared difference over the channels' variance: 0 for an equivariant encoder, 1 for two
-    independent codes of the same distribution.
+    The root of the mean squared difference over twice the channels' variance: 0 for an equivariant encoder, 1
+    for two independent codes of the same distribution.
 
     Args:
         mirrored: Latents of the mirror images, shape (count, channels, h, w).
@@ -48,7 +48,7 @@ def mirror_error(mirrored: Tensor, latents: Tensor) -> float:
     """
     variance = latents.double().var(dim=(0, 2, 3))
     squared = (mirrored.double() - latents.double().flip(-1)).square().mean(dim=(0, 2, 3))
-    return float((squared / (2 * variance)).mean())
+    return float((squared / (2 * variance)).mean().sqrt())
 
 
 def components_for(latents: Tensor, share: float = 0.98) -> int:

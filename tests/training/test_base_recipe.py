@@ -25,7 +25,7 @@ from fairhuman.training.base._autoencoder import mirror_error, roughness, transf
 from fairhuman.training.base._corpus import Corpus, to_pixels
 from fairhuman.training.base._crops import draw_views, resized
 from fairhuman.training.base._denoiser import spread_timesteps
-from fairhuman.training.base._latents import encode_corpus, normalise_latents
+from fairhuman.training.base._latents import encode_corpus, normalise_latents, reduced_autoencoder
 
 WORDS = ("a", "red", "square")
 
@@ -196,6 +196,27 @@ def test_normalised_latents_have_unit_deviation_and_decode_to_the_same(data):
     torch.testing.assert_close(posterior.mean, normalised, atol=1e-3, rtol=1e-3)
     torch.testing.assert_close(posterior.std * scale, deviation, atol=1e-4, rtol=1e-3)
     torch.testing.assert_close(after, before, atol=1e-3, rtol=1e-3)
+
+
+def test_reduced_channels_are_principal_components_at_unit_deviation(data):
+    torch.manual_seed(0)
+    vae, corpus = build_autoencoder(TINY), Corpus.read(data, 64)
+    with torch.no_grad():
+        vae.post_quant_conv.bias.normal_()
+        vae.quant_conv.bias.normal_()
+    latents = encode_corpus(vae, corpus)
+    every = build_autoencoder(TINY)
+    reduced_autoencoder(vae, latents, every)
+    components = encode_corpus(every, corpus)
+    covariance = torch.cov(components.movedim(1, -1).reshape(-1, 4).T)
+    torch.testing.assert_close(covariance, torch.eye(4), atol=2e-3, rtol=0)
+    with torch.no_grad():  # all components together lose nothing
+        torch.testing.assert_close(
+            every.decode(components).sample, vae.decode(latents).sample, atol=1e-3, rtol=1e-3
+        )
+    few = build_autoencoder(dataclasses.replace(TINY, latent_channels=2))
+    reduced_autoencoder(vae, latents, few)
+    torch.testing.assert_close(encode_corpus(few, corpus), components[:, :2], atol=1e-3, rtol=1e-3)
 
 
 def test_crops_cover_the_boxes_they_are_laid_on(data):

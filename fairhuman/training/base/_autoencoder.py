@@ -17,7 +17,7 @@ from fairhuman.training._run import Log
 from fairhuman.training.base._corpus import Corpus
 from fairhuman.training.base._crops import draw_views, resized
 from fairhuman.training.base._optimizers import Optimizers
-from fairhuman.training.base._settings import BaseSettings
+from fairhuman.training.base._settings import AutoencoderSettings, BaseSettings
 from fairhuman.training.base._state import Average, autocast, load_state, rate, save_state, set_rate
 
 
@@ -28,6 +28,7 @@ def train_autoencoder(
     progress: bool = True,
     *,
     start: AutoencoderKL | None = None,
+    chosen: AutoencoderSettings | None = None,
 ) -> AutoencoderKL:
     """Train the autoencoder, or take up a training that was cut off.
 
@@ -37,10 +38,11 @@ def train_autoencoder(
 
     Args:
         corpus: The training images.
-        settings: The run; the part ``autoencoder`` is used, or with ``start`` the part ``refinement``.
+        settings: The run.
         folder: Where ``log.jsonl`` and ``checkpoints/`` are kept.
         progress: Show a progress bar.
-        start: A trained autoencoder to refine; it is left as it is.
+        start: A trained autoencoder to go on from; it is left as it is.
+        chosen: The part of the settings that is used, by default ``autoencoder``.
 
     Returns:
         The averaged network; its latents are not normalised yet (see
@@ -49,7 +51,7 @@ def train_autoencoder(
     Raises:
         FloatingPointError: A loss or gradient is not finite; the last checkpoint is from before.
     """
-    chosen = settings.autoencoder if start is None else settings.refinement
+    chosen = chosen or settings.autoencoder
     corpus = corpus.first(chosen.images)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(generator(settings.seed, START, 0).initial_seed())

@@ -22,7 +22,7 @@ from fairhuman.training._random import START, generator
 from fairhuman.training.base._autoencoder import train_autoencoder
 from fairhuman.training.base._corpus import Corpus
 from fairhuman.training.base._denoiser import LatentSet, take_average, train_denoiser
-from fairhuman.training.base._latents import encode_corpus, normalise_latents
+from fairhuman.training.base._latents import encode_corpus, normalise_latents, reduced_autoencoder
 from fairhuman.training.base._optimizers import Optimizers
 from fairhuman.training.base._settings import BaseSettings
 from fairhuman.training.base._state import Average, load_state
@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 SETTINGS_FILE, _PARTIAL = "settings.yaml", ".settings.yaml.partial"
 AUTOENCODER, DENOISER, PIPELINE = "autoencoder", "denoiser", "pipeline"
 REFINEMENT = "refinement"
+_SAMPLE = 256  # images whose latents' principal components are taken
 VOCABULARY = "token_embedding"  # its rows are the words of the tokenizer, which a start brings along
 LATENTS, SMALL = "latents.safetensors", "latents_small.safetensors"
 
@@ -78,9 +79,11 @@ def train_base(
     partial = output / _PARTIAL
     partial.write_text(yaml.safe_dump(settings.to_dict(), sort_keys=False))
     partial.replace(output / SETTINGS_FILE)
-    vae = start.vae if start else train_autoencoder(corpora[0], settings, output / AUTOENCODER, progress)
+    vae = start.vae if start else first_autoencoder(corpora[0], settings, output / AUTOENCODER, progress)
     if settings.refinement.steps:
-        vae = train_autoencoder(corpora[0], settings, output / REFINEMENT, progress, start=vae)
+        vae = train_autoencoder(
+            corpora[0], settings, output / REFINEMENT, progress, start=vae, chosen=settings.refinement
+        )
     # A start's latents are normalised already, and its UNet knows them so.
     latents = [_latents(vae, corpora[0], settings, output, normalise=start is None)]
     latents += [_small_latents(vae, corpus, settings, output) for corpus in corpora[1:]]
@@ -94,6 +97,21 @@ def train_base(
     if train_denoiser(pipeline, sets, settings, output / DENOISER, progress, deadline):
         return export(pipeline, output / PIPELINE)
     return None
+
+
+def first_autoencoder(corpus: Corpus, settings: BaseSettings, folder: Path, progress: bool) -> AutoencoderKL:
+    """The autoencoder trained from nothing, or from another base's, reduced to the channels asked for."""
+    into = None
+    if settings.autoencoder_start:
+        place = settings.autoencoder_start
+        vae = load_base(None if place == "embedded" else place).vae
+        into = build_autoencoder(settings.architecture)
+        if vae.config.latent_channels > into.config.latent_channels:
+            latents = encode_corpus(vae, corpus.first(_SAMPLE), settings.precision)
+            into = reduced_autoencoder(vae, latents, into)
+        else:
+            into.load_state_dict(vae.state_dict())
+    return train_autoencoder(corpus, settings, folder, progress, start=into)
 
 
 def untrained_pipeline(
