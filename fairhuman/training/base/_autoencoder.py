@@ -165,18 +165,18 @@ def transformed(
 
 def mirror_error(vae: AutoencoderKL, views: Tensor, means: Tensor) -> Tensor:
     """Squared error of the latents of half of the views, mirrored, against the mirrored latents, relative to
-    the latents' variance: 0 for an equivariant encoder, 2 where the two have nothing in common."""
+    the latents' variance, so that their scale gains nothing: 0 for an equivariant encoder, 2 where the two have nothing in common."""
     half = max(1, len(views) // 2)
     mirrored = vae.encode(views[:half].flip(-1)).latent_dist.mean.float()
     straight = means[:half].float().flip(-1)
-    variance = straight.detach().var(dim=(0, 2, 3), keepdim=True).clamp(min=1e-6)
+    variance = straight.var(dim=(0, 2, 3), keepdim=True).clamp(min=1e-6)
     return ((mirrored - straight).square() / variance).mean()
 
 
 def roughness(latents: Tensor) -> Tensor:
     """Share of each channel's variance that is lost when the latents go through a 2 × 2 mean and back."""
     coarse = F.interpolate(F.avg_pool2d(latents, 2), scale_factor=2, mode="bilinear")
-    variance = latents.detach().var(dim=(0, 2, 3), keepdim=True).clamp(min=1e-6)
+    variance = latents.var(dim=(0, 2, 3), keepdim=True).clamp(min=1e-6)
     return ((latents - coarse).square() / variance).mean()
 
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 import torch
 import yaml
+from diffusers import AutoencoderKL
 from safetensors.torch import load_file, save_file
 
 from fairhuman.data import HumanFolder
@@ -28,7 +29,7 @@ from fairhuman.training.base._settings import BaseSettings
 from fairhuman.training.base._state import Average, load_state
 
 if TYPE_CHECKING:
-    from diffusers import AutoencoderKL, StableDiffusionXLPipeline
+    from diffusers import StableDiffusionXLPipeline
 
 SETTINGS_FILE, _PARTIAL = "settings.yaml", ".settings.yaml.partial"
 AUTOENCODER, DENOISER, PIPELINE = "autoencoder", "denoiser", "pipeline"
@@ -103,8 +104,7 @@ def first_autoencoder(corpus: Corpus, settings: BaseSettings, folder: Path, prog
     """The autoencoder trained from nothing, or from another base's, reduced to the channels asked for."""
     into = None
     if settings.autoencoder_start:
-        place = settings.autoencoder_start
-        vae = load_base(None if place == "embedded" else place).vae
+        vae = started_autoencoder(settings.autoencoder_start)
         into = build_autoencoder(settings.architecture)
         if vae.config.latent_channels > into.config.latent_channels:
             latents = encode_corpus(vae, corpus.first(_SAMPLE), settings.precision)
@@ -112,6 +112,13 @@ def first_autoencoder(corpus: Corpus, settings: BaseSettings, folder: Path, prog
         else:
             into.load_state_dict(vae.state_dict())
     return train_autoencoder(corpus, settings, folder, progress, start=into)
+
+
+def started_autoencoder(place: str) -> AutoencoderKL:
+    """The autoencoder of a base, ``embedded`` or a folder, or of a folder that holds an autoencoder alone."""
+    if (Path(place) / "config.json").is_file():
+        return AutoencoderKL.from_pretrained(place, torch_dtype=torch.float32, use_safetensors=True).eval()
+    return load_base(None if place == "embedded" else place).vae
 
 
 def untrained_pipeline(

@@ -152,8 +152,8 @@ class BaseSettings:
         small: Folder of a second training set, whose images have half the size; empty means none.
         start: Base to go on from, a folder, or ``embedded`` for the shipped one; empty means random weights.
             Its autoencoder stays, but that ``refinement`` may train the decoder.
-        autoencoder_start: Base whose autoencoder the training of the autoencoder goes on from, a folder or
-            ``embedded``; where the architecture has fewer latent channels, these start as the principal
+        autoencoder_start: Base whose autoencoder the training of the autoencoder goes on from: ``embedded``, a
+            folder, or the folder of an autoencoder alone; where the architecture has fewer latent channels, these start as the principal
             components of that base's. Empty means random weights.
         architecture: Sizes of the networks.
         autoencoder: Training of the autoencoder; left out where there is a ``start``.
