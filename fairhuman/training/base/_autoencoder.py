@@ -164,8 +164,11 @@ def transformed(
 
 
 def mirror_error(vae: AutoencoderKL, views: Tensor, means: Tensor) -> Tensor:
-    """Squared error of the latents of half of the views, mirrored, against the mirrored latents, relative to
-    the latents' variance, so that their scale gains nothing: 0 for an equivariant encoder, 2 where the two have nothing in common."""
+    """Squared error of the latents of half of the views, mirrored, against the mirrored latents.
+
+    Relative to the latents' variance, so that their scale gains nothing: 0 for an equivariant encoder, 2 where
+    the two have nothing in common.
+    """
     half = max(1, len(views) // 2)
     mirrored = vae.encode(views[:half].flip(-1)).latent_dist.mean.float()
     straight = means[:half].float().flip(-1)
