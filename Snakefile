@@ -16,7 +16,7 @@ WRITTEN = {name: [RESULTS / f"{result}.json" for result in result_names(name, CH
 # is left as it is: `update` keeps Snakemake from deleting it first. In `quick` the notebook makes its few itself.
 ABLATIONS = {}
 if PROFILE != "quick":
-    from fairhuman.ablations import planned  # takes seconds
+    from fairhuman.experiments.ablations import planned  # takes seconds
 
     ABLATIONS = planned(PROFILE)
 

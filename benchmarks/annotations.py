@@ -3,7 +3,7 @@
     python benchmarks/annotations.py --count 500 --preset studio --workers 2
 
 Renders a fresh data set, looks for faces and hands with MediaPipe, prints the shares of
-`fairhuman.evaluation.annotations.CHECKS` as JSON and writes results/benchmarks/annotations-PRESET.json.
+`fairhuman.experiments.annotations.CHECKS` as JSON and writes results/benchmarks/annotations-PRESET.json.
 """
 
 import argparse
@@ -13,7 +13,7 @@ from pathlib import Path
 
 from fairhuman.data import HumanFolder
 from fairhuman.evaluation import detect
-from fairhuman.evaluation.annotations import BOX_COLUMNS, CHECKS, judge_annotations, summarise_annotations
+from fairhuman.experiments.annotations import BOX_COLUMNS, CHECKS, judge_annotations, summarise_annotations
 from fairhuman.humans import generate
 from fairhuman.results import write_result
 

@@ -35,8 +35,8 @@ from fairhuman.evaluation import (
     kernel_distance_difference,
     match_regions,
 )
-from fairhuman.evaluation.degradation import PLACES, blur_region
 from fairhuman.evaluation.reader import MARGINS, AttributeReader, caption_agreement, cut_square
+from fairhuman.experiments.degradation import PLACES, blur_region
 from fairhuman.results import write_result
 
 BOXES = {"head": ("face",), "hand": ("left_hand", "right_hand")}

@@ -2,8 +2,8 @@
 
     python benchmarks/table1.py RUNS HELDOUT REFERENCE [--prompts 256] [--only NAME …]
 
-RUNS holds a folder for each trained system of fairhuman.evaluation.systems.SYSTEMS, named by its ``run``; one
-that is absent is left out and said to be. HELDOUT is an annotated data set whose captions are the prompts and
+RUNS holds a folder for each trained system of fairhuman.experiments.systems.SYSTEMS, named by its ``run``;
+one that is absent is left out and said to be. HELDOUT is an annotated data set whose captions are the prompts and
 whose poses and depths the controlled systems follow; REFERENCE is the training set that distances are
 measured from. Each system is sampled at all of its β and averaged prompt by prompt. Writes
 results/benchmarks/<name>.json: ``systems`` (title, β, how trained), ``rows``, ``differences`` (every system
@@ -21,14 +21,14 @@ from fairhuman.data import HumanFolder
 from fairhuman.evaluation import fingerprint
 from fairhuman.evaluation._images import as_rgb
 from fairhuman.evaluation.reader import AttributeReader
-from fairhuman.evaluation.systems import (
+from fairhuman.experiments.systems import (
     NEGATIVE_PROMPT,
     PROMPT_SUFFIX,
     SYSTEMS,
     load_system,
     with_suffix,
 )
-from fairhuman.evaluation.table1 import judge_system, system_differences, system_rows
+from fairhuman.experiments.table1 import judge_system, system_differences, system_rows
 from fairhuman.models import load_base
 from fairhuman.results import write_result
 from fairhuman.sampling import sample_with

@@ -99,7 +99,7 @@ def figures(
     profile: Annotated[str | None, typer.Option(help="Whose results; by default all that there are.")] = None,
 ) -> None:
     """Draw every figure and table of figures/ again from stored results."""
-    from fairhuman.figures import drawn_profiles, redraw
+    from fairhuman.experiments.figures import drawn_profiles, redraw
 
     for name in [profile] if profile else drawn_profiles():
         for path in redraw(name):

@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from fairhuman.ablations import crossed_mean
+from fairhuman.experiments.ablations import crossed_mean
 from fairhuman.profiles import checkout, unknown, workspace
 from fairhuman.results import write_result
 from fairhuman.training import Run, TrainSettings, train
@@ -131,7 +131,7 @@ class Sweep:
 
     def compare(self) -> Path:
         """Held-out losses after the last step, and differences from the reference strategy, each with an
-        interval for other seeds and other images (see :func:`fairhuman.ablations.crossed_mean`).
+        interval for other seeds and other images (see :func:`fairhuman.experiments.ablations.crossed_mean`).
 
         Returns:
             ``results/sweeps/<name>.json``.

@@ -14,7 +14,7 @@ import nbformat
 import pytest
 
 from fairhuman import workflow
-from fairhuman.ablations import planned, summary_name
+from fairhuman.experiments.ablations import planned, summary_name
 from fairhuman.profiles import load_profile
 from fairhuman.workflow import STEPS, Step, executed_path, refresh_notebook, result_names, run_notebook
 

@@ -22,7 +22,8 @@ def ablate(
     A sitting may be cut off at any moment: what is stored stays, the run at hand goes on where its last
     checkpoint left it. Results lie in results/PROFILE/ablations/, one file a setting and seed.
     """
-    from fairhuman.ablations import (
+    from fairhuman.commands._assignments import assignments
+    from fairhuman.experiments.ablations import (
         TABLES,
         Ablations,
         Budget,
@@ -32,7 +33,6 @@ def ablate(
         sample_settings,
         summarise,
     )
-    from fairhuman.commands._assignments import assignments
 
     values = plan_of(profile)
     names = list(setting or ())

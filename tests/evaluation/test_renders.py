@@ -13,8 +13,8 @@ from fairhuman.evaluation import (
     kernel_distance_difference,
     match_regions,
 )
-from fairhuman.evaluation.degradation import blur_region
 from fairhuman.evaluation.reader import MARGINS, AttributeReader, cut_square
+from fairhuman.experiments.degradation import blur_region
 from fairhuman.humans import generate
 
 
