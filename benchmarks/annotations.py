@@ -45,7 +45,7 @@ def main() -> None:
     parameters = {name: value for name, value in vars(given).items() if name != "keep"}
     name = f"annotations-{given.preset}"
     write_result("benchmarks", name, figures, parameters=parameters, samples=given.count, seed=given.seed)
-    print(json.dumps({"parameters": parameters, "figures": figures}, indent=1))
+    print(json.dumps({"parameters": parameters, "values": figures}, indent=1))
 
 
 if __name__ == "__main__":

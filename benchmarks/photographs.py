@@ -64,7 +64,7 @@ def main() -> None:
     write_result(
         "benchmarks", "photographs", figures, parameters=parameters, samples=given.count, seed=given.seed
     )
-    print(json.dumps({"parameters": parameters, "figures": figures}, indent=1))
+    print(json.dumps({"parameters": parameters, "values": figures}, indent=1))
 
 
 def whole_image_pass(image, settings: AnnotateSettings) -> dict:

@@ -62,7 +62,7 @@ def test_a_sweep_is_trained_and_compared(place):
     for member in sweep.members():
         assert sweep.train(**member).is_file()
     sweep.compare()
-    rows = read_result("sweeps", "small")["figures"]["rows"]
+    rows = read_result("sweeps", "small")["values"]["rows"]
     assert {row["region"] for row in rows} == {"global", "face", "hand"}
     values = {(row["strategy"], row["reference"], row["region"]): row for row in rows}
     change = values["mpd", "ls", "face"]

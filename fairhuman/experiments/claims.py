@@ -47,8 +47,8 @@ class Condition:
     """One comparison of a stored number with a bound, or with another stored number.
 
     Attributes:
-        result: Name of the result whose figures are read; ``folder/name`` for one that belongs to no profile.
-        path: Keys to follow in the figures, joined by dots.
+        result: Name of the result whose values are read; ``folder/name`` for one that belongs to no profile.
+        path: Keys to follow in its values, joined by dots.
         than: Bound; or ``path``, ``where``, ``column`` and ``over`` of a second number of the same result;
             what is not given is as for the first, but for ``where``.
         is_: One of ``<``, ``<=``, ``>``, ``>=``, ``==`` (``is`` in the file).
@@ -76,17 +76,17 @@ class Condition:
             if self.than.get("over", self.over) not in _OVER:
                 raise ValueError(f"than.over: {unknown(self.than['over'], _OVER)}")
 
-    def holds(self, figures: Mapping[str, Any]) -> tuple[bool, str]:
+    def holds(self, values: Mapping[str, Any]) -> tuple[bool, str]:
         """Whether it holds, and the comparison in words.
 
         Raises:
-            LookupError: The figures lack what is asked for.
+            LookupError: The values lack what is asked for.
         """
-        value = _number(figures, self.path, self.where, self.column, self.over)
+        value = _number(values, self.path, self.where, self.column, self.over)
         if isinstance(self.than, Mapping):
             first = {"path": self.path, "where": {}, "column": self.column, "over": self.over}
             other = {**first, **self.than}
-            bound = _number(figures, other["path"], other["where"], other["column"], other["over"])
+            bound = _number(values, other["path"], other["where"], other["column"], other["over"])
             against = f"{_place(other['path'], other['where'], other['column'])} = {bound:.4g}"
         else:
             bound, against = self.than, f"{self.than:g}"
@@ -170,7 +170,7 @@ def judge(claim: Claim, profile: str = "quick") -> Finding:
     held, words = [], []
     for condition in claim.all_of:
         try:
-            met, said = condition.holds(read_named(profile, condition.result)["figures"])
+            met, said = condition.holds(read_named(profile, condition.result)["values"])
         except FileNotFoundError:
             return Finding(claim, "not tested yet", f"no result {condition.result!r}")
         except LookupError as error:
@@ -229,8 +229,8 @@ def _condition(claim: str | None, given: Mapping[str, Any]) -> Condition:
         raise ValueError(f"{claim}: {error}") from error
 
 
-def _number(figures: Any, path: str, where: Mapping[str, Any], column: str | None, over: str) -> float:
-    found = figures
+def _number(values: Any, path: str, where: Mapping[str, Any], column: str | None, over: str) -> float:
+    found = values
     for key in path.split("."):
         if not isinstance(found, Mapping) or key not in found:
             raise LookupError(f"no {path}")

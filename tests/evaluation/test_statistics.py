@@ -157,6 +157,6 @@ def test_an_estimate_survives_the_results_folder(tmp_path, monkeypatch):
         samples=3,
         seed=0,
     )
-    figures = read_result("quick", "e")["figures"]
+    figures = read_result("quick", "e")["values"]
     assert figures["rate"] == estimate.stored()
     assert figures["none"]["low"] is None

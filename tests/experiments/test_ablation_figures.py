@@ -34,8 +34,8 @@ def test_tables_are_summed_up_as_far_as_they_go_and_drawn(stored):
     names = [path.name for path in summarise("quick", list(TABLES.values()), [0, 1])]
     assert "ablations-2.json" in names and "ablations-3.json" not in names
     told = read_result("quick", "ablations-2")
-    assert told["samples"] == 30 and told["figures"]["seeds"] == [0, 1]
-    assert read_result("quick", "ablations-5")["figures"]["missing"]  # sum and mpd alone
+    assert told["samples"] == 30 and told["values"]["seeds"] == [0, 1]
+    assert read_result("quick", "ablations-5")["values"]["missing"]  # sum and mpd alone
     drawn = {path.name for path in figures.redraw("quick")}
     assert {"ablation_2.png", "ablation_2.csv", "ablation_2.md", "ablation_2.tex"} <= drawn
     assert not [name for name in drawn if name.startswith("ablation_3")]
@@ -46,7 +46,7 @@ def test_tables_are_summed_up_as_far_as_they_go_and_drawn(stored):
 
 def test_with_fewer_seeds_the_first_ones_are_taken(stored):
     summarise("quick", list(TABLES.values()), [0, 1, 2])
-    assert read_result("quick", "ablations-2")["figures"]["seeds"] == [0, 1]
+    assert read_result("quick", "ablations-2")["values"]["seeds"] == [0, 1]
 
 
 def test_only_supported_changes_are_marked_and_the_paper_is_quoted_apart(stored):
@@ -112,6 +112,6 @@ def test_motivation_and_study_are_drawn_from_their_results(workspace):
     drawn = {path.name for path in figures.redraw("quick")}
     assert {"motivation_areas.png", "motivation_repair.png", "user_study.png"} <= drawn
     assert figures.stored("user_study").value.tolist() == [0.7]
-    drawing, _ = figures.preference_figure(read_result("quick", "user_study")["figures"])
+    drawing, _ = figures.preference_figure(read_result("quick", "user_study")["values"])
     assert "simulated" in drawing.get_supxlabel()  # nobody may take them for people
     plt.close(drawing)

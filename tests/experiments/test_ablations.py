@@ -73,7 +73,7 @@ def test_what_is_stored_is_not_computed_again(budget, workspace):
     stored = read_result("quick", "ablations/mpd-seed1")
     assert stored["samples"] == 6 and stored["seed"] == 1
     assert stored["parameters"]["settings"]["strategy"] == "mpd"
-    assert set(stored["figures"]["losses"]) == {"global", "face", "hand"}
+    assert set(stored["values"]["losses"]) == {"global", "face", "hand"}
     assert "/" not in json.dumps(stored["parameters"])  # no path of this machine
     told = compare_table("quick", TABLES["2"], [0, 1])
     assert told["settings"] == ["base", "sum", "mpd"] and told["missing"] == ["global"]
@@ -87,7 +87,7 @@ def test_what_is_stored_is_not_computed_again(budget, workspace):
     ]
     losses = {
         name: np.array(
-            [read_result("quick", f"ablations/{name}-seed{s}")["figures"]["losses"]["hand"] for s in (0, 1)]
+            [read_result("quick", f"ablations/{name}-seed{s}")["values"]["losses"]["hand"] for s in (0, 1)]
         )
         for name in ("sum", "mpd")
     }
@@ -133,7 +133,7 @@ def test_the_same_run_under_another_name_is_not_made_twice(budget, workspace):
         "mpd-seed0"
     ]
     names = ("ablations/mpd-seed0", "ablations/twin-seed0")
-    assert read_result("quick", names[0])["figures"] == read_result("quick", names[1])["figures"]
+    assert read_result("quick", names[0])["values"] == read_result("quick", names[1])["values"]
 
 
 def test_images_are_sampled_once_and_judged(budget, people, tmp_path, workspace):
@@ -148,14 +148,14 @@ def test_images_are_sampled_once_and_judged(budget, people, tmp_path, workspace)
     ]  # fmt: skip
     assert list(sample_settings(work, [BASE, MPD])) == []
     stored = read_result("quick", "ablations/mpd-images")
-    assert stored["samples"] == 10 and len(stored["figures"]["detection"]["face"]) == 10
+    assert stored["samples"] == 10 and len(stored["values"]["detection"]["face"]) == 10
     asked = expected_regions(work.heldout_records())
     for region in ("face", "hand"):
-        best = stored["figures"]["detection"][region]
+        best = stored["values"]["detection"][region]
         assert [one is not None for one in best] == asked[f"{region}_expected"].tolist()
     twin = dataclasses.replace(MPD, name="twin", changes={"rank": budget.rank})
     assert [name for name, _ in sample_settings(work, [twin])] == ["ablations/twin-images"]
-    assert read_result("quick", "ablations/twin-images")["figures"] == stored["figures"]
+    assert read_result("quick", "ablations/twin-images")["values"] == stored["values"]
     assert not (workspace / "runs" / "quick" / "ablations" / "twin-seed0").exists()
     list(work.compute([BASE, MPD], [0]))
     rows = compare_table("quick", Table("t", "T", ("base", "mpd"), ("base",)), [0])["detection"]
@@ -228,7 +228,7 @@ def test_a_setting_that_diverges_does_not_stop_the_others(budget, caplog):
     assert made == ["ablations/wild-seed0", "ablations/base-seed0"]
     assert "wild, seed 0, diverged: training: loss or gradient not finite" in caplog.text
     assert work.state(wild, 0) == "stored"
-    assert "not finite" in read_result("quick", "ablations/wild-seed0")["figures"]["diverged"]
+    assert "not finite" in read_result("quick", "ablations/wild-seed0")["values"]["diverged"]
     assert list(sample_settings(Ablations("quick", work.budget.changed({"prompts": 2})), [wild])) == []
 
 
@@ -336,7 +336,7 @@ def test_the_command_computes_in_sittings(people, workspace):
     assert "0 results left" in told("--state")
     assert len(files(workspace)) == 4
     summary = read_result("quick", "ablations-2")
-    assert summary["figures"]["settings"] == ["base", "global", "sum", "mpd"]
+    assert summary["values"]["settings"] == ["base", "global", "sum", "mpd"]
 
 
 def test_a_profile_s_plan_names_every_run_once():

@@ -80,7 +80,7 @@ def test_every_figure_lies_beside_its_data(results):
         if path.suffix in (".png", ".pdf"):
             assert len(stored(path.stem)) > 0
     drawn = stored("evaluation_detection")
-    told = pd.DataFrame(read_result("quick", "evaluation")["figures"]["detection"])
+    told = pd.DataFrame(read_result("quick", "evaluation")["values"]["detection"])
     told = told[told.area == "all"].reset_index(drop=True)
     pd.testing.assert_series_equal(drawn.value, told.value.astype(float), rtol=1e-6)
 

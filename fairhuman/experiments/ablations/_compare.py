@@ -48,10 +48,10 @@ def compare_table(profile: str, table: Table, seeds: Sequence[int], *, level: fl
     """
     read = {name: _read(profile, name, seeds) for name in table.settings}
     stored = {name: results for name, results in read.items() if results is not None}
-    diverged = [name for name, own in stored.items() if any(DIVERGED in one["figures"] for one in own)]
+    diverged = [name for name, own in stored.items() if any(DIVERGED in one["values"] for one in own)]
     stored = {name: results for name, results in stored.items() if name not in diverged}
     _check_equal_means(table, stored)
-    found = {name: [one["figures"] for one in results] for name, results in stored.items()}
+    found = {name: [one["values"] for one in results] for name, results in stored.items()}
     losses = {name: _losses(results) for name, results in found.items()}
     regions = list(dict.fromkeys(region for own in losses.values() for region in own))
     pairs = [(a, b) for a in table.against for b in found if a in found and a != b and not _said(table, a, b)]
@@ -117,7 +117,7 @@ def _means(setting: Setting, result: Mapping[str, Any]) -> dict[str, Any]:
     means = {name: told[name] for name in _MEASURED if name in told}
     means |= {name: trained[name] for name in _SHARED if name in trained and name not in setting.changes}
     if setting.trained:
-        means["steps"] = round(result["figures"]["steps"] / setting.longer)
+        means["steps"] = round(result["values"]["steps"] / setting.longer)
     return means
 
 
@@ -154,7 +154,7 @@ def _detection(profile: str, table: Table, found: Mapping[str, Any], level: floa
     scores, distances = {}, {}
     for name in found:
         with suppress(FileNotFoundError):
-            seen = read_result(profile, images_name(SETTINGS[name]))["figures"]
+            seen = read_result(profile, images_name(SETTINGS[name]))["values"]
             scores[name], distances[name] = seen["detection"], seen["distance"]
     reference = next((name for name in table.against if name in scores), None)
     changes = sum(len(own) for name, own in scores.items() if name != reference)

@@ -50,7 +50,7 @@ def sample_settings(work: Ablations, settings: Sequence[Setting]) -> Iterator[tu
             continue
         start = time.perf_counter()
         twin = work.twin(inputs)
-        figures = twin["figures"] if twin else _judge(work, _sample(work, setting, inputs))
+        figures = twin["values"] if twin else _judge(work, _sample(work, setting, inputs))
         write_result(
             work.profile,
             images_name(setting),
@@ -102,7 +102,7 @@ def _inputs(work: Ablations, setting: Setting) -> str:
 
 def _diverged(profile: str, setting: Setting) -> bool:
     try:
-        return DIVERGED in read_result(profile, result_name(setting, VISIBLE_SEED))["figures"]
+        return DIVERGED in read_result(profile, result_name(setting, VISIBLE_SEED))["values"]
     except FileNotFoundError:
         return False
 

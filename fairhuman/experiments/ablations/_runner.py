@@ -115,7 +115,7 @@ class Ablations:
         inputs = self._inputs(setting, seed)
         twin = self.twin(inputs)
         if twin is not None:
-            figures, parameters = twin["figures"], twin["parameters"]
+            figures, parameters = twin["values"], twin["parameters"]
             logger.info("%s: the same as %s", setting.name, twin["name"])
         else:
             run = self.train(setting, seed) if setting.trained else None

@@ -79,7 +79,7 @@ def drawn_profiles() -> list[str]:
 
 def _figures(name: str, result: str, profile: str) -> Mapping[str, Any] | None:
     try:
-        return read_named(profile, result)["figures"]
+        return read_named(profile, result)["values"]
     except FileNotFoundError as error:
         _log.info("%s not drawn: %s", name, error)
         return None

@@ -33,7 +33,7 @@ DRAWINGS: dict[str, Drawing] = {}
 def drawn_from(result: str, name: str) -> Callable[[Draw], Draw]:
     """Register a drawing function, for :func:`fairhuman.experiments.figures.redraw` to find.
 
-    The function takes the ``figures`` entry of ``results/<profile>/<result>.json``, or of
+    The function takes the ``values`` entry of ``results/<profile>/<result>.json``, or of
     ``results/<result>.json`` if ``result`` names a folder, and returns the figure and its data.
 
     Raises:
