@@ -24,6 +24,7 @@ _HOMES = {
     "summarise_depths": "depth_alignment",
     "evaluate_crops": "crop_rates",
     "Estimate": "statistics",
+    "corrected_level": "statistics",
     "estimate_mean": "statistics",
     "estimate_proportion": "statistics",
     "estimate_ratio": "statistics",

@@ -122,8 +122,8 @@ def compare_detection(
     Args:
         first, second: Detections in the images of each system, in the same order.
         truth: What the images should show; see :func:`tabulate_detections`.
-        level: Confidence level of each interval. Several differences read together call for a higher one:
-            1 − 0.05 / m keeps the risk of any false claim among m below 5 % (Bonferroni).
+        level: Confidence level of each interval; for differences that are read together see
+            :func:`~fairhuman.evaluation.statistics.corrected_level`.
         seed: Of the resampling.
 
     Returns:

@@ -6,8 +6,9 @@ first, and intervals and differences are over prompts: three images of one promp
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -22,6 +23,7 @@ from fairhuman.evaluation.pose_alignment import detect_poses, judge_poses, summa
 from fairhuman.evaluation.reader import AttributeReader, caption_attributes
 from fairhuman.evaluation.statistics import (
     Estimate,
+    corrected_level,
     estimate_mean,
     estimate_ratio,
     paired_difference,
@@ -71,14 +73,14 @@ def judge_system(
     Raises:
         ValueError: No strength, or other numbers of images than records.
     """
-    counts = [len(own) for own in images]
+    counts = [len(strength) for strength in images]
     if not counts or set(counts) != {len(records)}:
         raise ValueError(f"images: must be one a record ({len(records)}) at each strength, found {counts}")
     truth = expected_regions(records)
     tables, features, agreements, poses = [], [], [], []
     asked = [record.keypoints.get("body", np.zeros((17, 3))) for record in records]
-    for own in images:
-        pixels = [as_rgb(image) for image in own]
+    for strength in images:
+        pixels = [as_rgb(image) for image in strength]
         tables.append(tabulate_detections(detect(pixels, **options), truth))
         features.append(reader.features(pixels))
         agreements.append(_agreement(pixels, [record.text for record in records], reader))
@@ -99,73 +101,90 @@ def judge_system(
 
 
 def system_rows(
-    own: Judged, reference: np.ndarray, *, level: float = 0.95, seed: int = 0
+    judged: Judged, reference: np.ndarray, *, level: float = 0.95, seed: int = 0
 ) -> list[dict[str, Any]]:
     """Every metric of one system: ``metric`` and the estimate's fields.
 
     Args:
-        own: Of :func:`judge_system`.
+        judged: Of :func:`judge_system`.
         reference: Features of the images that the distance is measured from.
         level: Of each interval.
         seed: Of the resampling.
     """
-    sure = {"level": level, "seed": seed}
+    options = {"level": level, "seed": seed}
     rows = []
     for detector in _DETECTORS:
-        table = _expected(own, detector)
+        table = _expected(judged, detector)
         rows += [
-            (f"{detector} rate", estimate_mean(table.rate, bounds=_BOUNDS, **sure)),
-            (f"{detector} confidence", estimate_ratio(table.total, table.found, **sure)),
-            (f"{detector} confidence_with_misses", estimate_mean(table.best, bounds=_BOUNDS, **sure)),
+            (f"{detector} rate", estimate_mean(table.rate, bounds=_BOUNDS, **options)),
+            (f"{detector} confidence", estimate_ratio(table.total, table.found, **options)),
+            (f"{detector} confidence_with_misses", estimate_mean(table.best, bounds=_BOUNDS, **options)),
         ]
-    said = own.agreement[np.isfinite(own.agreement)]
+    said = judged.agreement[np.isfinite(judged.agreement)]
     rows += [
-        ("distance", mean_kernel_distance(reference, own.features, **sure)),
-        ("agreement", estimate_mean(said, bounds=_BOUNDS, **sure)),
+        ("distance", mean_kernel_distance(reference, judged.features, **options)),
+        ("agreement", estimate_mean(said, bounds=_BOUNDS, **options)),
     ]
-    rows += [(f"pose {name}", estimate) for name, estimate in summarise_poses(own.poses, **sure).items()]
+    poses = summarise_poses(judged.poses, **options)
+    rows += [(f"pose {name}", estimate) for name, estimate in poses.items()]
     return [{"metric": name, **estimate.stored()} for name, estimate in rows]
 
 
 def system_differences(
-    first: Judged, second: Judged, reference: np.ndarray, *, level: float = 0.95, seed: int = 0
+    judged: Mapping[str, Judged],
+    pairs: Sequence[tuple[str, str]],
+    reference: np.ndarray,
+    *,
+    level: float = 0.95,
+    seed: int = 0,
 ) -> list[dict[str, Any]]:
-    """Paired differences, second − first, over prompts: ``metric``, the estimate's fields, ``supported``.
+    """Paired differences over prompts, second − first: ``reference``, ``system``, ``metric``, the estimate's
+    fields, ``supported``.
 
     Args:
-        first, second: Of the same records.
+        judged: System → what was seen of it, all of the same records.
+        pairs: Systems that are compared, first and second.
         reference: As for :func:`system_rows`.
-        level: Of each interval; correct it for the number of differences that are read together.
+        level: Of all differences taken together (:func:`~fairhuman.evaluation.statistics.corrected_level`).
         seed: Of the resampling.
     """
-    sure = {"level": level, "seed": seed}
-    found: dict[str, Estimate] = {}
+    found = {(a, b): _differences(judged[a], judged[b], reference) for a, b in pairs}
+    each = {"level": corrected_level(level, sum(map(len, found.values()))), "seed": seed}
+    rows = []
+    for (first, second), metrics in found.items():
+        for metric, difference in metrics.items():
+            estimate = difference(**each)
+            row = {"reference": first, "system": second, "metric": metric, **estimate.stored()}
+            rows.append(row | {"supported": estimate.excludes(0)})
+    return rows
+
+
+def _differences(first: Judged, second: Judged, reference: np.ndarray) -> dict[str, Callable[..., Estimate]]:
+    """Metric → its difference, once a level and a seed are given."""
+    found: dict[str, Callable[..., Estimate]] = {}
     for detector in _DETECTORS:
         a, b = _expected(first, detector), _expected(second, detector)
-        found[f"{detector} rate"] = paired_difference(a.rate, b.rate, bounds=_BOUNDS, **sure)
-        found[f"{detector} confidence"] = paired_ratio_difference(
-            (a.total, a.found), (b.total, b.found), **sure
+        found[f"{detector} rate"] = partial(paired_difference, a.rate, b.rate, bounds=_BOUNDS)
+        found[f"{detector} confidence"] = partial(
+            paired_ratio_difference, (a.total, a.found), (b.total, b.found)
         )
-        found[f"{detector} confidence_with_misses"] = paired_difference(
-            a.best, b.best, bounds=_BOUNDS, **sure
+        found[f"{detector} confidence_with_misses"] = partial(
+            paired_difference, a.best, b.best, bounds=_BOUNDS
         )
     said = np.isfinite(first.agreement) & np.isfinite(second.agreement)
-    found["distance"] = mean_kernel_distance(reference, second.features, first.features, **sure)
-    found["agreement"] = paired_difference(
-        first.agreement[said], second.agreement[said], bounds=_BOUNDS, **sure
+    found["distance"] = partial(mean_kernel_distance, reference, second.features, first.features)
+    found["agreement"] = partial(
+        paired_difference, first.agreement[said], second.agreement[said], bounds=_BOUNDS
     )
     for name, (top, bottom) in {"share": ("share", "matched"), "pck": ("right", "joints")}.items():
-        found[f"pose {name}"] = paired_ratio_difference(
-            *((judged.poses[top], judged.poses[bottom]) for judged in (first, second)), **sure
-        )
-    return [
-        {"metric": name, **estimate.stored(), "supported": estimate.excludes(0)}
-        for name, estimate in found.items()
-    ]
+        pair = [(judged.poses[top], judged.poses[bottom]) for judged in (first, second)]
+        found[f"pose {name}"] = partial(paired_ratio_difference, *pair)
+    return found
 
 
-def _expected(own: Judged, detector: str) -> pd.DataFrame:
-    return own.detection[(own.detection.detector == detector) & own.detection.expected]
+def _expected(judged: Judged, detector: str) -> pd.DataFrame:
+    table = judged.detection
+    return table[(table.detector == detector) & table.expected]
 
 
 def _agreement(images: Sequence[np.ndarray], captions: Sequence[str], reader: AttributeReader) -> np.ndarray:

@@ -42,9 +42,11 @@ def test_three_images_of_a_prompt_are_one_unit():
 
 
 def test_a_gain_is_supported_and_no_gain_is_not():
-    same = system_differences(judged(0.5), judged(0.5), REFERENCE)
-    assert not any(row["supported"] for row in same)
-    gain = {row["metric"]: row for row in system_differences(judged(0.2, 1.0), judged(0.9), REFERENCE)}
+    systems = {"one": judged(0.5), "same": judged(0.5), "worse": judged(0.2, 1.0), "better": judged(0.9)}
+    rows = system_differences(systems, [("one", "same"), ("worse", "better")], REFERENCE)
+    assert all(row["level"] == pytest.approx(1 - 0.05 / len(rows)) for row in rows)  # counted, not typed
+    assert not any(row["supported"] for row in rows if row["system"] == "same")
+    gain = {row["metric"]: row for row in rows if row["system"] == "better"}
     assert gain["face rate"]["supported"] and gain["face rate"]["value"] == pytest.approx(0.7)
     assert gain["distance"]["supported"] and gain["distance"]["value"] < 0
 

@@ -12,7 +12,7 @@ from fairhuman.evaluation.detection_rates import DETECTORS, METRICS, compare_det
 from fairhuman.evaluation.detectors import Detection
 from fairhuman.evaluation.distances import kernel_distance_difference
 from fairhuman.evaluation.preference import SCORERS
-from fairhuman.evaluation.statistics import paired_difference
+from fairhuman.evaluation.statistics import corrected_level, paired_difference
 
 __all__ = ["differences"]
 
@@ -45,7 +45,7 @@ def differences(
     least = min([len(own["whole"]) for own in (base, *features.values()) if own is not None], default=0)
     distant = base is not None and least >= 10
     count = len(others) * (len(DETECTORS) * len(METRICS) + distant + len(metrics))
-    each = {"level": 1 - (1 - level) / max(1, count), "seed": seed}
+    each = {"level": corrected_level(level, count), "seed": seed}
     rows = []
     for system in others:
         pair = {"system": system, "reference": first}

@@ -13,7 +13,7 @@ import pandas as pd
 from fairhuman.evaluation._images import ImageLike
 from fairhuman.evaluation.preference._scorers import SCORERS, load_scorer
 from fairhuman.evaluation.preference._weights import MissingWeights
-from fairhuman.evaluation.statistics import estimate_mean, paired_difference
+from fairhuman.evaluation.statistics import corrected_level, estimate_mean, paired_difference
 from fairhuman.profiles import unknown
 
 _log = logging.getLogger(__name__)
@@ -117,7 +117,7 @@ def preference_differences(
         raise ValueError(f"reference: {unknown(reference, systems)}")
     metrics = [name for name in _metrics(scores) if scores[name].notna().all()]
     others = [system for system in systems if system != reference]
-    each = 1 - (1 - level) / max(1, len(others) * len(metrics))
+    each = corrected_level(level, len(others) * len(metrics))
     wide = {name: scores.pivot(index="image", columns="system", values=name) for name in metrics}
     rows = []
     for system in others:

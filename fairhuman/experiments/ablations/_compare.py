@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from fairhuman.evaluation.statistics import estimate_mean, paired_difference
+from fairhuman.evaluation.statistics import corrected_level, estimate_mean, paired_difference
 from fairhuman.experiments.ablations._images import images_name
 from fairhuman.experiments.ablations._intervals import crossed_mean, seed_variance
 from fairhuman.experiments.ablations._named import SETTINGS, Setting, Table
@@ -56,7 +56,7 @@ def compare_table(profile: str, table: Table, seeds: Sequence[int], *, level: fl
     regions = list(dict.fromkeys(region for own in losses.values() for region in own))
     pairs = [(a, b) for a in table.against for b in found if a in found and a != b and not _said(table, a, b)]
     comparisons = len(pairs) * len(regions)
-    corrected = 1 - (1 - level) / max(1, comparisons)
+    corrected = corrected_level(level, comparisons)
     rows = [
         {"setting": name, "region": region} | crossed_mean(own[region], level=level).stored()
         for name, own in losses.items()
@@ -158,7 +158,7 @@ def _detection(profile: str, table: Table, found: Mapping[str, Any], level: floa
             scores[name], distances[name] = seen["detection"], seen["distance"]
     reference = next((name for name in table.against if name in scores), None)
     changes = sum(len(own) for name, own in scores.items() if name != reference)
-    corrected = 1 - (1 - level) / max(1, changes)
+    corrected = corrected_level(level, changes)
     rows = []
     for name, own in scores.items():
         for detector, best in own.items():
