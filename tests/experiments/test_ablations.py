@@ -3,6 +3,7 @@
 import dataclasses
 import json
 import shutil
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -30,6 +31,7 @@ from fairhuman.experiments.ablations import (
 )
 from fairhuman.experiments.figures import ablation_markdown
 from fairhuman.models import tiny_pipeline
+from fairhuman.profiles import load_profile
 from fairhuman.results import read_result, write_result
 
 BASE, SUM, MPD = (SETTINGS[name] for name in ("base", "sum", "mpd"))
@@ -341,5 +343,28 @@ def test_the_command_computes_in_sittings(people, workspace):
 
 def test_a_profile_s_plan_names_every_run_once():
     plan = planned("full")
-    assert len(plan) == 1 + 3 * (len(SETTINGS) - 1)
+    wanted = {name for table in load_profile("full").parameters("07_ablations")["tables"]
+              for name in TABLES[table].settings}  # fmt: skip
+    assert len(plan) == 1 + 3 * (len(wanted) - 1)
     assert plan["ablations/base-seed0"] == ("base", 0) and plan["ablations/mpd-seed2"] == ("mpd", 2)
+
+
+def test_the_paper_s_plan_gives_every_adapter_the_paper_s_budget():
+    budget = Budget.of_profile("paper")
+    runs = {name: budget.settings(SETTINGS[name], 0, Path("run")) for name in ("mpd", "t2i-adapter-mpd")}
+    assert (runs["mpd"].steps, runs["mpd"].rank, runs["mpd"].cache) == (50_000, 256, False)
+    assert (runs["t2i-adapter-mpd"].steps, runs["t2i-adapter-mpd"].batch_size) == (60_000, 16)
+    adapters = {SETTINGS[name].adapter for name, _ in planned("paper").values()}
+    assert adapters == {"lora", "controlnet", "controlnet-union", "t2i-adapter"}
+
+
+@pytest.mark.parametrize("kind", ["controlnet", "controlnet-union", "t2i-adapter"])
+def test_adapters_that_follow_conditions_are_trained_and_compared(budget, kind):
+    budget = budget.changed({"by_adapter": {kind: {"steps": 1}}})
+    table = TABLES[f"2-{kind}"]
+    list(Ablations("quick", budget).compute(find_settings([f"{kind}-sum", f"{kind}-mpd"]), [0]))
+    told = compare_table("quick", table, [0])
+    assert told["settings"] == [f"{kind}-sum", f"{kind}-mpd"]
+    assert {row["steps"] for row in told["training"]} == {1}
+    with pytest.raises(ValueError, match="by_adapter: unknown name 'controlnets'; did you mean 'controlnet'"):
+        budget.changed({"by_adapter": {"controlnets": {"steps": 1}}})

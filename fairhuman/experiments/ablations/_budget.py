@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from fairhuman.experiments.ablations._named import Setting
+from fairhuman.experiments.ablations._named import SETTINGS, Setting
 from fairhuman.profiles import load_profile, run_directory, unknown
 from fairhuman.regions import REGIONS
 from fairhuman.training import TrainSettings
@@ -28,7 +28,7 @@ def plan_of(profile: str) -> dict[str, Any]:
 
 @dataclass(frozen=True, kw_only=True)
 class Budget:
-    """Equal means for every setting.
+    """An equal budget for every setting.
 
     Attributes:
         data, heldout: Folders of the training and of the held-out set.
@@ -41,6 +41,8 @@ class Budget:
         sampling_steps, guidance: Of these samples.
         measured: Regions measured, whatever a setting trains on.
         checkpoint_every: Steps between checkpoints.
+        by_adapter: Kind of adapter → fields of ``TrainSettings`` that its runs have in place of these, such
+            as a ControlNet's greater number of steps.
     """
 
     data: Path
@@ -60,12 +62,17 @@ class Budget:
     guidance: float = 4.0
     measured: tuple[str, ...] = REGIONS
     checkpoint_every: int = 100
+    by_adapter: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         for name, least in (("heldout_images", 1), ("draws", 1), ("prompts", 0), ("sampling_steps", 1)):
             if getattr(self, name) < least:
                 raise ValueError(f"{name}: must be ≥ {least}, found {getattr(self, name)}")
         object.__setattr__(self, "measured", tuple(self.measured))
+        kinds = {setting.adapter for setting in SETTINGS.values()}
+        for kind in self.by_adapter:
+            if kind not in kinds:
+                raise ValueError(f"by_adapter: {unknown(kind, sorted(kinds))}")
         for name in ("data", "heldout"):
             object.__setattr__(self, name, Path(getattr(self, name)))
 
@@ -78,14 +85,14 @@ class Budget:
             values: Parameters in place of the notebook's.
         """
         values = plan_of(profile) if values is None else values
-        fields = {field.name for field in dataclasses.fields(cls)} - {"data", "heldout"}
+        fields = {one.name for one in dataclasses.fields(cls)} - {"data", "heldout"}
         humans = run_directory(profile, "humans")
         given = {name: value for name, value in values.items() if name in fields}
         return cls(data=humans / "train", heldout=humans / "heldout", **given)
 
     def changed(self, changes: Mapping[str, Any]) -> Budget:
         """Another budget; unknown names are refused."""
-        known = [field.name for field in dataclasses.fields(self)]
+        known = [one.name for one in dataclasses.fields(self)]
         for name in changes:
             if name not in known:
                 raise ValueError(f"budget: {unknown(name, known)}")
@@ -104,7 +111,7 @@ class Budget:
             "output": str(output),
             "base": self.base,
             "resolution": self.resolution,
-            "steps": round(setting.longer * self.steps),
+            "steps": self.steps,
             "batch_size": self.batch_size,
             "learning_rate": self.learning_rate,
             "flip": self.flip,
@@ -113,6 +120,8 @@ class Budget:
             "checkpoint_every": self.checkpoint_every,
             "seed": seed,
         }
-        if setting.changes.get("adapter", "lora") == "lora":
+        if setting.adapter == "lora":
             shared["rank"] = self.rank
+        shared |= self.by_adapter.get(setting.adapter, {})
+        shared["steps"] = round(setting.longer * shared["steps"])
         return TrainSettings.from_mapping({**shared, **setting.changes}, f"setting {setting.name}")

@@ -43,7 +43,7 @@ def sample_settings(work: Ablations, settings: Sequence[Setting]) -> Iterator[tu
     """
     budget = work.budget
     for setting in settings if budget.prompts else ():
-        if setting.changes.get("adapter", "lora") != "lora":
+        if setting.adapter != "lora":
             continue
         inputs = _inputs(work, setting)
         if _stored(work.profile, setting) == inputs or _diverged(work.profile, setting):

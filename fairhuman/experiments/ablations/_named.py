@@ -29,6 +29,11 @@ class Setting:
     trained: bool = True
     longer: float = 1.0
 
+    @property
+    def adapter(self) -> str:
+        """The kind of what is trained."""
+        return self.changes.get("adapter", "lora")
+
 
 @dataclass(frozen=True)
 class Table:
@@ -51,7 +56,11 @@ def _released(*names: str, **changes: Any) -> dict[str, Any]:
     return {"released": names, **changes}
 
 
-_CONTROL: Mapping[str, Any] = {"adapter": "controlnet"}
+_CONTROLLED: Mapping[str, str] = {
+    "controlnet": "ControlNet",
+    "controlnet-union": "ControlNet-Union",
+    "t2i-adapter": "T2I-Adapter",
+}
 
 SETTINGS: Mapping[str, Setting] = {
     setting.name: setting
@@ -60,16 +69,28 @@ SETTINGS: Mapping[str, Setting] = {
         Setting("global", "l₁ alone", {"regions": (), "strategy": "ls"}),
         Setting("sum", "sum (LS)", {"strategy": "ls"}),
         Setting("mpd", "MPD, exact"),
-        Setting("controlnet-global", "ControlNet, l₁ alone", {**_CONTROL, "regions": (), "strategy": "ls"}),
-        Setting("controlnet-sum", "ControlNet, sum", {**_CONTROL, "strategy": "ls"}),
-        Setting("controlnet-mpd", "ControlNet, MPD", {**_CONTROL}),
-        Setting(
-            "controlnet-sum-longer", "ControlNet, sum, longer", {**_CONTROL, "strategy": "ls"}, longer=1.75
+        *(
+            Setting(f"{kind}-{name}", f"{title}, {label}", {"adapter": kind, **changes})
+            for kind, title in _CONTROLLED.items()
+            for name, label, changes in (
+                ("global", "l₁ alone", {"regions": (), "strategy": "ls"}),
+                ("sum", "sum", {"strategy": "ls"}),
+                ("mpd", "MPD", {}),
+            )
         ),
-        # 64, 128 and 256 are 1/20, 1/10 and 1/5 of SDXL's widest attention; so are these of the miniature's.
-        Setting("rank-10", "rank 10", {"rank": 10}),
-        Setting("rank-19", "rank 19", {"rank": 19}),
-        Setting("rank-38", "rank 38", {"rank": 38}),
+        Setting(
+            "controlnet-sum-longer",
+            "ControlNet, sum, longer",
+            {"adapter": "controlnet", "strategy": "ls"},
+            longer=1.75,
+        ),
+        # 64, 128 and 256 are 1/20, 1/10 and 1/5 of SDXL's widest attention; so are 10, 19 and 38 of the
+        # miniature's.
+        *(Setting(f"rank-{rank}", f"rank {rank}", {"rank": rank}) for rank in (10, 19, 38, 64, 128)),
+        *(
+            Setting(f"sum-rank-{rank}", f"sum, rank {rank}", {"strategy": "ls", "rank": rank})
+            for rank in (64, 128)
+        ),
         Setting("dwa", "DWA", {"strategy": "dwa"}),
         Setting("uw", "UW", {"strategy": "uw"}),
         Setting("rlw", "RLW", {"strategy": "rlw"}),
@@ -137,7 +158,32 @@ TABLES: Mapping[str, Table] = {
             ("base", "controlnet-global", "controlnet-sum", "controlnet-sum-longer", "controlnet-mpd"),
             ("controlnet-global", "controlnet-sum", "controlnet-sum-longer"),
         ),
+        *(
+            Table(
+                f"2-{kind}",
+                f"Objectives and fairness (Table 2, {title})",
+                ("base", f"{kind}-global", f"{kind}-sum", f"{kind}-mpd"),
+                (f"{kind}-global", f"{kind}-sum"),
+            )
+            for kind, title in _CONTROLLED.items()
+            if kind != "controlnet"
+        ),
+        *(
+            Table(
+                f"2-rank-{rank}",
+                f"Objectives and fairness (Table 2, LoRA of rank {rank})",
+                ("base", f"sum-rank-{rank}", f"rank-{rank}"),
+                (f"sum-rank-{rank}",),
+            )
+            for rank in (64, 128)
+        ),
         Table("3", "Rank of the LoRA (Table 3)", ("base", "rank-10", "rank-19", "rank-38"), ("rank-38",)),
+        Table(
+            "3-sdxl",
+            "Rank of the LoRA below SDXL's 256 (Table 3)",
+            ("base", "rank-64", "rank-128", "mpd"),
+            ("mpd",),
+        ),
         Table(
             "5",
             "Strategies (Table 5)",

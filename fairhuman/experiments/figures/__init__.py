@@ -5,7 +5,7 @@ A drawing function takes a result's figures and returns a Matplotlib figure with
 """
 
 # Each module that holds drawings registers them when it is imported.
-from ._ablations import ABLATIONS, ablation_figure, ablation_latex, ablation_markdown
+from ._ablations import ablation_figure, ablation_latex, ablation_markdown
 from ._amortised import amortised_figure
 from ._base import base_detection_figure, base_progress_figure, base_training_figure
 from ._derivation import (
@@ -38,7 +38,6 @@ from ._tables import images_table, latex_table, markdown_table, supported_best
 from ._training import conflict_figure, controlnet_heldout_figure, gradients_figure, heldout_figure
 
 __all__ = [
-    "ABLATIONS",
     "COLOURS",
     "COLUMN",
     "DRAWINGS",

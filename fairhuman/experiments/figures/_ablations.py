@@ -9,14 +9,13 @@ import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
+from fairhuman.experiments.ablations import TABLES
+
 from ._evaluation import label
 from ._markup import PAPER_NOTE, latex_line, latex_text, markdown_rows
 from ._paper import PAPER_ABLATIONS, PAPER_COLUMNS
 from ._registry import drawn_from
 from ._style import PAGE, colour
-
-ABLATIONS = ("2", "2-controlnet", "3", "5", "alpha", "regions", "scale", "time", "released")
-"""Tables of :data:`fairhuman.experiments.ablations.TABLES` that have a figure."""
 
 
 def ablation_figure(told: Mapping[str, Any]) -> tuple[Figure, pd.DataFrame]:
@@ -69,7 +68,7 @@ def ablation_figure(told: Mapping[str, Any]) -> tuple[Figure, pd.DataFrame]:
     return figure, data
 
 
-for _name in ABLATIONS:
+for _name in TABLES:
     drawn_from(f"ablations-{_name}", f"ablation_{_name}")(ablation_figure)
 
 

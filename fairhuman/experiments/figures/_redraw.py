@@ -7,10 +7,11 @@ from typing import Any
 
 import matplotlib.pyplot as plt
 
+from fairhuman.experiments import ablations
 from fairhuman.profiles import figures_directory, profile_names, results_directory
 from fairhuman.results import read_named
 
-from ._ablations import ABLATIONS, ablation_latex, ablation_markdown
+from ._ablations import ablation_latex, ablation_markdown
 from ._files import save, write_text
 from ._registry import DRAWINGS
 from ._style import style
@@ -28,7 +29,7 @@ TABLES = {
     "table1_systems.tex": ("benchmarks/table1", systems_latex),
 } | {
     f"ablation_{name}.{ending}": (f"ablations-{name}", write)
-    for name in ABLATIONS
+    for name in ablations.TABLES
     for ending, write in (("md", ablation_markdown), ("tex", ablation_latex))
 }
 
