@@ -12,7 +12,7 @@ def ablate(
     setting: Annotated[list[str] | None, typer.Option(help="Name of a setting; likewise.")] = None,
     profile: Annotated[str, typer.Option(help="Parameter file in params/.")] = "quick",
     seed: Annotated[list[int] | None, typer.Option(help="Seeds; by default the profile's.")] = None,
-    change: Annotated[list[str] | None, typer.Option("--set", help="NAME=VALUE of the shared means.")] = None,
+    change: Annotated[list[str] | None, typer.Option("--set", help="NAME=VALUE of the budget.")] = None,
     images: Annotated[int, typer.Option(help="Captions sampled with each setting's first seed as well.")] = 0,
     minutes: Annotated[float | None, typer.Option(help="Start no further run after so long.")] = None,
     state: Annotated[bool, typer.Option("--state", help="Only say what is stored and what is left.")] = False,

@@ -24,11 +24,11 @@ def evaluate_crops(crops: Crops, *, level: float = 0.95, seed: int = 0) -> pd.Da
         found), the estimate's fields (``n`` counts images), ``crops``.
     """
     rows = []
-    for detector, own in crops.scores().groupby("detector", sort=False):
-        for metric, (totals, counts) in _ratios(own).items():
+    for detector, table in crops.scores().groupby("detector", sort=False):
+        for metric, (totals, counts) in _ratios(table).items():
             estimate = estimate_ratio(totals, counts, level=level, seed=seed)
             row = {"detector": detector, "metric": metric, **estimate.stored()}
-            rows.append(row | {"crops": int(own.crops.sum())})
+            rows.append(row | {"crops": int(table.crops.sum())})
     return pd.DataFrame(rows)
 
 
@@ -62,9 +62,9 @@ def compare_crops(first: Crops, second: Crops, *, level: float = 0.95, seed: int
     return pd.DataFrame(rows)
 
 
-def _ratios(own: pd.DataFrame) -> dict[str, tuple[pd.Series, pd.Series]]:
+def _ratios(table: pd.DataFrame) -> dict[str, tuple[pd.Series, pd.Series]]:
     return {
-        "rate": (own.found, own.crops),
-        "confidence": (own.total, own.found),
-        "confidence_with_misses": (own.total, own.crops),
+        "rate": (table.found, table.crops),
+        "confidence": (table.total, table.found),
+        "confidence_with_misses": (table.total, table.crops),
     }

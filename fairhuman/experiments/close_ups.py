@@ -124,18 +124,18 @@ def redraw_close_ups(
     side = pipeline.unet.config.sample_size * pipeline.vae_scale_factor
     repaired = []
     for start in range(0, len(images), batch):
-        own = range(start, min(start + batch, len(images)))
+        places = range(start, min(start + batch, len(images)))
         drawn = redraw(
-            prompt=[prompts[i] for i in own],
-            image=[close_up(images[i], squares[i], side) for i in own],
-            generator=[sample_generator(seed, i) for i in own],
+            prompt=[prompts[i] for i in places],
+            image=[close_up(images[i], squares[i], side) for i in places],
+            generator=[sample_generator(seed, i) for i in places],
             strength=strength,
             num_inference_steps=steps,
             guidance_scale=guidance,
             original_size=(side, side),
             target_size=(side, side),
         ).images
-        repaired += [_put_back(images[i], squares[i], new) for i, new in zip(own, drawn, strict=True)]
+        repaired += [_put_back(images[i], squares[i], new) for i, new in zip(places, drawn, strict=True)]
     return repaired
 
 

@@ -154,9 +154,9 @@ def extra_memory(adapter: Adapter | None, base: Module) -> int:
     """
     if adapter is None:
         return 0
-    own = parameter_bytes(adapter.unet) - parameter_bytes(base)
+    added = parameter_bytes(adapter.unet) - parameter_bytes(base)
     beside = getattr(adapter, "network", None)
-    return own + (0 if beside is None else parameter_bytes(beside))
+    return added + (0 if beside is None else parameter_bytes(beside))
 
 
 def time_in_turn(ways: Mapping[str, Callable[[], Any]], *, repeats: int = 5, warm: int = 1) -> pd.DataFrame:

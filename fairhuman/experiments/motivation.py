@@ -76,12 +76,12 @@ def judge_sources(
     """
     tables = []
     for source, found in detections.items():
-        own = list(numbers[source])
-        if len(own) != len(found):
-            raise ValueError(f"numbers: {source!r} needs {len(found)}, one a detection, found {len(own)}")
-        table = tabulate_detections(found, truth.iloc[own].reset_index(drop=True))
+        places = list(numbers[source])
+        if len(places) != len(found):
+            raise ValueError(f"numbers: {source!r} needs {len(found)}, one a detection, found {len(places)}")
+        table = tabulate_detections(found, truth.iloc[places].reset_index(drop=True))
         table = table[table.expected & table.detector.isin(REGIONS)].rename(columns={"best": "score"})
-        table["image"] = [own[place] for place in table.image]
+        table["image"] = [places[place] for place in table.image]
         table = table.assign(source=source, region=table.detector, found=table.found > 0)
         tables.append(table.assign(framing=[_framing(records[number]) for number in table.image]))
     columns = ["source", "image", "framing", "region", "area", "found", "score"]
@@ -141,14 +141,14 @@ def gap_by_area(
         first, other = _predicted(fitted, np.asarray(areas), model)
         for place, area in enumerate(areas):
             row = {"model": model, "area": area, sources[0]: first[0, place], sources[1]: other[0, place]}
-            told = _interval((other - first)[:, place], level)
-            gaps.append(row | {"gap": told["value"], "low": told["low"], "high": told["high"]})
+            interval = _interval((other - first)[:, place], level)
+            gaps.append(row | {"gap": interval["value"], "low": interval["low"], "high": interval["high"]})
         for source, curve in zip(sources, _predicted(fitted, grid, model), strict=True):
             for place, area in enumerate(grid):
                 row = {"model": model, "source": source, "area": float(area)}
                 curves.append(row | _interval(curve[:, place], level))
-    told = {"coefficients": coefficients, "gaps": gaps, "curves": curves}
-    return {"region": region, "n": counts, **told, "level": level}
+    found = {"coefficients": coefficients, "gaps": gaps, "curves": curves}
+    return {"region": region, "n": counts, **found, "level": level}
 
 
 def _predicted(fitted: NDArray, areas: NDArray, model: str) -> tuple[NDArray, NDArray]:
@@ -165,10 +165,10 @@ def _resampled(rows: pd.DataFrame, second: str, seed: int) -> NDArray:
     """Weights of each row, the sample itself first; prompts with a second image and those without apart."""
     random, weights = np.random.default_rng(seed), np.ones((_RESAMPLES + 1, len(rows)))
     paired = set(rows.image[rows.source == second])
-    for own in (sorted(paired), sorted(set(rows.image) - paired)):
-        if own:
-            counts = random.multinomial(len(own), np.full(len(own), 1 / len(own)), size=_RESAMPLES)
-            place = {image: column for column, image in enumerate(own)}
+    for images in (sorted(paired), sorted(set(rows.image) - paired)):
+        if images:
+            counts = random.multinomial(len(images), np.full(len(images), 1 / len(images)), size=_RESAMPLES)
+            place = {image: column for column, image in enumerate(images)}
             for row, image in enumerate(rows.image):
                 if image in place:
                     weights[1:, row] = counts[:, place[image]]

@@ -74,16 +74,16 @@ def judge_enlarged(
     for region in REGIONS:
         found, numbers = {}, {}
         for source in table.source.unique():
-            own = table.image[(table.region == region) & (table.source == source)].tolist()
+            images = table.image[(table.region == region) & (table.source == source)].tolist()
             pictures = [
                 generated[n] if source == "generated" else Image.open(records[n].image).convert("RGB")
-                for n in own
+                for n in images
             ]
             cuts = [
                 close_up(picture, region_square(records[n], region, margin, seen[source][n]))
-                for n, picture in zip(own, pictures, strict=True)
+                for n, picture in zip(images, pictures, strict=True)
             ]
-            found[source], numbers[source] = detect(cuts, workers=workers), own
+            found[source], numbers[source] = detect(cuts, workers=workers), images
         views.append(_of_region(judge_sources(found, numbers, truth, records), region, VIEWS[1]))
     return pd.concat(views, ignore_index=True)
 
@@ -149,9 +149,9 @@ def view_rates(views: pd.DataFrame, small: float, *, level: float = 0.95) -> lis
     for region in REGIONS:
         for view in VIEWS:
             for source in ("renders", "generated"):
-                own = rows[(rows.region == region) & (rows["view"] == view) & (rows.source == source)]
-                if len(own):
-                    rate = estimate_proportion(int(own.found.sum()), len(own), level=level)
+                chosen = rows[(rows.region == region) & (rows["view"] == view) & (rows.source == source)]
+                if len(chosen):
+                    rate = estimate_proportion(int(chosen.found.sum()), len(chosen), level=level)
                     rates.append({"region": region, "source": source, "view": view} | rate.stored())
     return rates
 
@@ -173,8 +173,8 @@ def repair_gain(
     """
     rows = views[(views.source == "generated") & (views.area <= small)]
     gains = []
-    for region, own in rows.groupby("region", sort=False):
-        found = own.pivot(index="image", columns="view", values="found").dropna(subset=[view])
+    for region, table in rows.groupby("region", sort=False):
+        found = table.pivot(index="image", columns="view", values="found").dropna(subset=[view])
         before, after = found["as it is"].astype(float), found[view].astype(float)
         gain = paired_difference(before, after, bounds=(0, 1), level=level, seed=seed)
         gains.append({"region": region, "view": view} | gain.stored())

@@ -193,13 +193,13 @@ def test_a_change_of_what_is_seen_is_as_sure_as_all_of_its_table(workspace):
     assert "change" not in rows["base"]
 
 
-def test_settings_of_unequal_means_are_not_compared(budget):
+def test_settings_of_unequal_budgets_are_not_compared(budget):
     list(Ablations("quick", budget).compute([BASE, SUM], [0]))
     table = Table("t", "T", ("base", "sum", "mpd"), ("sum",))
     for change, words in (
-        ({"steps": 2}, "equal steps, found 2 of mpd and 3 of sum"),
-        ({"draws": 1}, "equal draws, found 1 of mpd and 2 of base"),
-        ({"learning_rate": 1e-3}, "equal learning_rate, found 0.001 of mpd and 0.01 of sum"),
+        ({"steps": 2}, "equal steps, got 2 of mpd and 3 of sum"),
+        ({"draws": 1}, "equal draws, got 1 of mpd and 2 of base"),
+        ({"learning_rate": 1e-3}, "equal learning_rate, got 0.001 of mpd and 0.01 of sum"),
     ):
         list(Ablations("quick", budget.changed(change)).compute([MPD], [0]))
         with pytest.raises(ValueError, match=words):

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from fairhuman.evaluation import efficiency
+from fairhuman.experiments import efficiency
 from fairhuman.experiments.efficiency import (
     extra_memory,
     make_ways,

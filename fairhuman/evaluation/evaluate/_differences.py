@@ -42,7 +42,7 @@ def differences(
     metrics = []
     if scores is not None:
         metrics = [name for name in SCORERS if name in scores and scores[name].notna().all()]
-    least = min([len(own["whole"]) for own in (base, *features.values()) if own is not None], default=0)
+    least = min([len(views["whole"]) for views in (base, *features.values()) if views is not None], default=0)
     distant = base is not None and least >= 10
     count = len(others) * (len(DETECTORS) * len(METRICS) + distant + len(metrics))
     each = {"level": corrected_level(level, count), "seed": seed}

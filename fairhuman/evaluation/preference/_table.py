@@ -52,15 +52,15 @@ def preference_scores(
         if name not in SCORERS:
             raise ValueError(f"metrics: {unknown(name, SCORERS)}")
     asked = prompts if isinstance(prompts, Mapping) else dict.fromkeys(images, prompts)
-    for system, own in images.items():
-        if len(own) != len(asked[system]):
-            raise ValueError(f"images: {system!r} has {len(own)} for {len(asked[system])} prompts")
+    for system, system_images in images.items():
+        if len(system_images) != len(asked[system]):
+            raise ValueError(f"images: {system!r} has {len(system_images)} for {len(asked[system])} prompts")
     table = pd.DataFrame(
         [{"system": system, "image": index} for system in images for index in range(len(images[system]))],
         columns=["system", "image"],
     )
     absent: dict[str, str] = {}
-    everything = [image for own in images.values() for image in own]
+    everything = [image for system_images in images.values() for image in system_images]
     for name in metrics:
         try:
             scorer = load_scorer(name, (weights or {}).get(name), device=device, download=download)
@@ -89,8 +89,8 @@ def preference_estimates(scores: pd.DataFrame, *, level: float = 0.95, seed: int
     """
     return [
         {"system": system, "metric": name}
-        | estimate_mean(own[name].dropna(), level=level, seed=seed).stored()
-        for system, own in scores.groupby("system", sort=False)
+        | estimate_mean(rows[name].dropna(), level=level, seed=seed).stored()
+        for system, rows in scores.groupby("system", sort=False)
         for name in _metrics(scores)
     ]
 

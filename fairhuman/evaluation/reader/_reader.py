@@ -57,12 +57,12 @@ class AttributeReader:
         networks = {}
         for view, attributes in classes.items():
             network = ReaderNetwork(SIDES[view], {name: len(values) for name, values in attributes.items()})
-            own = {
+            weights = {
                 name.removeprefix(f"{view}."): tensor if tensor.dtype == torch.int64 else tensor.float()
                 for name, tensor in tensors.items()
                 if name.startswith(f"{view}.")
             }
-            network.load_state_dict(own)
+            network.load_state_dict(weights)
             networks[view] = network
         return cls(networks, classes)
 

@@ -1,4 +1,4 @@
-"""Ablations: named settings, trained with equal means from the same seeds, and compared in pairs.
+"""Ablations: named settings, trained with an equal budget from the same seeds, and compared in pairs.
 
 :data:`TABLES` holds the paper's Tables 2, 3 and 5 and what goes beyond them; :class:`Ablations` computes what
 is not stored yet, one JSON file a setting and seed; :func:`compare_table` says what the stored files support

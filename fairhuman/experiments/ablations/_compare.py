@@ -44,22 +44,22 @@ def compare_table(profile: str, table: Table, seeds: Sequence[int], *, level: fl
         ``distance`` to the held-out renders.
 
     Raises:
-        ValueError: Settings made with unequal means; names them.
+        ValueError: Settings made with unequal budgets; names them.
     """
     read = {name: _read(profile, name, seeds) for name in table.settings}
     stored = {name: results for name, results in read.items() if results is not None}
-    diverged = [name for name, own in stored.items() if any(DIVERGED in one["values"] for one in own)]
+    diverged = [name for name, results in stored.items() if any(DIVERGED in one["values"] for one in results)]
     stored = {name: results for name, results in stored.items() if name not in diverged}
-    _check_equal_means(table, stored)
+    _check_budget(table, stored)
     found = {name: [one["values"] for one in results] for name, results in stored.items()}
     losses = {name: _losses(results) for name, results in found.items()}
-    regions = list(dict.fromkeys(region for own in losses.values() for region in own))
+    regions = list(dict.fromkeys(region for by_region in losses.values() for region in by_region))
     pairs = [(a, b) for a in table.against for b in found if a in found and a != b and not _said(table, a, b)]
     comparisons = len(pairs) * len(regions)
     corrected = corrected_level(level, comparisons)
     rows = [
-        {"setting": name, "region": region} | crossed_mean(own[region], level=level).stored()
-        for name, own in losses.items()
+        {"setting": name, "region": region} | crossed_mean(by_region[region], level=level).stored()
+        for name, by_region in losses.items()
         for region in regions
     ]
     differences = []
@@ -97,28 +97,28 @@ def _read(profile: str, name: str, seeds: Sequence[int]) -> list[Mapping[str, An
         return None
 
 
-def _check_equal_means(table: Table, stored: Mapping[str, Sequence[Mapping[str, Any]]]) -> None:
+def _check_budget(table: Table, stored: Mapping[str, Sequence[Mapping[str, Any]]]) -> None:
     """A sitting with other values may have left results behind, which compare with nothing."""
     first: dict[str, tuple[str, Any]] = {}
     for name, results in stored.items():
         for result in results:
-            for mean, value in _means(SETTINGS[name], result).items():
-                other, usual = first.setdefault(mean, (name, value))
+            for key, value in _budget(SETTINGS[name], result).items():
+                other, usual = first.setdefault(key, (name, value))
                 if value != usual:
                     raise ValueError(
-                        f"table {table.name}: settings must have equal {mean}, found {value} of {name} and "
+                        f"table {table.name}: settings must have equal {key}, got {value} of {name} and "
                         f"{usual} of {other}; compute again what `ablate --state` calls outdated"
                     )
 
 
-def _means(setting: Setting, result: Mapping[str, Any]) -> dict[str, Any]:
+def _budget(setting: Setting, result: Mapping[str, Any]) -> dict[str, Any]:
     """What a result has in common with all others of its table, as far as it says."""
-    told, trained = result["parameters"], result["parameters"].get("settings", {})
-    means = {name: told[name] for name in _MEASURED if name in told}
-    means |= {name: trained[name] for name in _SHARED if name in trained and name not in setting.changes}
+    parameters, trained = result["parameters"], result["parameters"].get("settings", {})
+    budget = {name: parameters[name] for name in _MEASURED if name in parameters}
+    budget |= {name: trained[name] for name in _SHARED if name in trained and name not in setting.changes}
     if setting.trained:
-        means["steps"] = round(result["values"]["steps"] / setting.longer)
-    return means
+        budget["steps"] = round(result["values"]["steps"] / setting.longer)
+    return budget
 
 
 def _losses(results: Sequence[Mapping[str, Any]]) -> dict[str, np.ndarray]:
@@ -157,11 +157,11 @@ def _detection(profile: str, table: Table, found: Mapping[str, Any], level: floa
             seen = read_result(profile, images_name(SETTINGS[name]))["values"]
             scores[name], distances[name] = seen["detection"], seen["distance"]
     reference = next((name for name in table.against if name in scores), None)
-    changes = sum(len(own) for name, own in scores.items() if name != reference)
+    changes = sum(len(by_detector) for name, by_detector in scores.items() if name != reference)
     corrected = corrected_level(level, changes)
     rows = []
-    for name, own in scores.items():
-        for detector, best in own.items():
+    for name, by_detector in scores.items():
+        for detector, best in by_detector.items():
             rate = estimate_mean(_hits(best), bounds=(0, 1), level=level)
             row = {"setting": name, "detector": detector, "reference": reference} | rate.stored()
             if reference not in (None, name) and len(best) == len(scores[reference][detector]):

@@ -50,13 +50,13 @@ def sample_settings(work: Ablations, settings: Sequence[Setting]) -> Iterator[tu
             continue
         start = time.perf_counter()
         twin = work.twin(inputs)
-        figures = twin["values"] if twin else _judge(work, _sample(work, setting, inputs))
+        values = twin["values"] if twin else _judge(work, _sample(work, setting, inputs))
         write_result(
             work.profile,
             images_name(setting),
-            figures,
+            values,
             parameters={"inputs": inputs, **_options(budget)},
-            samples=len(next(iter(figures["detection"].values()))),
+            samples=len(next(iter(values["detection"].values()))),
             seed=VISIBLE_SEED,
         )
         yield images_name(setting), time.perf_counter() - start

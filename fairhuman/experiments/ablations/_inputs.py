@@ -68,8 +68,8 @@ def people_of(folder: Path) -> str:
 def _digest(listing: Path, _changed: int) -> str:
     lines = [json.loads(line) for line in listing.read_text(encoding="utf-8").split("\n") if line.strip()]
     rendered = all(name in line for line in lines for name in _DRAWN_FROM)
-    told = [[line[name] for name in _DRAWN_FROM] for line in lines] if rendered else lines
-    return hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()[:16]
+    people = [[line[name] for name in _DRAWN_FROM] for line in lines] if rendered else lines
+    return hashlib.sha256(json.dumps(people, sort_keys=True).encode()).hexdigest()[:16]
 
 
 @cache

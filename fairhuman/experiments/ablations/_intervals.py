@@ -75,18 +75,20 @@ def seed_variance(
     tell a variance. The base has no seeds: a difference from it varies as the trained setting does, by that
     and by what a seed does to all settings alike.
     """
-    means = np.array([np.nanmean(own[region], axis=1) for own in losses.values() if len(own[region]) > 1])
+    means = np.array(
+        [np.nanmean(table[region], axis=1) for table in losses.values() if len(table[region]) > 1]
+    )
     settings, seeds = means.shape if means.size else (0, 0)
     if settings < 2 or seeds < 2:
         return None
     blocks = means.mean(axis=0) - means.mean()
     residuals = means - means.mean(axis=1, keepdims=True) - blocks
     freedom = (settings - 1) * (seeds - 1)
-    own = float((residuals**2).sum() / freedom)
+    unexplained = float((residuals**2).sum() / freedom)
     if min(len(losses[name][region]) for name in pair) > 1:
-        return 2 * own, freedom
+        return 2 * unexplained, freedom
     common = float((blocks**2).sum() / (seeds - 1))
-    rest = own * (settings - 1) / settings
+    rest = unexplained * (settings - 1) / settings
     total = common + rest
     if total == 0:
         return 0.0, freedom

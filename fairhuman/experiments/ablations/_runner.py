@@ -115,21 +115,19 @@ class Ablations:
         inputs = self._inputs(setting, seed)
         twin = self.twin(inputs)
         if twin is not None:
-            figures, parameters = twin["values"], twin["parameters"]
+            values, parameters = twin["values"], twin["parameters"]
             logger.info("%s: the same as %s", setting.name, twin["name"])
         else:
             run = self.train(setting, seed) if setting.trained else None
-            figures = self._measure(run) | ({} if run is None else _told(run))
+            values = self._measure(run) | ({} if run is None else _logged(run))
             parameters = {"inputs": inputs} | ({} if run is None else _settings(run))
             parameters["heldout_images"], parameters["draws"] = self.budget.heldout_images, self.budget.draws
-        self._write(setting, seed, figures, parameters)
+        self._write(setting, seed, values, parameters)
 
-    def _write(
-        self, setting: Setting, seed: int, figures: dict[str, Any], parameters: dict[str, Any]
-    ) -> None:
-        samples = len(figures["losses"]["global"]) if "losses" in figures else 1
+    def _write(self, setting: Setting, seed: int, values: dict[str, Any], parameters: dict[str, Any]) -> None:
+        samples = len(values["losses"]["global"]) if "losses" in values else 1
         name = result_name(setting, seed)
-        write_result(self.profile, name, figures, parameters=parameters, samples=samples, seed=seed)
+        write_result(self.profile, name, values, parameters=parameters, samples=samples, seed=seed)
 
     def _inputs(self, setting: Setting, seed: int) -> str:
         return inputs_of(self.budget, setting, seed if setting.trained else VISIBLE_SEED)
@@ -181,7 +179,7 @@ class Ablations:
         return self._heldout[conditions]
 
 
-def _told(run: Run) -> dict[str, Any]:
+def _logged(run: Run) -> dict[str, Any]:
     """What the log says of a run: time a step, weights, steps skipped."""
     log = run.log
     names = list(dict.fromkeys(name for line in log for name in line["losses"]))

@@ -36,18 +36,18 @@ def summarise(
     """
     written = []
     for table in tables:
-        told = _furthest(profile, table, seeds, level)
-        if told is not None:
-            (images,) = {row["n"] for row in told["losses"] if row["region"] == "global"}
-            parameters = {"seeds": told["seeds"], "level": level}
+        comparison = _furthest(profile, table, seeds, level)
+        if comparison is not None:
+            (images,) = {row["n"] for row in comparison["losses"] if row["region"] == "global"}
+            parameters = {"seeds": comparison["seeds"], "level": level}
             written.append(
                 write_result(
                     profile,
                     summary_name(table.name),
-                    told,
+                    comparison,
                     parameters=parameters,
                     samples=images,
-                    seed=told["seeds"][0],
+                    seed=comparison["seeds"][0],
                 )
             )
     return written
@@ -55,7 +55,7 @@ def summarise(
 
 def _furthest(profile: str, table: Table, seeds: Sequence[int], level: float) -> dict[str, Any] | None:
     for count in range(len(seeds), 0, -1):
-        told = compare_table(profile, table, seeds[:count], level=level)
-        if len(told["training"]) >= 2 and told["differences"]:
-            return told
+        comparison = compare_table(profile, table, seeds[:count], level=level)
+        if len(comparison["training"]) >= 2 and comparison["differences"]:
+            return comparison
     return None

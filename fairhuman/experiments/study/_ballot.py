@@ -149,7 +149,7 @@ def spoil(image: Image.Image, seed: int = 0) -> Image.Image:
 def _check(
     images: Mapping[str, Sequence[Image.Image]], prompts: Sequence[str], checks: int, ballots: int
 ) -> None:
-    counts = {system: len(own) for system, own in images.items()}
+    counts = {system: len(found) for system, found in images.items()}
     if len(images) < 2:
         raise ValueError(f"images: must hold at least two systems, found {list(images)}")
     if CHECK in images:

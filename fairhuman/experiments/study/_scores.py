@@ -77,10 +77,10 @@ def preference_scores(answers: pd.DataFrame, *, level: float = 0.95, seed: int =
         give no interval.
     """
     rows = []
-    for names, own in answers.groupby(["question", "first", "second"], sort=False):
+    for names, votes in answers.groupby(["question", "first", "second"], sort=False):
         question, first, second = names
-        value = float(own.score.mean())
-        low, high = _pigeonhole(_matrix(own), level, seed)
+        value = float(votes.score.mean())
+        low, high = _pigeonhole(_matrix(votes), level, seed)
         for system, v, lo, hi in ((first, value, low, high), (second, 1 - value, 1 - high, 1 - low)):
             rows.append(
                 {
@@ -91,7 +91,7 @@ def preference_scores(answers: pd.DataFrame, *, level: float = 0.95, seed: int =
                     "value": v,
                     "low": lo,
                     "high": hi,
-                    "n": len(own),
+                    "n": len(votes),
                     "supported": bool(lo > 0.5 or hi < 0.5),
                 }
             )
