@@ -52,9 +52,12 @@ def main() -> None:
     reference = reader.features([as_rgb(record.image) for record in shown])
     looking = {"workers": given.workers, "cache": runs / "detections"}
     options = {
-        "seeds": [given.seed], "steps": given.steps, "guidance": given.guidance,
-        "negative_prompt": NEGATIVE_PROMPT if given.negative else None, "precision": given.precision,
-    }  # fmt: skip
+        "seeds": [given.seed],
+        "steps": given.steps,
+        "guidance": given.guidance,
+        "negative_prompt": NEGATIVE_PROMPT if given.negative else None,
+        "precision": given.precision,
+    }
     judged, systems, absent = {}, {}, []
     for name, system in SYSTEMS.items():
         if given.only and name not in given.only:

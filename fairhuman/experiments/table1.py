@@ -92,9 +92,12 @@ def judge_system(
     table = pd.concat([one.assign(rate=one.found > 0) for one in tables])
     table = table[table.detector.isin(_DETECTORS)]
     detection = table.groupby(["detector", "image"], sort=False).agg(
-        expected=("expected", "first"), rate=("rate", "mean"), best=("best", "mean"),
-        total=("total", "sum"), found=("found", "sum"),
-    )  # fmt: skip
+        expected=("expected", "first"),
+        rate=("rate", "mean"),
+        best=("best", "mean"),
+        total=("total", "sum"),
+        found=("found", "sum"),
+    )
     return Judged(
         detection.reset_index(), features, np.mean(agreements, axis=0), sum(poses[1:], start=poses[0])
     )

@@ -118,9 +118,11 @@ def evaluate_folders(
     conditions = () if settings.depth_model is None else ("depth",)
     records = None if asked is None else _records(asked, sets, conditions)
     found = evaluate_images(
-        sets, reference=None if base is None else next(iter(base.images.values())), asked=records,
+        sets,
+        reference=None if base is None else next(iter(base.images.values())),
+        asked=records,
         settings=settings,
-    )  # fmt: skip
+    )
     files = {name: _account(intake) for name, intake in sets.intakes.items()}
     if base is not None:
         files["reference"] = _account(next(iter(base.intakes.values())))
@@ -191,9 +193,13 @@ def evaluate_images(
     scores = None
     if sets.prompts is not None and "preference" in wanted:
         scores = preference_scores(
-            sets.images, sets.prompts, weights=settings.weights, device=settings.device,
-            download=settings.download, progress=settings.progress is not False,
-        )  # fmt: skip
+            sets.images,
+            sets.prompts,
+            weights=settings.weights,
+            device=settings.device,
+            download=settings.download,
+            progress=settings.progress is not False,
+        )
         table += rows.preference_rows(preference_estimates(scores, **options), scores.attrs["absent"])
     truth = None
     if asked is not None and sets.paired:
