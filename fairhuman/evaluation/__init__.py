@@ -30,7 +30,6 @@ _HOMES = {
     "estimate_ratio": "statistics",
     "paired_difference": "statistics",
     "evaluate_detection": "detection_rates",
-    "compare_crops": "crop_rates",
     "compare_detection": "detection_rates",
     "compare_losses": "comparison",
     "compare_systems": "comparison",

@@ -5,9 +5,9 @@ from __future__ import annotations
 import pandas as pd
 
 from .detectors import Crops
-from .statistics import Estimate, estimate_ratio, paired_ratio_difference
+from .statistics import estimate_ratio
 
-__all__ = ["compare_crops", "evaluate_crops"]
+__all__ = ["evaluate_crops"]
 
 
 def evaluate_crops(crops: Crops, *, level: float = 0.95, seed: int = 0) -> pd.DataFrame:
@@ -29,36 +29,6 @@ def evaluate_crops(crops: Crops, *, level: float = 0.95, seed: int = 0) -> pd.Da
             estimate = estimate_ratio(totals, counts, level=level, seed=seed)
             row = {"detector": detector, "metric": metric, **estimate.stored()}
             rows.append(row | {"crops": int(table.crops.sum())})
-    return pd.DataFrame(rows)
-
-
-def compare_crops(first: Crops, second: Crops, *, level: float = 0.95, seed: int = 0) -> pd.DataFrame:
-    """Paired differences, second − first, between two systems looked at in the same places.
-
-    Args:
-        first, second: Of the same boxes.
-        level: Confidence level of each interval.
-        seed: Of the resampling.
-
-    Returns:
-        A table as of :func:`evaluate_crops`, with ``supported``: the interval excludes zero.
-
-    Raises:
-        ValueError: Other images or regions.
-    """
-    places = [crops.places[["image", "region"]] for crops in (first, second)]
-    if not places[0].equals(places[1]):
-        raise ValueError("first, second: must be crops of the same images and regions")
-    tables = [crops.scores() for crops in (first, second)]
-    rows = []
-    for detector in dict.fromkeys(tables[0].detector):
-        pair = [_ratios(table[table.detector == detector]) for table in tables]
-        for metric in pair[0]:
-            found: Estimate = paired_ratio_difference(
-                pair[0][metric], pair[1][metric], level=level, seed=seed
-            )
-            row = {"detector": detector, "metric": metric, **found.stored()}
-            rows.append(row | {"supported": found.excludes(0)})
     return pd.DataFrame(rows)
 
 

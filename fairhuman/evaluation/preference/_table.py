@@ -13,7 +13,7 @@ import pandas as pd
 from fairhuman.evaluation._images import ImageLike
 from fairhuman.evaluation.preference._scorers import SCORERS, load_scorer
 from fairhuman.evaluation.preference._weights import MissingWeights
-from fairhuman.evaluation.statistics import corrected_level, estimate_mean, paired_difference
+from fairhuman.evaluation.statistics import estimate_mean
 from fairhuman.profiles import unknown
 
 _log = logging.getLogger(__name__)
@@ -93,39 +93,6 @@ def preference_estimates(scores: pd.DataFrame, *, level: float = 0.95, seed: int
         for system, rows in scores.groupby("system", sort=False)
         for name in _metrics(scores)
     ]
-
-
-def preference_differences(
-    scores: pd.DataFrame, reference: str, *, level: float = 0.95, seed: int = 0
-) -> list[dict[str, Any]]:
-    """Each other system's paired difference from ``reference``, prompt by prompt.
-
-    Args:
-        scores: Of :func:`preference_scores`.
-        reference: The system compared with.
-        level: Confidence level of all differences taken together (Bonferroni).
-        seed: Of the resampling.
-
-    Returns:
-        Rows with ``reference``, ``system``, ``metric``, the estimate's fields and ``supported``.
-
-    Raises:
-        ValueError: No such system.
-    """
-    systems = list(dict.fromkeys(scores.system))
-    if reference not in systems:
-        raise ValueError(f"reference: {unknown(reference, systems)}")
-    metrics = [name for name in _metrics(scores) if scores[name].notna().all()]
-    others = [system for system in systems if system != reference]
-    each = corrected_level(level, len(others) * len(metrics))
-    wide = {name: scores.pivot(index="image", columns="system", values=name) for name in metrics}
-    rows = []
-    for system in others:
-        for name in metrics:
-            found = paired_difference(wide[name][reference], wide[name][system], level=each, seed=seed)
-            row = {"reference": reference, "system": system, "metric": name, **found.stored()}
-            rows.append(row | {"supported": found.excludes(0)})
-    return rows
 
 
 def _metrics(scores: pd.DataFrame) -> list[str]:
