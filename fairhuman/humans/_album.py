@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from fairhuman.humans._caption import caption
+from fairhuman.humans._description import caption
 from fairhuman.humans._folder import (
     STAGING,
     Album,
