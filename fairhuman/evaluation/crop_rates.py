@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pandas as pd
 
-from .detectors import Crops
+from .crops import Crops
+from .detection_rates import DETECTORS, detection_scores
 from .statistics import Estimate, estimate_ratio, paired_ratio_difference
 
 __all__ = ["compare_crops", "evaluate_crops"]
@@ -24,7 +25,7 @@ def evaluate_crops(crops: Crops, *, level: float = 0.95, seed: int = 0) -> pd.Da
         found), the estimate's fields (``n`` counts images), ``crops``.
     """
     rows = []
-    for detector, own in crops.scores().groupby("detector", sort=False):
+    for detector, own in _scores(crops).groupby("detector", sort=False):
         for metric, (totals, counts) in _ratios(own).items():
             estimate = estimate_ratio(totals, counts, level=level, seed=seed)
             row = {"detector": detector, "metric": metric, **estimate.stored()}
@@ -49,7 +50,7 @@ def compare_crops(first: Crops, second: Crops, *, level: float = 0.95, seed: int
     places = [crops.places[["image", "region"]] for crops in (first, second)]
     if not places[0].equals(places[1]):
         raise ValueError("first, second: must be crops of the same images and regions")
-    tables = [crops.scores() for crops in (first, second)]
+    tables = [_scores(crops) for crops in (first, second)]
     rows = []
     for detector in dict.fromkeys(tables[0].detector):
         pair = [_ratios(table[table.detector == detector]) for table in tables]
@@ -60,6 +61,19 @@ def compare_crops(first: Crops, second: Crops, *, level: float = 0.95, seed: int
             row = {"detector": detector, "metric": metric, **found.stored()}
             rows.append(row | {"supported": found.excludes(0)})
     return pd.DataFrame(rows)
+
+
+def _scores(crops: Crops) -> pd.DataFrame:
+    """One row per image and detector: ``crops``, the regions looked at; ``found``, those in which something
+    was found; ``total``, the sum of the best score in each."""
+    rows = []
+    for place, detection in zip(crops.places.itertuples(), crops.detections, strict=True):
+        for detector, region in DETECTORS.items():
+            if region == place.region.rsplit("_", 1)[-1]:
+                best = max(detection_scores(detection, detector), default=0.0)
+                rows.append((place.image, detector, 1, int(best > 0), best))
+    table = pd.DataFrame(rows, columns=["image", "detector", "crops", "found", "total"])
+    return table.groupby(["detector", "image"], sort=False, as_index=False).sum()
 
 
 def _ratios(own: pd.DataFrame) -> dict[str, tuple[pd.Series, pd.Series]]:

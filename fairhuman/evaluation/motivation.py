@@ -15,8 +15,9 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from fairhuman.detectors import Detection
+
 from .detection_rates import tabulate_detections
-from .detectors import Detection
 from .regression import firth_logistic, least_squares
 
 if TYPE_CHECKING:

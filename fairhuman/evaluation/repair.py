@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 from PIL import Image
 
+from fairhuman.detectors import Detection, detect
+
 from .close_ups import Square, close_up, close_up_prompts, redraw_close_ups, region_square
-from .detectors import Detection, detect
 from .motivation import REGIONS, judge_sources
 from .statistics import estimate_proportion, paired_difference
 

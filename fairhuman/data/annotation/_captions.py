@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
-from fairhuman.data.annotation._reading import Refused
+from fairhuman.data.store import Refused
 
 __all__ = ["read_captions", "sidecar", "written_caption"]
 

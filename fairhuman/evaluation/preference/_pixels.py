@@ -8,7 +8,7 @@ from PIL import Image
 from torch import Tensor
 from torch.nn import functional
 
-from fairhuman.evaluation._images import ImageLike, as_rgb
+from fairhuman.images import ImageLike, as_rgb
 
 #: Mean and deviation of CLIP's training images, red, green and blue in [0, 1] (Radford et al. 2021).
 MEAN, DEVIATION = (0.48145466, 0.4578275, 0.40821073), (0.26862954, 0.26130258, 0.27577711)

@@ -85,7 +85,7 @@ class AttributeReader:
 
         Args:
             images: Each (height, width, 3), uint8; for ``head`` and ``hand`` crops by
-                :func:`fairhuman.evaluation.reader.cut_square`.
+                :func:`fairhuman.boxes.cut_square`.
             view: ``whole``, ``head`` or ``hand``.
             batch: Images at a time.
 

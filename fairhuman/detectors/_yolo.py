@@ -9,7 +9,7 @@ from types import ModuleType
 import numpy as np
 from numpy.typing import NDArray
 
-from fairhuman.data.annotation._tiles import Box
+from fairhuman.boxes import Box
 
 __all__ = ["YoloDetector", "require_ultralytics"]
 
