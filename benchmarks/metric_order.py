@@ -25,18 +25,18 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from fairhuman.boxes import cut_square
 from fairhuman.data import HumanFolder, HumanSample
+from fairhuman.detectors import detect, match_regions
 from fairhuman.evaluation import (
     compare_detection,
-    detect,
     evaluate_detection,
     expected_regions,
     kernel_distance,
     kernel_distance_difference,
-    match_regions,
 )
 from fairhuman.evaluation.degradation import PLACES, blur_region
-from fairhuman.evaluation.reader import MARGINS, AttributeReader, caption_agreement, cut_square
+from fairhuman.evaluation.reader import MARGINS, AttributeReader, caption_agreement
 from fairhuman.results import write_result
 
 BOXES = {"head": ("face",), "hand": ("left_hand", "right_hand")}

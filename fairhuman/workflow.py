@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from fairhuman.files import written_whole
 from fairhuman.profiles import Profile, checkout, load_profile, run_directory, unknown, workspace
 
 CHECKED = "NBVAL_CHECK_OUTPUT"
@@ -47,14 +48,14 @@ STEPS: Mapping[str, Step] = {
         results=("humans",),
         owns=("humans",),
         uses=("humans", "data"),
-        draws=("evaluation", "figures", "sheet"),
+        draws=("detectors", "evaluation", "figures", "sheet"),
     ),
     "01_motivation": Step(
         after=("00_humans",),
         results=("motivation",),
         owns=("motivation",),
         uses=("models", "sampling"),
-        draws=("evaluation", "figures", "sheet"),
+        draws=("detectors", "evaluation", "figures", "sheet"),
     ),
     "02_mpd_derivation": Step(results=("mpd_derivation",), uses=("fairness",), draws=("figures",)),
     "03_objectives": Step(
@@ -99,13 +100,13 @@ STEPS: Mapping[str, Step] = {
         results=("evaluation", "image_metrics"),
         owns=("samples",),
         uses=("models", "sampling", "evaluation/systems"),
-        draws=("evaluation", "figures", "sheet"),
+        draws=("detectors", "evaluation", "figures", "sheet"),
     ),
     # Its runs know by themselves what they were made from, and take hours: they are never removed.
     "07_ablations": Step(
         after=("00_humans",),
         uses=("ablations", "data", "regions", "objectives", "fairness", "models", "training"),
-        draws=("evaluation", "figures", "sampling", "sheet"),
+        draws=("detectors", "evaluation", "figures", "sampling", "sheet"),
     ),
     "08_efficiency": Step(
         results=("efficiency",),
@@ -314,9 +315,8 @@ def refresh_notebook(name: str) -> Path:
     notebook.metadata = {"kernelspec": kernel, "language_info": {"name": "python"}}
     for cell in notebook.cells:
         cell.metadata = {key: value for key, value in cell.metadata.items() if key == "tags"}
-    partial = path.with_suffix(".ipynb.partial")
-    nbformat.write(notebook, partial)
-    partial.replace(path)
+    with written_whole(path) as partial:
+        nbformat.write(notebook, partial)
     return path
 
 

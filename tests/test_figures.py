@@ -7,8 +7,8 @@ import pytest
 from PIL import Image
 
 from fairhuman import figures
+from fairhuman.detectors import Detection, Face, Hand
 from fairhuman.evaluation import compare_losses, compare_systems, evaluate_detection
-from fairhuman.evaluation.detectors import Detection, Face, Hand
 from fairhuman.figures import (
     drawn_profiles,
     latex_table,

@@ -14,15 +14,14 @@ import numpy as np
 import pytest
 from PIL import Image, ImageCms
 
+from fairhuman import processes
 from fairhuman.commands.annotate import annotate as annotate_command
 from fairhuman.commands.fit import fit as fit_command
-from fairhuman.data.annotation import AnnotateSettings, Shard, _pool
+from fairhuman.data.annotation import AnnotateSettings
 from fairhuman.data.annotation._captions import read_captions, sidecar
-from fairhuman.data.annotation._duplicates import find_duplicates
-from fairhuman.data.annotation._masks import draw_boxes, draw_hulls
-from fairhuman.data.annotation._reading import Refused, read_photograph
 from fairhuman.data.annotation._scan import Photograph
-from fairhuman.data.annotation._tiles import is_cut, tiles
+from fairhuman.data.store import Refused, Shard, draw_boxes, draw_hulls, find_duplicates, read_photograph
+from fairhuman.detectors._tiles import is_cut, tiles
 
 
 @pytest.mark.parametrize(("width", "height", "scale"), [(1024, 1024, 2), (1500, 700, 3), (33, 4000, 2)])
@@ -110,8 +109,8 @@ def test_no_item_is_lost_to_a_pool_that_breaks_between_two_results(monkeypatch):
 
         return nullcontext(SimpleNamespace(submit=submit, shutdown=lambda cancel_futures: None))
 
-    monkeypatch.setattr(_pool, "_pool", pool)
-    assert sorted(_pool.work_through(str, range(30), 2)) == [(item, str(item)) for item in range(30)]
+    monkeypatch.setattr(processes, "_pool", pool)
+    assert sorted(processes.work_through(str, range(30), 2)) == [(item, str(item)) for item in range(30)]
 
 
 def test_a_text_beside_a_photograph_is_its_caption(tmp_path):

@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from fairhuman.evaluation import compare_crops, detect, detect_crops, evaluate_crops, match_regions
-from fairhuman.evaluation.detectors import Hand, Palm, _pool
-from fairhuman.evaluation.detectors._mediapipe import FacesAndHands
+from fairhuman.detectors import Hand, Palm, _search, detect, match_regions
+from fairhuman.detectors._detect import FacesAndHands
+from fairhuman.evaluation import compare_crops, detect_crops, evaluate_crops
 
 # A photograph of a face that comes with Matplotlib: Grace Hopper, by the United States Navy.
 PHOTOGRAPH = Path(matplotlib.get_data_path()) / "sample_data" / "grace_hopper.jpg"
@@ -89,7 +89,7 @@ def test_what_came_before_does_not_matter(found):
 @pytest.fixture
 def eager(monkeypatch):
     """Several processes even for few images."""
-    monkeypatch.setattr(_pool, "IMAGES_WORTH_A_PROCESS", 2)
+    monkeypatch.setattr(_search, "IMAGES_WORTH_A_PROCESS", 2)
 
 
 def test_workers_change_nothing_but_the_time(eager):
@@ -113,12 +113,12 @@ def test_a_damaged_file_among_good_ones_is_named(tmp_path, eager, workers):
     ("images", "options", "error", "message"),
     [
         (["/nowhere/a.png"], {}, FileNotFoundError, "no image at /nowhere/a.png"),
-        ("a.png", {}, ValueError, "must be a sequence of images, found the single path 'a.png'"),
+        ("a.png", {}, ValueError, "images: must be a sequence of images, got the single path 'a.png'"),
         ([np.zeros((4, 4), np.uint8)], {}, ValueError, r"images\[0\].* found uint8 of shape \(4, 4\)"),
         ([np.zeros((4, 4, 3))], {}, ValueError, "found float64"),
         ([None], {}, ValueError, "found NoneType"),
-        ([], {"workers": 0}, ValueError, "workers must be an integer of at least 1, found 0"),
-        ([], {"threshold": 1.5}, ValueError, r"threshold must be in \[0, 1\], found 1.5"),
+        ([], {"workers": 0}, ValueError, "workers: must be a whole number of at least 1, got 0"),
+        ([], {"threshold": 1.5}, ValueError, r"threshold: must be in \[0, 1\], got 1.5"),
     ],
 )
 def test_bad_input_is_named(images, options, error, message):
@@ -163,7 +163,7 @@ def test_only_what_lies_in_its_box_counts(found):
     handed = replace(found, hands=(hand,), palms=(palm,))
     kept = match_regions([handed] * 2, [{"right_hand": (0, 0, 10, 10)}, {"face": (0, 0, 10, 10)}])
     assert [(len(one.hands), len(one.palms)) for one in kept] == [(1, 1), (0, 0)]
-    with pytest.raises(ValueError, match="found 1 and 2"):
+    with pytest.raises(ValueError, match="got 1 and 2"):
         match_regions([found], [{}, {}])
 
 
@@ -182,7 +182,7 @@ def test_a_face_too_small_to_be_found_is_found_in_its_crop():
     assert table["face", "confidence"] == crops.detections[0].faces[0].score
     same = compare_crops(crops, crops)
     assert (same.value == 0).all() and not same.supported.any()
-    with pytest.raises(ValueError, match="found 2 and 1"):
+    with pytest.raises(ValueError, match="got 2 and 1"):
         detect_crops([scene, photograph], boxes[:1])
 
 
@@ -191,6 +191,6 @@ def test_no_images_no_detections():
 
 
 def test_nothing_is_written_to_stderr():
-    code = f"from fairhuman.evaluation import detect; detect([{str(PHOTOGRAPH)!r}])"
+    code = f"from fairhuman.detectors import detect; detect([{str(PHOTOGRAPH)!r}])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stderr == ""

@@ -10,7 +10,8 @@ from PIL import Image
 from typer.testing import CliRunner
 
 from fairhuman.__main__ import app
-from fairhuman.evaluation import detect, kernel_distance
+from fairhuman.detectors import detect
+from fairhuman.evaluation import kernel_distance
 from fairhuman.evaluation.evaluate import EvaluateSettings, evaluate_folders, paired_sets, read_sets
 from fairhuman.evaluation.reader import AttributeReader
 

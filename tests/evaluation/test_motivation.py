@@ -8,8 +8,8 @@ import pytest
 from PIL import Image
 
 from fairhuman.data import HumanRecord
+from fairhuman.detectors import Detection, Face, Hand
 from fairhuman.evaluation.close_ups import close_up, close_up_prompts, redraw_close_ups, region_square
-from fairhuman.evaluation.detectors import Detection, Face, Hand
 from fairhuman.evaluation.motivation import (
     choose_by_framing,
     gap_by_area,
