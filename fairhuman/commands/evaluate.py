@@ -47,7 +47,7 @@ def evaluate(
     """
     from rich.console import Console
 
-    from fairhuman.evaluation.detectors import cache_directory
+    from fairhuman.detectors import cache_directory
     from fairhuman.evaluation.evaluate import EvaluateSettings, evaluate_folders, terminal_tables
     from fairhuman.sampling import read_prompts
 

@@ -18,7 +18,7 @@ def crop_centre(image: ImageLike, size: int) -> Tensor:
     """The shorter side resized to ``size`` (PIL's bicubic, as CLIP and ImageReward do), the centre cut out.
 
     Args:
-        image: Anything :func:`fairhuman.evaluation._images.as_rgb` reads.
+        image: Anything :func:`fairhuman.images.as_rgb` reads.
         size: Side of the result in pixels.
 
     Returns:
@@ -41,7 +41,7 @@ def fit_and_pad(image: ImageLike, size: int) -> Tensor:
     made with an older version differ.
 
     Args:
-        image: Anything :func:`fairhuman.evaluation._images.as_rgb` reads.
+        image: Anything :func:`fairhuman.images.as_rgb` reads.
         size: Side of the result in pixels.
 
     Returns:
