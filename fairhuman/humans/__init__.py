@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from fairhuman.humans._album import generate
-from fairhuman.humans._caption import caption, caption_vocabulary
+from fairhuman.humans._description import caption, caption_vocabulary
 from fairhuman.humans._types import (
     COCO_KEYPOINTS,
     HAND_KEYPOINTS,
@@ -41,7 +41,7 @@ __all__ = [
     "render_human",
 ]
 
-PRESETS = ("studio", "world")
+PRESETS = ("everyday", "studio", "world")
 
 
 def render_human(rng: np.random.Generator, preset: str = "studio", size: int = 256) -> HumanImage:
@@ -49,7 +49,7 @@ def render_human(rng: np.random.Generator, preset: str = "studio", size: int = 2
 
     Args:
         rng: the only source of chance; the same state gives the same picture.
-        preset: `studio` (plain backdrops, few poses and clothes) or `world`.
+        preset: `everyday` (the base's corpus), `studio` (plain backdrops, few poses and clothes) or `world`.
         size: width and height in pixels, from 16 to 4096.
 
     Returns:

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from fairhuman.files import json_line, write_text
-from fairhuman.humans._caption import caption
+from fairhuman.humans._description import caption
 from fairhuman.humans._folder import (
     STAGING,
     Album,
