@@ -23,6 +23,7 @@ from fairhuman.humans._folder import (
     refuse_other_renderer,
     staged_records,
 )
+from fairhuman.humans._person import PRESETS, render_human
 from fairhuman.humans._record import write_record
 from fairhuman.humans._types import HumanImage
 from fairhuman.processes import work_through
@@ -114,8 +115,7 @@ def generate(
 
 def _draw(index: int, out: Path, album: Album, renderer: Renderer | None) -> dict[str, Any]:
     """Draws, captions and writes one image; its record, the last file, says that the others are whole."""
-    if renderer is None:
-        from fairhuman.humans import render_human as renderer
+    renderer = renderer or render_human
     rng = np.random.default_rng([album.seed, index])
     try:
         human = renderer(rng, album.preset, album.size)
@@ -128,8 +128,6 @@ def _draw(index: int, out: Path, album: Album, renderer: Renderer | None) -> dic
 
 
 def _check_values(count: int, seed: int, size: int, preset: str, workers: int) -> None:
-    from fairhuman.humans import PRESETS
-
     for name, value, least, most in (
         ("count", count, 1, np.inf),
         ("seed", seed, 0, np.inf),

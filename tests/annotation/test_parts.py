@@ -3,18 +3,13 @@
 import inspect
 import struct
 import zlib
-from concurrent.futures import Future
-from concurrent.futures.process import BrokenProcessPool
-from contextlib import nullcontext
 from dataclasses import asdict
 from pathlib import Path
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
 from PIL import Image, ImageCms
 
-from fairhuman import processes
 from fairhuman.commands.annotate import annotate as annotate_command
 from fairhuman.commands.fit import fit as fit_command
 from fairhuman.data.annotation import AnnotateSettings
@@ -95,22 +90,6 @@ def test_a_share_is_written_i_of_n_and_shares_split_the_work():
     for wrong in ("0/3", "4/3", "3", "a/b", "-1/2"):
         with pytest.raises(ValueError, match="shard: must be i/n"):
             Shard.parse(wrong)
-
-
-def test_no_item_is_lost_to_a_pool_that_breaks_between_two_results(monkeypatch):
-    def pool(workers, left=[5]):  # noqa: B006 - the pools that follow share what the first one has left
-        def submit(task, item):
-            left[0] -= 1
-            if left[0] == 0:
-                raise BrokenProcessPool
-            done = Future()
-            done.set_result(task(item))
-            return done
-
-        return nullcontext(SimpleNamespace(submit=submit, shutdown=lambda cancel_futures: None))
-
-    monkeypatch.setattr(processes, "_pool", pool)
-    assert sorted(processes.work_through(str, range(30), 2)) == [(item, str(item)) for item in range(30)]
 
 
 def test_a_text_beside_a_photograph_is_its_caption(tmp_path):
