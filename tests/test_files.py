@@ -1,4 +1,4 @@
-"""A file or folder is there whole or not at all; an output folder is taken up by its own kind of run alone."""
+"""A file or folder is there whole or not at all; an output folder is continued by its kind of run alone."""
 
 import os
 import stat

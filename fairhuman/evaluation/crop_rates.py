@@ -25,11 +25,11 @@ def evaluate_crops(crops: Crops, *, level: float = 0.95, seed: int = 0) -> pd.Da
         found), the estimate's fields (``n`` counts images), ``crops``.
     """
     rows = []
-    for detector, own in _scores(crops).groupby("detector", sort=False):
-        for metric, (totals, counts) in _ratios(own).items():
+    for detector, scores in _scores(crops).groupby("detector", sort=False):
+        for metric, (totals, counts) in _ratios(scores).items():
             estimate = estimate_ratio(totals, counts, level=level, seed=seed)
             row = {"detector": detector, "metric": metric, **estimate.stored()}
-            rows.append(row | {"crops": int(own.crops.sum())})
+            rows.append(row | {"crops": int(scores.crops.sum())})
     return pd.DataFrame(rows)
 
 
@@ -76,9 +76,9 @@ def _scores(crops: Crops) -> pd.DataFrame:
     return table.groupby(["detector", "image"], sort=False, as_index=False).sum()
 
 
-def _ratios(own: pd.DataFrame) -> dict[str, tuple[pd.Series, pd.Series]]:
+def _ratios(scores: pd.DataFrame) -> dict[str, tuple[pd.Series, pd.Series]]:
     return {
-        "rate": (own.found, own.crops),
-        "confidence": (own.total, own.found),
-        "confidence_with_misses": (own.total, own.crops),
+        "rate": (scores.found, scores.crops),
+        "confidence": (scores.total, scores.found),
+        "confidence_with_misses": (scores.total, scores.crops),
     }

@@ -29,7 +29,7 @@ LEAST_SIDE = 256
 
 @dataclass(frozen=True)
 class Crops:
-    """What was found in cut-out regions, one a row.
+    """What was found in cut-out regions, one per row.
 
     Attributes:
         places: Columns ``image`` (its number), ``region``, ``side`` (of the crop in the image, pixels).

@@ -101,9 +101,15 @@ def generate(
         # One alone at first: it fills the caches of bodies and compiled kernels that the others read. Sums
         # split over threads would differ in their last digits, and could move a pixel.
         drawing = work_through(
-            _draw, todo, min(workers, len(todo)) or 1, out, album, renderer,
-            first_alone=True, single_thread=True,
-        )  # fmt: skip
+            _draw,
+            todo,
+            min(workers, len(todo)) or 1,
+            out,
+            album,
+            renderer,
+            first_alone=True,
+            single_thread=True,
+        )
         with shown, contextlib.closing(drawing):
             for index, record in drawing:
                 records[index] = record

@@ -32,7 +32,7 @@ def read_captions(path: Path) -> dict[str, str]:
             rows = csv.DictReader(lines)
             for column in ("file_name", "text"):
                 if column not in (rows.fieldnames or ()):
-                    raise ValueError(f"captions: {path} has no column {column!r}, found {rows.fieldnames}")
+                    raise ValueError(f"captions: {path} has no column {column!r}, got {rows.fieldnames}")
             for row in rows:
                 name = (row["file_name"] or "").strip().replace("\\", "/").removeprefix("./")
                 if not name or name in captions:

@@ -95,7 +95,7 @@ def _write(
     settings: AnnotateSettings,
 ) -> dict[str, Any]:
     height, width = pixels.shape[:2]
-    own = own_hands(found)
+    hands_of_main = main_hands(found)
     face_boxes = [padded(face.box, settings.face_padding, width, height) for face in found.faces]
     hand_boxes = [padded(hand.box, settings.hand_padding, width, height) for hand in found.hands]
     grow = dilation_pixels(settings.dilation, width, height)
@@ -106,7 +106,7 @@ def _write(
         face_mask = draw_ellipses(faces, (height, width), grow)
         hand_mask = draw_hulls([hand.outline for hand in found.hands], (height, width), grow)
     body = np.zeros((17, 3)) if found.body is None else found.body.keypoints()
-    points = {side: _seen(hand, width, height) for side, hand in own.items()}
+    points = {side: _seen(hand, width, height) for side, hand in hands_of_main.items()}
     grids = {
         "file_name": pixels,
         "face_mask_file_name": face_mask,
@@ -119,7 +119,7 @@ def _write(
         write_png(out / name, grids[key])
     side_box = {
         side: None if hand is None else padded(hand.box, settings.hand_padding, width, height)
-        for side, hand in own.items()
+        for side, hand in hands_of_main.items()
     }
     return {
         "file_name": names.pop("file_name"),
@@ -143,14 +143,14 @@ def _write(
     }
 
 
-def own_hands(found: Detection) -> dict[str, Hand | None]:
+def main_hands(found: Detection) -> dict[str, Hand | None]:
     """The left and right hand of the main person: the ones nearest the body's wrists, if a body is known."""
     hands = list(found.hands)
-    own: dict[str, Hand | None] = dict.fromkeys(("left", "right"))
+    chosen: dict[str, Hand | None] = dict.fromkeys(("left", "right"))
     if found.body is None:
-        for side in own:
-            own[side] = next((hand for hand in hands if hand.side == side), None)
-        return own
+        for side in chosen:
+            chosen[side] = next((hand for hand in hands if hand.side == side), None)
+        return chosen
     pairs = sorted(
         (math.dist(hand.middle, (x, y)) / length, side, index)
         for side, (x, y, length) in found.body.wrists().items()
@@ -159,10 +159,10 @@ def own_hands(found: Detection) -> dict[str, Hand | None]:
     )
     taken: set[int] = set()
     for distance, side, index in pairs:
-        if distance < 1 and own[side] is None and index not in taken:
-            own[side] = hands[index]
+        if distance < 1 and chosen[side] is None and index not in taken:
+            chosen[side] = hands[index]
             taken.add(index)
-    return own
+    return chosen
 
 
 def _person_share(found: Detection) -> float:

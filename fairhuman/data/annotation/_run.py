@@ -79,9 +79,17 @@ def annotate(
         raise ValueError(f"photographs: {root} holds no files that could be photographs")
     if not (out / METADATA).is_file():
         do_shard(
-            lambda: find_photographs(root, out), out, identity, share, workers, progress,
-            annotate_photograph, out, settings, captions,
-        )  # fmt: skip
+            lambda: find_photographs(root, out),
+            out,
+            identity,
+            share,
+            workers,
+            progress,
+            annotate_photograph,
+            out,
+            settings,
+            captions,
+        )
     if share.count > 1:
         return None
     merge_shards(out, settings.duplicate_distance)

@@ -95,15 +95,28 @@ def import_folder(
         raise ValueError(f"out: must not hold the source, got {out} for {source}")
     if not sum(1 for _ in read_lines(source, LAYOUTS[layout])):  # every line is looked at before any work
         raise ValueError(f"source: {source / METADATA} holds no images")
-    settings = {"layout": layout, "categories": categories, "dilation": dilation, "max_pixels": max_pixels,
-                "duplicate_distance": -1}  # fmt: skip
+    settings = {
+        "layout": layout,
+        "categories": categories,
+        "dilation": dilation,
+        "max_pixels": max_pixels,
+        "duplicate_distance": -1,
+    }
     identity = {"photographs": str(source.resolve()), "settings": settings}
     check_out(out, identity, Shard(1, 1))
     if not (out / METADATA).is_file():
         do_shard(
-            lambda: read_lines(source, LAYOUTS[layout]), out, identity, Shard(1, 1), workers, progress,
-            _import_line, source, out, settings,
-        )  # fmt: skip
+            lambda: read_lines(source, LAYOUTS[layout]),
+            out,
+            identity,
+            Shard(1, 1),
+            workers,
+            progress,
+            _import_line,
+            source,
+            out,
+            settings,
+        )
     merge_shards(out, -1)
     return annotation_of(out)
 

@@ -99,8 +99,13 @@ def do_shard(
         total = sum(1 for item in items() if shard.holds(item))
         rest = (item for item in items() if shard.holds(item) and item.name not in done)
         interval = 0.1 if sys.stderr.isatty() else 30
-        bar = tqdm(total=total, initial=min(total, len(done)), unit=" images", disable=not progress,
-                   mininterval=interval)  # fmt: skip
+        bar = tqdm(
+            total=total,
+            initial=min(total, len(done)),
+            unit=" images",
+            disable=not progress,
+            mininterval=interval,
+        )
         with bar, path.open("a", encoding="utf-8") as journal:
             for _, entry in work_through(task, rest, workers, *arguments, died=_unreadable):
                 _write_line(journal, entry)
