@@ -71,9 +71,9 @@ def written_whole(
         _remove(partial, former)
 
 
-def write_text(path: Path, text: str, *, shared: bool = False, staging: Path | None = None) -> Path:
+def write_text(path: Path, text: str, *, shared: bool = False) -> Path:
     """Write a UTF-8 text file; arguments and errors as for :func:`written_whole`."""
-    with written_whole(path, shared=shared, staging=staging) as partial:
+    with written_whole(path, shared=shared) as partial:
         partial.write_text(text, encoding="utf-8", newline="\n")
     return path
 

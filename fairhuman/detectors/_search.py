@@ -22,32 +22,21 @@ IMAGES_WORTH_A_PROCESS = 64
 
 
 class Finder(Protocol):
-    """A detector: built in each process from its threshold, then called on images."""
+    """A detector: built in each process from its threshold, then called on images (height, width, 3).
+
+    ``identity`` is all that decides what is found, beside the image and the threshold. ``encode`` gives what
+    is found as JSON holds it; ``decode`` reverses that and may raise KeyError, TypeError or ValueError.
+    """
 
     def __init__(self, threshold: float) -> None: ...
-
-    def __call__(self, pixels: np.ndarray) -> Any:
-        """What is found in an image of shape (height, width, 3), uint8."""
-        ...
-
-    def close(self) -> None:
-        """Let go of what it holds."""
-        ...
-
+    def __call__(self, pixels: np.ndarray) -> Any: ...
+    def close(self) -> None: ...
     @staticmethod
-    def identity() -> str:
-        """All that decides what is found, beside the image and the threshold."""
-        ...
-
+    def identity() -> str: ...
     @staticmethod
-    def encode(found: Any) -> Any:
-        """What is found as JSON holds it."""
-        ...
-
+    def encode(found: Any) -> Any: ...
     @staticmethod
-    def decode(stored: Any) -> Any:
-        """The reverse; may raise KeyError, TypeError or ValueError."""
-        ...
+    def decode(stored: Any) -> Any: ...
 
 
 def find_all(
