@@ -84,14 +84,19 @@ def humans(
 def train_base(
     settings: Annotated[Path, typer.Argument(help="YAML file, such as params/models/embedded.yaml.")],
     data: Annotated[str | None, typer.Option(help="Folder of the training set.")] = None,
+    small: Annotated[str | None, typer.Option(help="Folder of a second set, of half the size.")] = None,
     output: Annotated[str | None, typer.Option(help="Folder of the run: new, or cut off.")] = None,
+    minutes: Annotated[
+        float | None, typer.Option(help="Stop after so many minutes of the UNet; the next call goes on.")
+    ] = None,
 ) -> None:
     """Train a base from nothing: autoencoder, text encoders, UNet; a run that was cut off continues."""
     from fairhuman.training.base import BaseSettings, train_base
 
-    given = {"data": data, "output": output}
+    given = {"data": data, "small": small, "output": output}
     changes = {name: value for name, value in given.items() if value is not None}
-    typer.echo(train_base(BaseSettings.from_yaml(settings, **changes)))
+    done = train_base(BaseSettings.from_yaml(settings, **changes), minutes=minutes)
+    typer.echo(done or "stopped before its end; the same command goes on")
 
 
 @app.command("figures")

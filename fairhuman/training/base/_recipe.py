@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import time
 from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -20,8 +21,8 @@ from fairhuman.training._checkpoint import latest_checkpoint, load_checkpoint
 from fairhuman.training._random import START, generator
 from fairhuman.training.base._autoencoder import train_autoencoder
 from fairhuman.training.base._corpus import Corpus
-from fairhuman.training.base._denoiser import take_average, train_denoiser
-from fairhuman.training.base._latents import encode_corpus, normalise_latents
+from fairhuman.training.base._denoiser import LatentSet, take_average, train_denoiser
+from fairhuman.training.base._latents import encode_corpus, normalise_latents, reduced_autoencoder
 from fairhuman.training.base._optimizers import Optimizers
 from fairhuman.training.base._settings import BaseSettings
 from fairhuman.training.base._state import Average, load_state
@@ -32,11 +33,17 @@ if TYPE_CHECKING:
 SETTINGS_FILE = "settings.yaml"
 AUTOENCODER, DENOISER, PIPELINE = "autoencoder", "denoiser", "pipeline"
 REFINEMENT = "refinement"
+_SAMPLE = 256  # images whose latents' principal components are taken
 VOCABULARY = "token_embedding"  # its rows are the words of the tokenizer, which a start brings along
-LATENTS, MIRRORED = "latents.safetensors", "latents_mirrored.safetensors"
+LATENTS, SMALL = "latents.safetensors", "latents_small.safetensors"
 
 
-def train_base(settings: BaseSettings, words: Iterable[str] | None = None, progress: bool = True) -> Path:
+def train_base(
+    settings: BaseSettings,
+    words: Iterable[str] | None = None,
+    progress: bool = True,
+    minutes: float | None = None,
+) -> Path | None:
     """Train autoencoder, text encoders and UNet, or take up a training that was cut off.
 
     The run's folder holds ``settings.yaml``, ``autoencoder/`` and ``denoiser/`` with a log and a
@@ -49,9 +56,11 @@ def train_base(settings: BaseSettings, words: Iterable[str] | None = None, progr
         words: Words that the tokenizers keep whole; by default those of captions of rendered people and of
             the training set.
         progress: Show progress bars.
+        minutes: Stop the UNet at the first checkpoint after so many minutes of its training; the same call
+            takes it up again.
 
     Returns:
-        The folder of the pipeline.
+        The folder of the pipeline, or None where the training was stopped before its end.
 
     Raises:
         ValueError, FileNotFoundError: Something asked for is wrong or missing; nothing has been written.
@@ -61,23 +70,45 @@ def train_base(settings: BaseSettings, words: Iterable[str] | None = None, progr
         return output / PIPELINE
     start = started_pipeline(settings)
     torch.set_flush_denormal(True)  # denormal weights slow some processors down many times
-    corpus = Corpus.read(settings.data, settings.architecture.image_size)
-    words = _words(words, corpus.captions)
+    size = settings.architecture.image_size
+    corpora = [Corpus.read(settings.data, size)]
+    if settings.small:
+        corpora.append(Corpus.read(settings.small, size // 2))
+    words = _words(words, [text for corpus in corpora for text in corpus.captions])
     write_text(output / SETTINGS_FILE, yaml.safe_dump(settings.to_dict(), sort_keys=False))
-    vae = start.vae if start else train_autoencoder(corpus, settings, output / AUTOENCODER, progress)
+    vae = start.vae if start else first_autoencoder(corpora[0], settings, output / AUTOENCODER, progress)
     if settings.refinement.steps:
-        vae = train_autoencoder(corpus, settings, output / REFINEMENT, progress, start=vae)
+        vae = train_autoencoder(
+            corpora[0], settings, output / REFINEMENT, progress, start=vae, chosen=settings.refinement
+        )
     # A start's latents are normalised already, and its UNet knows them so.
-    latents = _latents(vae, corpus, settings.precision, output, normalise=start is None)
-    captions = corpus.captions
-    if settings.denoiser.mirror:
-        mirrored = corpus.mirrored()
-        latents = torch.cat([latents, _mirrored(vae, mirrored, settings.precision, output)])
-        captions = captions + mirrored.captions
+    latents = [_latents(vae, corpora[0], settings, output, normalise=start is None)]
+    latents += [_small_latents(vae, corpus, settings, output) for corpus in corpora[1:]]
+    sets = [
+        LatentSet(part, corpus.captions, corpus.images.shape[-1])
+        for part, corpus in zip(latents, corpora, strict=True)
+    ]
     pipeline = untrained_pipeline(settings, words, vae) if start is None else start
     pipeline.register_modules(vae=vae.eval().requires_grad_(False))
-    train_denoiser(pipeline, latents, captions, settings, output / DENOISER, progress)
-    return export(pipeline, output / PIPELINE)
+    deadline = float("inf") if minutes is None else time.monotonic() + 60 * minutes
+    if train_denoiser(pipeline, sets, settings, output / DENOISER, progress, deadline):
+        return export(pipeline, output / PIPELINE)
+    return None
+
+
+def first_autoencoder(corpus: Corpus, settings: BaseSettings, folder: Path, progress: bool) -> AutoencoderKL:
+    """The autoencoder trained from nothing, or from another base's, reduced to the channels asked for."""
+    into = None
+    if settings.autoencoder_start:
+        place = settings.autoencoder_start
+        vae = load_base(None if place == "embedded" else place).vae
+        into = build_autoencoder(settings.architecture)
+        if vae.config.latent_channels > into.config.latent_channels:
+            latents = encode_corpus(vae, corpus.first(_SAMPLE), settings.precision)
+            into = reduced_autoencoder(vae, latents, into)
+        else:
+            into.load_state_dict(vae.state_dict())
+    return train_autoencoder(corpus, settings, folder, progress, start=into)
 
 
 def untrained_pipeline(
@@ -115,6 +146,29 @@ def started_pipeline(settings: BaseSettings) -> StableDiffusionXLPipeline | None
     return pipeline
 
 
+def load_autoencoder(folder: str | os.PathLike[str]) -> AutoencoderKL:
+    """The averaged autoencoder of a training that may still go on.
+
+    Raises:
+        FileNotFoundError: The folder holds no run, or a run without a checkpoint of the autoencoder.
+    """
+    folder = Path(folder)
+    settings = BaseSettings.from_yaml(folder / SETTINGS_FILE)
+    vae = build_autoencoder(settings.architecture)
+    if (folder / LATENTS).is_file():
+        stored = load_file(folder / LATENTS)
+        stored.pop("latents")
+        vae.load_state_dict(stored)
+        return vae.eval()
+    part = REFINEMENT if latest_checkpoint(folder / REFINEMENT) else AUTOENCODER
+    checkpoint = latest_checkpoint(folder / part)
+    if checkpoint is None:
+        raise FileNotFoundError(f"run: {folder} holds no checkpoint of an autoencoder")
+    _, state = load_checkpoint(checkpoint)
+    vae.load_state_dict(state["average"][0])
+    return vae.eval()
+
+
 def load_training(
     folder: str | os.PathLike[str], words: Iterable[str] | None = None
 ) -> tuple[StableDiffusionXLPipeline, int]:
@@ -131,13 +185,11 @@ def load_training(
     if latest_checkpoint(folder / DENOISER) is None:
         raise FileNotFoundError(f"run: {folder} holds no checkpoint of a UNet")
     settings = BaseSettings.from_yaml(folder / SETTINGS_FILE)
-    vae = build_autoencoder(settings.architecture)
-    stored = load_file(folder / LATENTS)
-    stored.pop("latents")
-    vae.load_state_dict(stored)
+    vae = load_autoencoder(folder)
     pipeline = started_pipeline(settings)
     if pipeline is None:
-        captions = HumanFolder(settings.data, regions=()).captions if words is None else []
+        folders = [place for place in (settings.data, settings.small) if place and words is None]
+        captions = [text for place in folders for text in HumanFolder(place, regions=()).captions]
         pipeline = untrained_pipeline(settings, _words(words, captions), vae)
     pipeline.register_modules(vae=vae)
     modules = [pipeline.unet, pipeline.text_encoder, pipeline.text_encoder_2]
@@ -187,7 +239,9 @@ def check_output(settings: BaseSettings) -> Path:
         return path
     there = BaseSettings.from_yaml(path / SETTINGS_FILE)
     for name, value, other in _differences(there.to_dict(), settings.to_dict()):
-        if name not in ("output", "checkpoint_every") and not _may_change(path, name, there, settings):
+        if name not in ("output", "checkpoint_every", "device") and not _may_change(
+            path, name, there, settings
+        ):
             check_same(path, {name: value}, {name: other})
     return path
 
@@ -215,7 +269,7 @@ def _may_change(path: Path, name: str, there: BaseSettings, here: BaseSettings) 
 
 
 def _latents(
-    vae: AutoencoderKL, corpus: Corpus, precision: str, output: Path, normalise: bool
+    vae: AutoencoderKL, corpus: Corpus, settings: BaseSettings, output: Path, normalise: bool
 ) -> torch.Tensor:
     """Normalised latents of the corpus, and the autoencoder changed accordingly; from disk if there."""
     path = output / LATENTS
@@ -225,18 +279,18 @@ def _latents(
         vae.load_state_dict(stored)
         vae.register_to_config(scaling_factor=1.0)
         return latents
-    latents = encode_corpus(vae, corpus, precision)
+    latents = encode_corpus(vae, corpus, settings.precision, settings.device)
     if normalise:
         latents = normalise_latents(vae, latents)
     _write(path, {"latents": latents.contiguous(), **vae.state_dict()})
     return latents
 
 
-def _mirrored(vae: AutoencoderKL, corpus: Corpus, precision: str, output: Path) -> torch.Tensor:
-    """Latents of further images by the normalised autoencoder; from disk if there."""
-    path = output / MIRRORED
+def _small_latents(vae: AutoencoderKL, corpus: Corpus, settings: BaseSettings, output: Path) -> torch.Tensor:
+    """Latents of the images of half the size by the normalised autoencoder; from disk if there."""
+    path = output / SMALL
     if not path.is_file():
-        _write(path, {"latents": encode_corpus(vae, corpus, precision)})
+        _write(path, {"latents": encode_corpus(vae, corpus, settings.precision, settings.device)})
     return load_file(path)["latents"]
 
 
