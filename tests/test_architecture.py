@@ -26,8 +26,7 @@ LAYERS = (
     ("sampling",),
     ("evaluation",),
     ("fitting", "workflow"),
-    ("ablations", "claims", "figures", "study"),  # what serves one notebook or benchmark
-    ("sweeps",),
+    ("experiments",),  # what serves one notebook or benchmark
     ("commands",),
     ("__main__",),
 )
