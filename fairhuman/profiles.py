@@ -41,7 +41,7 @@ def run_directory(profile: str, name: str) -> Path:
 
 
 def results_directory(profile: str) -> Path:
-    """``results/<profile>``: the figures that tables and plots are drawn from. Not created."""
+    """``results/<profile>``: the values that figures and tables are drawn from. Not created."""
     return workspace() / "results" / profile
 
 

@@ -36,9 +36,9 @@ def train_command(adapter: str) -> Callable[..., None]:
         from fairhuman.training._values import read_settings
 
         changes = assignments(change or [])
-        told = changes | ({} if settings is None or "adapter" in changes else read_settings(settings))
-        if told.get("adapter", adapter) != adapter:
-            raise ValueError(f"adapter: must be {adapter}, as the command says, got {told['adapter']!r}")
+        named = changes | ({} if settings is None or "adapter" in changes else read_settings(settings))
+        if named.get("adapter", adapter) != adapter:
+            raise ValueError(f"adapter: must be {adapter}, as the command says, got {named['adapter']!r}")
         given = {"data": data, "output": output, "base": base, "strategy": strategy, "steps": steps}
         changes |= {name: value for name, value in given.items() if value is not None}
         changes |= {"adapter": adapter}

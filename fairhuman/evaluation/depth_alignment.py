@@ -94,14 +94,14 @@ def summarise_depths(judged: pd.DataFrame, *, level: float = 0.95, seed: int = 0
         seed: Of the resampling.
     """
     wanted = judged[~judged.problem.isin(_NOT_ASKED)]
-    rows, sure = wanted[wanted.problem == ""], {"level": level, "seed": seed}
+    rows, options = wanted[wanted.problem == ""], {"level": level, "seed": seed}
     return {
-        "error": estimate_mean(rows.error, **sure),
-        "flat_error": estimate_mean(rows.flat_error, **sure),
-        "delta": estimate_mean(rows.delta, bounds=(0, 1), **sure),
-        "rank": estimate_mean(rows["rank"], bounds=(-1, 1), **sure),
-        "coverage": estimate_mean(rows.coverage, bounds=(0, 1), **sure),
-        "depth_found": estimate_mean((wanted.problem == "").astype(float), bounds=(0, 1), **sure),
+        "error": estimate_mean(rows.error, **options),
+        "flat_error": estimate_mean(rows.flat_error, **options),
+        "delta": estimate_mean(rows.delta, bounds=(0, 1), **options),
+        "rank": estimate_mean(rows["rank"], bounds=(-1, 1), **options),
+        "coverage": estimate_mean(rows.coverage, bounds=(0, 1), **options),
+        "depth_found": estimate_mean((wanted.problem == "").astype(float), bounds=(0, 1), **options),
     }
 
 

@@ -27,6 +27,7 @@ from scipy import stats
 
 __all__ = [
     "Estimate",
+    "corrected_level",
     "estimate_mean",
     "estimate_proportion",
     "estimate_ratio",
@@ -77,6 +78,27 @@ class Estimate:
             "interval": self.interval,
             "level": self.level,
         }
+
+
+def corrected_level(level: float, comparisons: int) -> float:
+    """Level of each of several intervals that are read together, by Bonferroni: 1 − (1 − level) / m.
+
+    The risk that any of the m intervals misses its truth is then at most 1 − level.
+
+    Args:
+        level: Confidence level in (0, 1) of all intervals taken together.
+        comparisons: Their number m, at least 0; 0 counts as 1.
+
+    Raises:
+        ValueError: A value out of range.
+
+    >>> f"{corrected_level(0.95, 10):.3f}"
+    '0.995'
+    """
+    _check_level(level)
+    if comparisons < 0:
+        raise ValueError(f"comparisons: must be at least 0, got {comparisons}")
+    return 1 - (1 - level) / max(1, comparisons)
 
 
 def estimate_proportion(successes: int, trials: int, *, level: float = 0.95) -> Estimate:
