@@ -164,10 +164,10 @@ def transformed(
 
 
 def mirror_error(vae: AutoencoderKL, views: Tensor, means: Tensor) -> Tensor:
-    """Squared error of the latents of half of the views, mirrored, against the mirrored latents.
+    """Squared error of half of the views' latents, mirrored, against those of the mirrored views.
 
-    Relative to the latents' variance, so that their scale gains nothing: 0 for an equivariant encoder, 2 where
-    the two have nothing in common.
+    Relative to the latents' variance, so that their scale gains nothing: 0 for an equivariant encoder, 2
+    where the two have nothing in common.
     """
     half = max(1, len(views) // 2)
     mirrored = vae.encode(views[:half].flip(-1)).latent_dist.mean.float()
