@@ -24,13 +24,13 @@ def as_rgb(image: ImageLike) -> np.ndarray:
         if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3 or 0 in image.shape:
             raise ValueError(
                 "an image array must be uint8 of shape (height, width, 3), "
-                f"found {image.dtype} of shape {image.shape}"
+                f"got {image.dtype} of shape {image.shape}"
             )
         return np.ascontiguousarray(image)
     if isinstance(image, Image.Image):
         return np.array(_eight_bit(image).convert("RGB"))
     if not isinstance(image, (str, PathLike)):
-        raise ValueError(f"an image must be a path, a PIL image or an array, found {type(image).__name__}")
+        raise ValueError(f"an image must be a path, a PIL image or an array, got {type(image).__name__}")
     path = Path(image)
     if not path.is_file():
         raise FileNotFoundError(f"no image at {path}")

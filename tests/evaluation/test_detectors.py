@@ -114,9 +114,9 @@ def test_a_damaged_file_among_good_ones_is_named(tmp_path, eager, workers):
     [
         (["/nowhere/a.png"], {}, FileNotFoundError, "no image at /nowhere/a.png"),
         ("a.png", {}, ValueError, "must be a sequence of images, found the single path 'a.png'"),
-        ([np.zeros((4, 4), np.uint8)], {}, ValueError, r"images\[0\].* found uint8 of shape \(4, 4\)"),
-        ([np.zeros((4, 4, 3))], {}, ValueError, "found float64"),
-        ([None], {}, ValueError, "found NoneType"),
+        ([np.zeros((4, 4), np.uint8)], {}, ValueError, r"images\[0\].* got uint8 of shape \(4, 4\)"),
+        ([np.zeros((4, 4, 3))], {}, ValueError, "got float64"),
+        ([None], {}, ValueError, "got NoneType"),
         ([], {"workers": 0}, ValueError, "workers must be an integer of at least 1, found 0"),
         ([], {"threshold": 1.5}, ValueError, r"threshold must be in \[0, 1\], found 1.5"),
     ],

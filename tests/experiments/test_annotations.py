@@ -106,7 +106,7 @@ def test_overlap_of_boxes():
 
 def test_what_is_needed_is_named(tmp_path, entries):
     folder = read(tmp_path, entries)
-    with pytest.raises(ValueError, match=r"detections: must be as many as images \(4\), found 1"):
+    with pytest.raises(ValueError, match=r"detections: must be as many as images \(4\), got 1"):
         judge_annotations(folder, [detection()])
     with pytest.raises(ValueError, match="folder: must be read with .*depth"):
         judge_annotations(HumanFolder(tmp_path), [detection()] * 4)

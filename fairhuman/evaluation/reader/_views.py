@@ -55,7 +55,7 @@ def cut_square(image: np.ndarray, box: Box, margin: float) -> np.ndarray:
         ValueError: A box without area.
     """
     if not (box[0] < box[2] and box[1] < box[3]):
-        raise ValueError(f"box: must have x0 < x1 and y0 < y1, found {tuple(box)}")
+        raise ValueError(f"box: must have x0 < x1 and y0 < y1, got {tuple(box)}")
     side = max(1, round(margin * max(box[2] - box[0], box[3] - box[1])))
     left = round((box[0] + box[2] - side) / 2)
     top = round((box[1] + box[3] - side) / 2)
