@@ -12,7 +12,7 @@ import tempfile
 from pathlib import Path
 
 from fairhuman.data import HumanFolder
-from fairhuman.evaluation import detect
+from fairhuman.detectors import detect
 from fairhuman.experiments.annotations import BOX_COLUMNS, CHECKS, judge_annotations, summarise_annotations
 from fairhuman.humans import generate
 from fairhuman.results import write_result

@@ -16,7 +16,8 @@ import numpy as np
 import torch
 
 from fairhuman.data import HumanFolder
-from fairhuman.evaluation import detect, evaluate_detection, expected_regions
+from fairhuman.detectors import detect
+from fairhuman.evaluation import evaluate_detection, expected_regions
 from fairhuman.evaluation.latents import components_for, high_frequency_share, mirror_error, psnr, scaled
 from fairhuman.models import load_base
 from fairhuman.results import write_result

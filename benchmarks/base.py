@@ -19,7 +19,8 @@ import numpy as np
 import torch
 
 from fairhuman.data import HumanFolder
-from fairhuman.evaluation import detect, estimate_mean, evaluate_detection, expected_regions
+from fairhuman.detectors import detect
+from fairhuman.evaluation import estimate_mean, evaluate_detection, expected_regions
 from fairhuman.evaluation.reader import AttributeReader, caption_agreement
 from fairhuman.experiments.figures import save
 from fairhuman.experiments.memorisation import compare_to_training, pixel_vectors

@@ -14,7 +14,8 @@ import numpy as np
 import torch
 
 from fairhuman.data import HumanFolder
-from fairhuman.evaluation import detect, evaluate_detection, expected_regions
+from fairhuman.detectors import detect
+from fairhuman.evaluation import evaluate_detection, expected_regions
 from fairhuman.results import write_result
 from fairhuman.sampling import sample
 from fairhuman.training.base import BaseSettings, load_training

@@ -25,17 +25,17 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from fairhuman.boxes import cut_square
 from fairhuman.data import HumanFolder, HumanSample
+from fairhuman.detectors import detect, match_regions
 from fairhuman.evaluation import (
     compare_detection,
-    detect,
     evaluate_detection,
     expected_regions,
     kernel_distance,
     kernel_distance_difference,
-    match_regions,
 )
-from fairhuman.evaluation.reader import MARGINS, AttributeReader, caption_agreement, cut_square
+from fairhuman.evaluation.reader import MARGINS, AttributeReader, caption_agreement
 from fairhuman.evaluation.statistics import corrected_level
 from fairhuman.experiments.degradation import PLACES, blur_region
 from fairhuman.results import write_result

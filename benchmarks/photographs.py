@@ -14,11 +14,12 @@ from pathlib import Path
 
 import numpy as np
 
+from fairhuman.boxes import iou
 from fairhuman.data import HumanFolder
 from fairhuman.data.annotation import AnnotateSettings, annotate
-from fairhuman.data.annotation._masks import padded
-from fairhuman.data.annotation._tiles import iou
-from fairhuman.evaluation import detect, estimate_proportion
+from fairhuman.data.store import padded
+from fairhuman.detectors import detect
+from fairhuman.evaluation import estimate_proportion
 from fairhuman.humans import generate
 from fairhuman.results import write_result
 

@@ -19,7 +19,6 @@ from typing import Any
 
 from fairhuman.data import HumanFolder
 from fairhuman.evaluation import fingerprint
-from fairhuman.evaluation._images import as_rgb
 from fairhuman.evaluation.reader import AttributeReader
 from fairhuman.experiments.systems import (
     NEGATIVE_PROMPT,
@@ -29,6 +28,7 @@ from fairhuman.experiments.systems import (
     with_suffix,
 )
 from fairhuman.experiments.table1 import judge_system, system_differences, system_rows
+from fairhuman.images import as_rgb
 from fairhuman.models import load_base
 from fairhuman.results import write_result
 from fairhuman.sampling import sample_with

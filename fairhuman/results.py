@@ -15,6 +15,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
+from fairhuman.files import write_text
 from fairhuman.profiles import checkout, profile_names, results_directory
 
 PACKAGES = (
@@ -63,12 +64,7 @@ def write_result(
         "seed": int(seed),
         "provenance": provenance(),
     }
-    path = results_directory(profile) / f"{name}.json"
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_suffix(".json.partial")
-    partial.write_text(_dumps(content) + "\n")
-    partial.replace(path)
-    return path
+    return write_text(results_directory(profile) / f"{name}.json", _dumps(content) + "\n")
 
 
 def read_result(profile: str, name: str) -> dict[str, Any]:

@@ -8,8 +8,9 @@ from typing import Any
 
 import pandas as pd
 
+from fairhuman.detectors import Detection
+
 from .detection_rates import METRICS, compare_detection, evaluate_detection
-from .detectors import Detection
 from .statistics import corrected_level, estimate_mean, paired_difference
 
 _COMPARED = ("face", "hand")

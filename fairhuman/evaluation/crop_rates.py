@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pandas as pd
 
-from .detectors import Crops
+from .crops import Crops
+from .detection_rates import DETECTORS, detection_scores
 from .statistics import estimate_ratio
 
 __all__ = ["evaluate_crops"]
@@ -24,17 +25,30 @@ def evaluate_crops(crops: Crops, *, level: float = 0.95, seed: int = 0) -> pd.Da
         found), the estimate's fields (``n`` counts images), ``crops``.
     """
     rows = []
-    for detector, table in crops.scores().groupby("detector", sort=False):
-        for metric, (totals, counts) in _ratios(table).items():
+    for detector, scores in _scores(crops).groupby("detector", sort=False):
+        for metric, (totals, counts) in _ratios(scores).items():
             estimate = estimate_ratio(totals, counts, level=level, seed=seed)
             row = {"detector": detector, "metric": metric, **estimate.stored()}
-            rows.append(row | {"crops": int(table.crops.sum())})
+            rows.append(row | {"crops": int(scores.crops.sum())})
     return pd.DataFrame(rows)
 
 
-def _ratios(table: pd.DataFrame) -> dict[str, tuple[pd.Series, pd.Series]]:
+def _scores(crops: Crops) -> pd.DataFrame:
+    """One row per image and detector: ``crops``, the regions looked at; ``found``, those in which something
+    was found; ``total``, the sum of the best score in each."""
+    rows = []
+    for place, detection in zip(crops.places.itertuples(), crops.detections, strict=True):
+        for detector, region in DETECTORS.items():
+            if region == place.region.rsplit("_", 1)[-1]:
+                best = max(detection_scores(detection, detector), default=0.0)
+                rows.append((place.image, detector, 1, int(best > 0), best))
+    table = pd.DataFrame(rows, columns=["image", "detector", "crops", "found", "total"])
+    return table.groupby(["detector", "image"], sort=False, as_index=False).sum()
+
+
+def _ratios(scores: pd.DataFrame) -> dict[str, tuple[pd.Series, pd.Series]]:
     return {
-        "rate": (table.found, table.crops),
-        "confidence": (table.total, table.found),
-        "confidence_with_misses": (table.total, table.crops),
+        "rate": (scores.found, scores.crops),
+        "confidence": (scores.total, scores.found),
+        "confidence_with_misses": (scores.total, scores.crops),
     }

@@ -12,7 +12,8 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from .detectors import Detection
+from fairhuman.detectors import Detection
+
 from .statistics import (
     Estimate,
     estimate_mean,
@@ -22,7 +23,7 @@ from .statistics import (
     paired_ratio_difference,
 )
 
-#: Detector to the region it looks for; what their scores mean: :mod:`fairhuman.evaluation.detectors`.
+#: Detector to the region it looks for; what their scores mean: :mod:`fairhuman.detectors`.
 DETECTORS = {"face": "face", "face_short": "face", "hand": "hand", "palm": "hand"}
 
 #: Metric to what it means; all are shares or scores in [0, 1].
@@ -40,7 +41,7 @@ def tabulate_detections(detections: Sequence[Detection], truth: pd.DataFrame | N
     """One row an image and detector, from which everything else here is computed.
 
     Args:
-        detections: Of :func:`fairhuman.evaluation.detect`.
+        detections: Of :func:`fairhuman.detectors.detect`.
         truth: Of :func:`fairhuman.evaluation.truth.expected_regions`, in the same order; without it
             everything is expected everywhere.
 
@@ -84,7 +85,7 @@ def evaluate_detection(
     """Every metric of every detector, over the images that should have the region.
 
     Args:
-        detections: Of :func:`fairhuman.evaluation.detect`.
+        detections: Of :func:`fairhuman.detectors.detect`.
         truth: What the images should show; see :func:`tabulate_detections`.
         by_area: Split by the region's area in the truth as well (:data:`AREA_EDGES`).
         level: Confidence level of the intervals.

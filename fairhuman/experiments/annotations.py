@@ -16,9 +16,9 @@ from numpy.typing import NDArray
 from PIL import Image
 from scipy.ndimage import binary_dilation
 
+from fairhuman.boxes import iou, is_inside, middle
 from fairhuman.data import HumanFolder, HumanRecord
-from fairhuman.evaluation.detectors import Box, Detection
-from fairhuman.evaluation.detectors._match import held, middle
+from fairhuman.detectors import Detection
 from fairhuman.evaluation.statistics import Estimate, estimate_proportion, estimate_ratio
 from fairhuman.evaluation.truth import expected_regions
 
@@ -47,7 +47,7 @@ def judge_annotations(folder: HumanFolder, detections: Sequence[Detection]) -> p
 
     Args:
         folder: Read with the regions ``face`` and ``hand`` and the condition ``depth``.
-        detections: Of its images, by `fairhuman.evaluation.detect`.
+        detections: Of its images, by `fairhuman.detectors.detect`.
 
     Returns:
         One row an image: the columns of `fairhuman.evaluation.expected_regions`, and
@@ -91,18 +91,6 @@ def summarise_annotations(judged: pd.DataFrame) -> dict[str, Estimate]:
     return shares
 
 
-def box_overlap(first: Box, second: Box) -> float:
-    """Intersection over union of two boxes (x0, y0, x1, y1).
-
-    >>> box_overlap((0, 0, 2, 2), (1, 0, 3, 2))
-    0.3333333333333333
-    """
-    width = min(first[2], second[2]) - max(first[0], second[0])
-    height = min(first[3], second[3]) - max(first[1], second[1])
-    shared = max(width, 0.0) * max(height, 0.0)
-    return shared / (_area(first) + _area(second) - shared)
-
-
 def _share(values: pd.Series) -> Estimate:
     return estimate_proportion(int(values.sum()), len(values))
 
@@ -110,26 +98,24 @@ def _share(values: pd.Series) -> Estimate:
 def _judge_face(record: HumanRecord, found: Detection) -> dict[str, Any]:
     yaw = float("nan") if record.face_yaw is None else record.face_yaw
     truth = record.boxes.get("face")
-    near = [face.box for face in found.faces if truth and held([truth], middle(face.box))]
+    near = [face.box for face in found.faces if truth and is_inside(middle(face.box), [truth])]
     row: dict[str, Any] = {"face_yaw": yaw, "face_found": bool(near)}
     if not near:
         return row | {"face_detection": None} | dict.fromkeys(BOX_COLUMNS, float("nan"))
-    box = max(near, key=lambda candidate: box_overlap(truth, candidate))
+    box = max(near, key=lambda candidate: iou(truth, candidate))
     # A detector's box may leave the picture, which a mask cannot.
     box = (max(box[0], 0), max(box[1], 0), min(box[2], found.width), min(box[3], found.height))
     width, height = truth[2] - truth[0], truth[3] - truth[1]
     shift = (middle(box)[1] - middle(truth)[1]) / height
     ratios = (box[2] - box[0]) / width, (box[3] - box[1]) / height
     return (
-        row
-        | {"face_detection": box}
-        | dict(zip(BOX_COLUMNS, (box_overlap(truth, box), *ratios, shift), strict=True))
+        row | {"face_detection": box} | dict(zip(BOX_COLUMNS, (iou(truth, box), *ratios, shift), strict=True))
     )
 
 
 def _judge_hands(record: HumanRecord, found: Detection) -> dict[str, bool]:
     boxes = [box for box in (record.boxes.get("left_hand"), record.boxes.get("right_hand")) if box]
-    return {"hand_found": any(held(boxes, hand.landmarks[:, :2].mean(axis=0)) for hand in found.hands)}
+    return {"hand_found": any(is_inside(hand.middle, boxes) for hand in found.hands)}
 
 
 def _judge_points(record: HumanRecord) -> dict[str, int]:
@@ -164,7 +150,3 @@ def _mask(record: HumanRecord, region: str, shape: tuple[int, ...]) -> NDArray[n
 def _loaded(path: object) -> NDArray[np.generic]:
     with Image.open(path) as image:
         return np.asarray(image)
-
-
-def _area(box: Box) -> float:
-    return max(box[2] - box[0], 0.0) * max(box[3] - box[1], 0.0)

@@ -13,8 +13,9 @@ from fairhuman.sampling import sample_generator
 if TYPE_CHECKING:
     from diffusers import StableDiffusionXLPipeline
 
+    from fairhuman.boxes import Box
     from fairhuman.data import HumanRecord
-    from fairhuman.evaluation.detectors import Box, Detection
+    from fairhuman.detectors import Detection
 
 __all__ = ["close_up", "close_up_prompts", "redraw_close_ups", "region_square"]
 

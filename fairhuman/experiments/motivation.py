@@ -15,8 +15,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from fairhuman.detectors import Detection
 from fairhuman.evaluation.detection_rates import tabulate_detections
-from fairhuman.evaluation.detectors import Detection
 from fairhuman.experiments.regression import firth_logistic, least_squares
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 from PIL import Image
 
-from fairhuman.evaluation.detectors import Detection, detect
+from fairhuman.detectors import Detection, detect
 from fairhuman.evaluation.statistics import estimate_proportion, paired_difference
 from fairhuman.experiments.close_ups import (
     Square,

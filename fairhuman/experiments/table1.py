@@ -15,9 +15,8 @@ import numpy as np
 import pandas as pd
 
 from fairhuman.data import HumanRecord
-from fairhuman.evaluation._images import ImageLike, as_rgb
+from fairhuman.detectors import detect
 from fairhuman.evaluation.detection_rates import tabulate_detections
-from fairhuman.evaluation.detectors import detect
 from fairhuman.evaluation.distances import mean_kernel_distance
 from fairhuman.evaluation.pose_alignment import detect_poses, judge_poses, summarise_poses
 from fairhuman.evaluation.reader import AttributeReader, caption_attributes
@@ -30,6 +29,7 @@ from fairhuman.evaluation.statistics import (
     paired_ratio_difference,
 )
 from fairhuman.evaluation.truth import expected_regions
+from fairhuman.images import ImageLike, as_rgb
 
 __all__ = ["Judged", "judge_system", "system_differences", "system_rows"]
 
@@ -68,7 +68,7 @@ def judge_system(
         images: One sequence a strength, the i-th image of each made for the i-th record.
         records: What was asked for: captions, masks, poses.
         reader: The attribute reader.
-        options: Of :func:`fairhuman.evaluation.detect`: workers, threshold, progress, cache.
+        options: Of :func:`fairhuman.detectors.detect`: workers, threshold, progress, cache.
 
     Raises:
         ValueError: No strength, or other numbers of images than records.

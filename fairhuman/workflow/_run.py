@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from fairhuman.files import written_whole
 from fairhuman.profiles import load_profile, run_directory, workspace
 from fairhuman.workflow._notebook import (
     CHECKED,
@@ -107,9 +108,8 @@ def refresh_notebook(name: str) -> Path:
     notebook.metadata = {"kernelspec": kernel, "language_info": {"name": "python"}}
     for cell in notebook.cells:
         cell.metadata = {key: value for key, value in cell.metadata.items() if key == "tags"}
-    partial = path.with_suffix(".ipynb.partial")
-    nbformat.write(notebook, partial)
-    partial.replace(path)
+    with written_whole(path) as partial:
+        nbformat.write(notebook, partial)
     return path
 
 

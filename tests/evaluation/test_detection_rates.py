@@ -6,6 +6,7 @@ import pytest
 from people import write_folder
 
 from fairhuman.data import HumanFolder
+from fairhuman.detectors import Detection, Face, Hand
 from fairhuman.evaluation import (
     compare_detection,
     compare_losses,
@@ -15,7 +16,6 @@ from fairhuman.evaluation import (
     tabulate_detections,
 )
 from fairhuman.evaluation.detection_rates import area_names
-from fairhuman.evaluation.detectors import Detection, Face, Hand
 
 
 def image(faces=(), hands=()):

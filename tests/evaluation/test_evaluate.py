@@ -10,7 +10,8 @@ from PIL import Image
 from typer.testing import CliRunner
 
 from fairhuman.__main__ import app
-from fairhuman.evaluation import detect, kernel_distance
+from fairhuman.detectors import detect
+from fairhuman.evaluation import kernel_distance
 from fairhuman.evaluation.evaluate import EvaluateSettings, evaluate_folders, paired_sets, read_sets
 from fairhuman.evaluation.reader import AttributeReader
 
@@ -151,7 +152,7 @@ def test_the_command_writes_a_table_and_a_file(folders, tmp_path):
         (["few", "--weights", "hps=few"], "weights: unknown name 'hps'"),
         (["few", "--weights", "hps_v2.1"], "weights: must be METRIC=FOLDER"),
         (["few", "--weights", "clip_score=nowhere"], "weights: no such folder: nowhere"),
-        (["few", "--workers", "0"], "workers must be an integer of at least 1"),
+        (["few", "--workers", "0"], "workers: must be a whole number of at least 1"),
         (["few", "--level", "1"], r"level: must be in \(0, 1\), got 1"),
     ],
 )

@@ -57,5 +57,5 @@ def test_shapes_are_checked():
         judge_poses([pose()], [pose()] * 2)
     with pytest.raises(ValueError, match=r"asked\[0\]: must have shape \(17, 3\), got \(5, 3\)"):
         judge_poses([np.zeros((5, 3))], [pose()])
-    with pytest.raises(ValueError, match=r"threshold must be in \[0, 1\], found 2"):
+    with pytest.raises(ValueError, match=r"threshold: must be in \[0, 1\], got 2"):
         detect_poses([], threshold=2)

@@ -4,12 +4,12 @@ import numpy as np
 import pytest
 import torch
 
+from fairhuman.boxes import cut_square
 from fairhuman.evaluation.reader import (
     AttributeReader,
     ReaderNetwork,
     caption_agreement,
     caption_attributes,
-    cut_square,
 )
 from fairhuman.evaluation.reader._attributes import known_attributes
 

@@ -7,8 +7,8 @@ import pytest
 from PIL import Image
 
 from fairhuman.data import HumanFolder
-from fairhuman.evaluation.detectors import Detection, Face, Hand
-from fairhuman.experiments.annotations import CHECKS, box_overlap, judge_annotations, summarise_annotations
+from fairhuman.detectors import Detection, Face, Hand
+from fairhuman.experiments.annotations import CHECKS, judge_annotations, summarise_annotations
 
 SIZE, FACE, HAND = 64, (24, 8, 40, 28), (44, 40, 54, 50)
 
@@ -96,12 +96,6 @@ def test_a_person_without_face_and_hands_raises_no_expectation(tmp_path, entries
     judged = judge_annotations(read(tmp_path, entries), [detection(FACE, (49, 45))] * 4)
     assert not judged[["face_expected", "hand_expected", "face_found", "hand_found"]].any(axis=None)
     assert np.isnan(summarise_annotations(judged)["face_found"].value)
-
-
-def test_overlap_of_boxes():
-    assert box_overlap((0, 0, 2, 2), (0, 0, 2, 2)) == 1
-    assert box_overlap((0, 0, 2, 2), (3, 0, 5, 2)) == 0
-    assert box_overlap((0, 0, 4, 4), (1, 1, 3, 3)) == 0.25
 
 
 def test_what_is_needed_is_named(tmp_path, entries):

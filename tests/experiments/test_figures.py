@@ -6,8 +6,8 @@ import pandas as pd
 import pytest
 from PIL import Image
 
+from fairhuman.detectors import Detection, Face, Hand
 from fairhuman.evaluation import compare_losses, compare_systems, evaluate_detection
-from fairhuman.evaluation.detectors import Detection, Face, Hand
 from fairhuman.experiments import figures
 from fairhuman.experiments.figures import (
     drawn_profiles,

@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 from fairhuman.data import HumanRecord
-from fairhuman.evaluation.detectors import Detection, Face, Hand
+from fairhuman.detectors import Detection, Face, Hand
 from fairhuman.experiments.close_ups import close_up, close_up_prompts, redraw_close_ups, region_square
 from fairhuman.experiments.motivation import (
     choose_by_framing,

@@ -81,7 +81,8 @@ def test_images_are_judged_at_every_strength(tmp_path):
 
 def test_one_strength_is_what_detection_rates_say(tmp_path):
     write_folder(tmp_path, count=3)
-    from fairhuman.evaluation import detect, expected_regions
+    from fairhuman.detectors import detect
+    from fairhuman.evaluation import expected_regions
 
     data = HumanFolder(tmp_path)
     own = [record.image for record in data.records]

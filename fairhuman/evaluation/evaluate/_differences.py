@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from fairhuman.detectors import Detection
 from fairhuman.evaluation.detection_rates import DETECTORS, METRICS, compare_detection
-from fairhuman.evaluation.detectors import Detection
 from fairhuman.evaluation.distances import kernel_distance_difference
 from fairhuman.evaluation.preference import SCORERS
 from fairhuman.evaluation.statistics import corrected_level, paired_difference

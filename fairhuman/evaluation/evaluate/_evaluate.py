@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from fairhuman.data import HumanFolder
 from fairhuman.data.annotation import check_model
-from fairhuman.evaluation.detectors import detect
+from fairhuman.detectors import detect
 from fairhuman.evaluation.evaluate import _rows as rows
 from fairhuman.evaluation.evaluate._differences import differences
 from fairhuman.evaluation.evaluate._features import LazyImages, view_features

@@ -7,11 +7,12 @@ from pathlib import Path
 
 import numpy as np
 
-from fairhuman.evaluation._images import as_rgb
-from fairhuman.evaluation.detectors import Box, Detection
+from fairhuman.boxes import Box, cut_square
+from fairhuman.detectors import Detection
 from fairhuman.evaluation.inception import InceptionFeatures
-from fairhuman.evaluation.reader import MARGINS, SIDES, AttributeReader, cut_square
+from fairhuman.evaluation.reader import MARGINS, SIDES, AttributeReader
 from fairhuman.evaluation.reader._views import fit
+from fairhuman.images import as_rgb
 
 __all__ = ["LEAST_BOX", "LazyImages", "view_features"]
 

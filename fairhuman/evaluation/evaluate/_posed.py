@@ -11,10 +11,12 @@ import numpy as np
 import pandas as pd
 from PIL import Image
 
+from fairhuman.boxes import Box
 from fairhuman.data import HumanRecord
 from fairhuman.data.annotation import DepthModel
+from fairhuman.detectors import Detection, match_regions
 from fairhuman.evaluation._depth import check_depth, estimate_depths, load_depth_model, read_depth
-from fairhuman.evaluation.detectors import Box, Detection, detect_crops, match_regions
+from fairhuman.evaluation.crops import detect_crops
 from fairhuman.evaluation.evaluate._rows import Row, crop_rows, depth_rows, detection_rows, pose_rows
 from fairhuman.evaluation.pose_alignment import detect_poses
 

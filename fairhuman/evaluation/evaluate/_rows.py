@@ -10,10 +10,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from fairhuman.detectors import Detection
 from fairhuman.evaluation.crop_rates import evaluate_crops
+from fairhuman.evaluation.crops import Crops
 from fairhuman.evaluation.depth_alignment import explain_depths, judge_depths, summarise_depths
 from fairhuman.evaluation.detection_rates import evaluate_detection
-from fairhuman.evaluation.detectors import Crops, Detection
 from fairhuman.evaluation.distances import frechet_distance, kernel_distance
 from fairhuman.evaluation.evaluate._features import LazyImages
 from fairhuman.evaluation.pose_alignment import judge_poses, summarise_poses

@@ -12,11 +12,11 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from fairhuman.evaluation._images import ImageLike
 from fairhuman.evaluation.preference._image_reward import reward_network
 from fairhuman.evaluation.preference._open_clip import clip_from_open_clip
 from fairhuman.evaluation.preference._pixels import crop_centre, fit_and_pad
 from fairhuman.evaluation.preference._weights import Published, find, read_state
+from fairhuman.images import ImageLike
 from fairhuman.profiles import unknown
 
 _CLIP = ("openai/clip-vit-large-patch14", "32bd64288804d66eefd0ccbe215aa642df71cc41")

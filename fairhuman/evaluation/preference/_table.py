@@ -10,10 +10,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from fairhuman.evaluation._images import ImageLike
 from fairhuman.evaluation.preference._scorers import SCORERS, load_scorer
 from fairhuman.evaluation.preference._weights import MissingWeights
 from fairhuman.evaluation.statistics import estimate_mean
+from fairhuman.images import ImageLike
 from fairhuman.profiles import unknown
 
 _log = logging.getLogger(__name__)

@@ -15,11 +15,12 @@ from torch import Tensor
 from torch.nn.functional import cross_entropy
 from tqdm import tqdm
 
+from fairhuman.boxes import cut_square
 from fairhuman.data import HumanFolder
 from fairhuman.evaluation.reader._attributes import ATTRIBUTES, known_attributes
 from fairhuman.evaluation.reader._network import ReaderNetwork
 from fairhuman.evaluation.reader._reader import AttributeReader
-from fairhuman.evaluation.reader._views import MARGINS, SIDES, cut_square, fit
+from fairhuman.evaluation.reader._views import MARGINS, SIDES, fit
 from fairhuman.evaluation.statistics import estimate_proportion
 
 _JITTER = 9 / 8  # crops are stored this much larger than they are looked at

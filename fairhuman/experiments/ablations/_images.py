@@ -73,7 +73,8 @@ def _sample(work: Ablations, setting: Setting, inputs: str) -> list[Image.Image]
 
 def _judge(work: Ablations, images: list[Image.Image]) -> dict[str, Any]:
     """Best score of each detector in each image, None where nothing is asked for; distance to the renders."""
-    from fairhuman.evaluation import detect, expected_regions, kernel_distance, tabulate_detections
+    from fairhuman.detectors import detect
+    from fairhuman.evaluation import expected_regions, kernel_distance, tabulate_detections
     from fairhuman.evaluation.reader import AttributeReader
 
     records = work.heldout_records()[: len(images)]

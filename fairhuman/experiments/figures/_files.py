@@ -10,6 +10,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 from PIL import Image
 
+from fairhuman import files
 from fairhuman.profiles import figures_directory
 from fairhuman.results import plain
 
@@ -46,15 +47,16 @@ def save(figure: Figure | Image.Image, name: str, data: Data, folder: Path | Non
     else:
         beside, text = f"{name}.json", json.dumps(plain(data), indent=1, allow_nan=False) + "\n"
 
-    folder.mkdir(parents=True, exist_ok=True)
-    written = [_write(folder / beside, lambda path: path.write_text(text, encoding="utf-8"))]
+    written = [files.write_text(folder / beside, text)]
     if isinstance(figure, Image.Image):
-        picture = figure.convert("RGB")
-        options = {"quality": 92, "subsampling": 0}
-        return [*written, _write(folder / f"{name}.jpg", lambda path: picture.save(path, "jpeg", **options))]
+        written.append(folder / f"{name}.jpg")
+        with files.written_whole(written[-1]) as partial:
+            figure.convert("RGB").save(partial, "jpeg", quality=92, subsampling=0)
+        return written
     for form, metadata in _NO_METADATA.items():
-        draw = _drawer(figure, form, metadata)
-        written.append(_write(folder / f"{name}.{form}", draw))
+        written.append(folder / f"{name}.{form}")
+        with files.written_whole(written[-1]) as partial:
+            figure.savefig(partial, format=form, metadata=metadata)
     return written
 
 
@@ -75,15 +77,4 @@ def stored(name: str, folder: Path | None = None) -> Data:
 def write_text(text: str, name: str, folder: Path | None = None) -> Path:
     """Write a generated text, such as a table, into the figures' folder; ``name`` has its ending."""
     folder = figures_directory() if folder is None else Path(folder)
-    folder.mkdir(parents=True, exist_ok=True)
-    return _write(folder / name, lambda path: path.write_text(text, encoding="utf-8"))
-
-
-def _drawer(figure: Figure, form: str, metadata: dict[str, None]):
-    return lambda path: figure.savefig(path, format=form, metadata=metadata)
-
-
-def _write(path: Path, write) -> Path:
-    partial = path.with_name(path.name + ".partial")
-    write(partial)
-    return partial.replace(path)
+    return files.write_text(folder / name, text)

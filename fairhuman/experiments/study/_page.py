@@ -10,6 +10,8 @@ from pathlib import Path
 
 from PIL import Image
 
+from fairhuman.files import write_json, write_text
+
 from ._ballot import QUESTIONS, Study
 
 _TEMPLATE = Path(__file__).with_name("page.html")
@@ -40,10 +42,9 @@ def write_study(study: Study, folder: Path, *, title: str = "Which image is bett
     data = json.dumps(content, ensure_ascii=False).replace("</", "<\\/")
     page = _TEMPLATE.read_text(encoding="utf-8").replace("{{title}}", html.escape(title))
     key = study.key() | {"study": study.fingerprint}
-    folder.mkdir(parents=True, exist_ok=True)
     return (
-        _write(folder / "ballot.html", page.replace("{{data}}", data)),
-        _write(folder / "key.json", json.dumps(key, indent=1) + "\n"),
+        write_text(folder / "ballot.html", page.replace("{{data}}", data)),
+        write_json(folder / "key.json", key),
     )
 
 
@@ -51,9 +52,3 @@ def _data_uri(image: Image.Image) -> str:
     buffer = io.BytesIO()
     image.convert("RGB").save(buffer, "jpeg", quality=92, subsampling=0)
     return "data:image/jpeg;base64," + base64.b64encode(buffer.getvalue()).decode()
-
-
-def _write(path: Path, text: str) -> Path:
-    partial = path.with_name(path.name + ".partial")
-    partial.write_text(text, encoding="utf-8")
-    return partial.replace(path)

@@ -13,9 +13,9 @@ import torch
 from torch import Tensor
 
 from fairhuman.data import CONDITIONS, condition_image
+from fairhuman.files import written_whole
 from fairhuman.models._quiet import quiet
 from fairhuman.models.adapters._card import write_card
-from fairhuman.models.adapters._files import written_whole
 from fairhuman.models.adapters._interface import Adapter
 
 if TYPE_CHECKING:
@@ -134,10 +134,10 @@ class BesideUNet(Adapter):
         self._scale = float(value)
 
     def save(self, folder: Path, facts: Mapping[str, Any]) -> Path:
-        with written_whole(folder, self.folder) as partial:
-            self.network.save_pretrained(partial / self.folder)
-            write_card(partial / self.folder, self, facts)
-            (partial / self.folder / _ABOUT).write_text(json.dumps({"conditions": self.conditions}) + "\n")
+        with written_whole(folder / self.folder) as partial:
+            self.network.save_pretrained(partial)
+            write_card(partial, self, facts)
+            (partial / _ABOUT).write_text(json.dumps({"conditions": self.conditions}) + "\n")
         return folder / self.folder / _FILE
 
     def checkpoint_gradients(self) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 import time
 from collections.abc import Iterable
 from pathlib import Path
@@ -15,6 +14,7 @@ import yaml
 from safetensors.torch import load_file, save_file
 
 from fairhuman.data import HumanFolder
+from fairhuman.files import check_same, is_begun, write_text, written_whole
 from fairhuman.models import build_autoencoder, build_pipeline, load_base
 from fairhuman.models._quiet import quiet
 from fairhuman.training._checkpoint import latest_checkpoint, load_checkpoint
@@ -30,7 +30,7 @@ from fairhuman.training.base._state import Average, load_state
 if TYPE_CHECKING:
     from diffusers import AutoencoderKL, StableDiffusionXLPipeline
 
-SETTINGS_FILE, _PARTIAL = "settings.yaml", ".settings.yaml.partial"
+SETTINGS_FILE = "settings.yaml"
 AUTOENCODER, DENOISER, PIPELINE = "autoencoder", "denoiser", "pipeline"
 REFINEMENT = "refinement"
 _SAMPLE = 256  # images whose latents' principal components are taken
@@ -75,10 +75,7 @@ def train_base(
     if settings.small:
         corpora.append(Corpus.read(settings.small, size // 2))
     words = _words(words, [text for corpus in corpora for text in corpus.captions])
-    output.mkdir(parents=True, exist_ok=True)
-    partial = output / _PARTIAL
-    partial.write_text(yaml.safe_dump(settings.to_dict(), sort_keys=False))
-    partial.replace(output / SETTINGS_FILE)
+    write_text(output / SETTINGS_FILE, yaml.safe_dump(settings.to_dict(), sort_keys=False))
     vae = start.vae if start else first_autoencoder(corpora[0], settings, output / AUTOENCODER, progress)
     if settings.refinement.steps:
         vae = train_autoencoder(
@@ -214,15 +211,12 @@ def _words(words: Iterable[str] | None, captions: Iterable[str]) -> list[str]:
 
 def export(pipeline: StableDiffusionXLPipeline, folder: Path) -> Path:
     """Write the pipeline in half precision, whole or not at all."""
-    partial = folder.with_name(folder.name + ".partial")
-    shutil.rmtree(partial, ignore_errors=True)
-    # The weights in memory go through float16 and back, so that they equal what is on disk.
-    with quiet():
-        pipeline.to(torch.float16).save_pretrained(partial, safe_serialization=True)
-    pipeline.to(torch.float32)
-    _declare_float32(partial)
-    shutil.rmtree(folder, ignore_errors=True)
-    partial.replace(folder)
+    with written_whole(folder) as partial:
+        # The weights in memory go through float16 and back, so that they equal what is on disk.
+        with quiet():
+            pipeline.to(torch.float16).save_pretrained(partial, safe_serialization=True)
+        pipeline.to(torch.float32)
+        _declare_float32(partial)
     return folder
 
 
@@ -241,18 +235,14 @@ def _declare_float32(folder: Path) -> None:
 def check_output(settings: BaseSettings) -> Path:
     """The output folder, refused when it holds anything but this run. Nothing is written."""
     path = Path(settings.output)
-    if path.exists() and not path.is_dir():
-        raise ValueError(f"output: {path} is a file, not a folder")
-    if not path.exists() or {entry.name for entry in path.iterdir()} <= {_PARTIAL}:
+    if not is_begun(path, [SETTINGS_FILE], name="output"):
         return path
-    if not (path / SETTINGS_FILE).is_file():
-        raise ValueError(f"output: {path} holds something else than a run; name an empty folder")
     there = BaseSettings.from_yaml(path / SETTINGS_FILE)
     for name, value, other in _differences(there.to_dict(), settings.to_dict()):
         if name not in ("output", "checkpoint_every", "device") and not _may_change(
             path, name, there, settings
         ):
-            raise ValueError(f"output: {path} holds another run: {name} is {value!r} there, {other!r} here")
+            check_same(path, {name: value}, {name: other})
     return path
 
 
@@ -305,6 +295,5 @@ def _small_latents(vae: AutoencoderKL, corpus: Corpus, settings: BaseSettings, o
 
 
 def _write(path: Path, tensors: dict[str, torch.Tensor]) -> None:
-    partial = path.with_suffix(".partial")
-    save_file(tensors, partial)
-    partial.replace(path)
+    with written_whole(path) as partial:
+        save_file(tensors, partial)

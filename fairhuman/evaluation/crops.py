@@ -5,18 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 import numpy as np
+import pandas as pd
 from PIL import Image
 
-from fairhuman.evaluation._images import ImageLike, as_rgb
-from fairhuman.evaluation.detectors._detect import detect
-from fairhuman.evaluation.detectors._found import Box, Detection
-
-# Not pandas and PyTorch themselves: a worker process that detects imports this package.
-if TYPE_CHECKING:
-    import pandas as pd
+from fairhuman.boxes import Box, cut_square
+from fairhuman.detectors import Detection, detect
+from fairhuman.images import ImageLike, as_rgb
 
 __all__ = ["CROP_MARGINS", "Crops", "detect_crops"]
 
@@ -32,7 +29,7 @@ LEAST_SIDE = 256
 
 @dataclass(frozen=True)
 class Crops:
-    """What was found in cut-out regions, one a row.
+    """What was found in cut-out regions, one per row.
 
     Attributes:
         places: Columns ``image`` (its number), ``region``, ``side`` (of the crop in the image, pixels).
@@ -41,25 +38,6 @@ class Crops:
 
     places: pd.DataFrame
     detections: list[Detection]
-
-    def scores(self) -> pd.DataFrame:
-        """One row an image and detector, as of :func:`fairhuman.evaluation.tabulate_detections`.
-
-        ``crops`` counts the regions looked at, ``found`` those in which something was found, ``total`` sums
-        the best score of each.
-        """
-        import pandas as pd
-
-        from fairhuman.evaluation.detection_rates import DETECTORS, detection_scores
-
-        rows = []
-        for place, detection in zip(self.places.itertuples(), self.detections, strict=True):
-            for detector, region in DETECTORS.items():
-                if region == place.region.rsplit("_", 1)[-1]:
-                    best = max(detection_scores(detection, detector), default=0.0)
-                    rows.append((place.image, detector, 1, int(best > 0), best))
-        table = pd.DataFrame(rows, columns=["image", "detector", "crops", "found", "total"])
-        return table.groupby(["detector", "image"], sort=False, as_index=False).sum()
 
 
 def detect_crops(
@@ -72,21 +50,17 @@ def detect_crops(
     """Look for faces and hands in a square around each box.
 
     Args:
-        images: As for :func:`detect`.
+        images: As for :func:`fairhuman.detectors.detect`.
         boxes: For each image ``face``, ``left_hand`` and ``right_hand`` in its pixels; missing or None for
             none.
         least_box: Boxes whose longer side is below so many pixels are left out: there is nothing to enlarge.
-        options: Further arguments of :func:`detect`.
+        options: Further arguments of :func:`fairhuman.detectors.detect`.
 
     Raises:
-        ValueError: Different numbers of images and boxes, or what :func:`detect` refuses.
+        ValueError: Different numbers of images and boxes, or what :func:`fairhuman.detectors.detect` refuses.
     """
-    import pandas as pd
-
-    from fairhuman.evaluation.reader import cut_square
-
     if len(images) != len(boxes):
-        raise ValueError(f"images, boxes: must be of one length, found {len(images)} and {len(boxes)}")
+        raise ValueError(f"images, boxes: must be of one length, got {len(images)} and {len(boxes)}")
     places, crops = [], []
     for number, (image, asked) in enumerate(zip(images, boxes, strict=True)):
         wanted = {name: asked.get(name) for name in CROP_MARGINS}

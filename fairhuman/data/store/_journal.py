@@ -16,10 +16,12 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final, NamedTuple, Protocol
 
-from fairhuman.data.annotation._finish import METADATA, finish
-from fairhuman.data.annotation._pool import work_through
+from fairhuman.data.store._layout import FOLDERS
+from fairhuman.data.store._listing import METADATA, write_listing
+from fairhuman.files import check_same, is_begun, json_line, write_json
+from fairhuman.processes import work_through
 
-__all__ = ["OWNER", "Shard", "check_out", "do_shard", "merge_shards", "write_text"]
+__all__ = ["OWNER", "Shard", "check_out", "do_shard", "merge_shards", "read_owner"]
 
 OWNER: Final = "annotation.json"
 _JOURNAL: Final = re.compile(r"journal(?:-(\d+)-of-(\d+))?\.jsonl")
@@ -88,7 +90,7 @@ def do_shard(
 
     out.mkdir(parents=True, exist_ok=True)
     if not (out / OWNER).is_file():
-        write_text(out / OWNER, json.dumps(identity, indent=1) + "\n")
+        write_json(out / OWNER, identity, shared=True)  # shares that start together write the same
     path = out / shard.journal
     with _locked(path):
         done, complete = _read_journal(path)
@@ -97,13 +99,15 @@ def do_shard(
         total = sum(1 for item in items() if shard.holds(item))
         rest = (item for item in items() if shard.holds(item) and item.name not in done)
         interval = 0.1 if sys.stderr.isatty() else 30
-        bar = tqdm(total=total, initial=min(total, len(done)), unit=" images", disable=not progress,
-                   mininterval=interval)  # fmt: skip
+        bar = tqdm(
+            total=total,
+            initial=min(total, len(done)),
+            unit=" images",
+            disable=not progress,
+            mininterval=interval,
+        )
         with bar, path.open("a", encoding="utf-8") as journal:
-            for item, entry in work_through(task, rest, workers, *arguments):
-                if entry is None:
-                    reason = "it brought the process that read it down"
-                    entry = {"original": item.name, "kind": "unreadable", "reason": reason}
+            for _, entry in work_through(task, rest, workers, *arguments, died=_unreadable):
                 _write_line(journal, entry)
                 bar.update()
             _write_line(journal, {"complete": True})
@@ -125,44 +129,30 @@ def merge_shards(out: Path, duplicate_distance: int) -> None:
         with _locked(journal):
             if not _read_journal(journal)[1]:
                 raise ValueError(f"out: {journal} is not complete: run that share again, it continues")
-    finish(out, journals, duplicate_distance)
+    write_listing(out, journals, duplicate_distance)
     _clear(out)
 
 
 def check_out(out: Path, identity: dict[str, Any], shard: Shard) -> None:
     """Refuses a folder that holds something else, another annotation, or other shares of this one."""
-    if not out.exists() and not out.is_symlink():
+    if not is_begun(out, [OWNER]):
         return
-    if not out.is_dir():
-        raise ValueError(f"out: {out} is no folder")
-    owner = out / OWNER
-    if not owner.is_file():
-        if other := next(iter(sorted(out.iterdir())), None):
-            raise ValueError(f"out: {out} holds something else ({other.name}); choose an empty folder")
-        return
-    there = json.loads(owner.read_text(encoding="utf-8"))
-    of, here = (what.get("photographs") for what in (there, identity))
-    if of != here:
-        raise ValueError(f"out: {out} is the annotation of {of}, not of {here}; choose another folder")
-    for name, value in identity["settings"].items():
-        if there["settings"].get(name) != value:
-            raise ValueError(
-                f"{name}: must be {there['settings'].get(name)!r}, as {out} was begun with, got {value!r}"
-            )
-    for name in ("images", "masks", "pose", "depth"):
+    there = read_owner(out)
+    check_same(out, {"photographs": there.get("photographs")}, {"photographs": identity["photographs"]})
+    check_same(out, there["settings"], identity["settings"])
+    for name in sorted({folder.partition("/")[0] for folder in FOLDERS.values()}):
         if (out / name).is_symlink():
-            raise ValueError(f"out: {out / name} is a link that may lead elsewhere; choose another folder")
+            raise ValueError(
+                f"out: must hold its files itself, got {out / name}, a link that may lead elsewhere"
+            )
     for other in _shards(out):
         if other.count != shard.count:
             raise ValueError(f"shard: {out} was begun in {other.count} shares, got one of {shard.count}")
 
 
-def write_text(path: Path, text: str) -> None:
-    """Writes a text file whole or not at all."""
-    # Shares that start together write the same text, each to a file of its own.
-    partial = path.with_name(f".{path.name}.{os.urandom(8).hex()}.partial")
-    partial.write_text(text, encoding="utf-8", newline="\n")
-    partial.replace(path)
+def read_owner(out: Path) -> dict[str, Any]:
+    """What a folder was begun with: ``photographs``, the folder they are from, and ``settings``."""
+    return json.loads((out / OWNER).read_text(encoding="utf-8"))
 
 
 def _shards(out: Path) -> list[Shard]:
@@ -197,8 +187,13 @@ def _read_journal(path: Path) -> tuple[set[str], bool]:
 
 
 def _write_line(journal: Any, entry: dict[str, Any]) -> None:
-    journal.write(json.dumps(entry, ensure_ascii=False, allow_nan=False) + "\n")
+    journal.write(json_line(entry))
     journal.flush()
+
+
+def _unreadable(item: Item) -> dict[str, Any]:
+    reason = "it brought the process that read it down"
+    return {"original": item.name, "kind": "unreadable", "reason": reason}
 
 
 @contextmanager

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-from fairhuman.evaluation.detectors._found import Box, Detection
+from fairhuman.boxes import Box, is_inside, middle
+from fairhuman.detectors._found import Detection
 
 __all__ = ["match_regions"]
 
@@ -28,9 +29,7 @@ def match_regions(
         ValueError: Different numbers of detections and boxes.
     """
     if len(detections) != len(boxes):
-        raise ValueError(
-            f"detections, boxes: must be of one length, found {len(detections)} and {len(boxes)}"
-        )
+        raise ValueError(f"detections, boxes: must be of one length, got {len(detections)} and {len(boxes)}")
     return [_matched(found, asked) for found, asked in zip(detections, boxes, strict=True)]
 
 
@@ -39,20 +38,10 @@ def _matched(found: Detection, asked: Mapping[str, Box | None]) -> Detection:
     hands = [box for name in _HANDS if (box := asked.get(name))]
     return replace(
         found,
-        faces=tuple(face for face in found.faces if held(faces, middle(face.box))),
+        faces=tuple(face for face in found.faces if is_inside(middle(face.box), faces)),
         short_range_faces=tuple(
-            face for face in found.short_range_faces if held(faces, middle(face.box))
+            face for face in found.short_range_faces if is_inside(middle(face.box), faces)
         ),
-        hands=tuple(hand for hand in found.hands if held(hands, hand.landmarks[:, :2].mean(axis=0))),
-        palms=tuple(palm for palm in found.palms if held(hands, middle(palm.box))),
-    )  # fmt: skip
-
-
-def held(boxes: Sequence[Box], point: Sequence[float]) -> bool:
-    """Whether a point lies in one of the boxes."""
-    return any(x0 <= point[0] <= x1 and y0 <= point[1] <= y1 for x0, y0, x1, y1 in boxes)
-
-
-def middle(box: Box) -> tuple[float, float]:
-    """The middle of a box."""
-    return (box[0] + box[2]) / 2, (box[1] + box[3]) / 2
+        hands=tuple(hand for hand in found.hands if is_inside(hand.middle, hands)),
+        palms=tuple(palm for palm in found.palms if is_inside(middle(palm.box), hands)),
+    )

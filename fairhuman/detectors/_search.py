@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from concurrent.futures import ProcessPoolExecutor
-from multiprocessing import get_context
+from functools import cache as remembered
 from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
 from tqdm import tqdm
 
-from fairhuman.evaluation._images import ImageLike, as_rgb
-from fairhuman.evaluation.detectors._cache import Cache
+from fairhuman.detectors._cache import Cache
+from fairhuman.images import ImageLike, as_rgb
+from fairhuman.processes import check_workers, work_through
 
 __all__ = ["Finder", "find_all"]
 
@@ -22,32 +22,21 @@ IMAGES_WORTH_A_PROCESS = 64
 
 
 class Finder(Protocol):
-    """A detector: built in each process from its threshold, then called on images."""
+    """A detector: built in each process from its threshold, then called on images (height, width, 3).
+
+    ``identity`` is all that decides what is found, beside the image and the threshold. ``encode`` gives what
+    is found as JSON holds it; ``decode`` reverses that and may raise KeyError, TypeError or ValueError.
+    """
 
     def __init__(self, threshold: float) -> None: ...
-
-    def __call__(self, pixels: np.ndarray) -> Any:
-        """What is found in an image of shape (height, width, 3), uint8."""
-        ...
-
-    def close(self) -> None:
-        """Let go of what it holds."""
-        ...
-
+    def __call__(self, pixels: np.ndarray) -> Any: ...
+    def close(self) -> None: ...
     @staticmethod
-    def identity() -> str:
-        """All that decides what is found, beside the image and the threshold."""
-        ...
-
+    def identity() -> str: ...
     @staticmethod
-    def encode(found: Any) -> Any:
-        """What is found as JSON holds it."""
-        ...
-
+    def encode(found: Any) -> Any: ...
     @staticmethod
-    def decode(stored: Any) -> Any:
-        """The reverse; may raise KeyError, TypeError or ValueError."""
-        ...
+    def decode(stored: Any) -> Any: ...
 
 
 def find_all(
@@ -60,13 +49,12 @@ def find_all(
     cache: str | os.PathLike[str] | None,
 ) -> list[Any]:
     """What the finder finds in every image; arguments and errors as for
-    :func:`fairhuman.evaluation.detect`."""
+    :func:`fairhuman.detectors.detect`."""
     if isinstance(images, (str, os.PathLike)):
-        raise ValueError(f"images must be a sequence of images, found the single path {images!r}")
-    if not isinstance(workers, int) or workers < 1:
-        raise ValueError(f"workers must be an integer of at least 1, found {workers!r}")
+        raise ValueError(f"images: must be a sequence of images, got the single path {images!r}")
+    check_workers(workers)
     if not 0 <= threshold <= 1:
-        raise ValueError(f"threshold must be in [0, 1], found {threshold!r}")
+        raise ValueError(f"threshold: must be in [0, 1], got {threshold!r}")
     images = list(images)
     for image in images:
         if isinstance(image, (str, os.PathLike)) and not Path(image).is_file():
@@ -83,16 +71,14 @@ def find_all(
     numbered = list(enumerate(images))
     processes = max(1, min(workers, len(images) // IMAGES_WORTH_A_PROCESS))
     if processes == 1:
-        with _Worker(finder, threshold, cache) as worker:
-            return [worker(pair) for pair in tqdm(numbered, **bar)]
-    # Spawned, not forked: a fork of a process whose libraries run threads may hang.
-    with ProcessPoolExecutor(
-        processes, get_context("spawn"), initializer=_start, initargs=(finder, threshold, cache)
-    ) as pool:
-        return list(tqdm(pool.map(_find, numbered, chunksize=16), **bar))
+        with _Looker(finder, threshold, cache) as look:
+            return [look(pair) for pair in tqdm(numbered, **bar)]
+    work = work_through(_look, numbered, processes, finder, threshold, cache)
+    found = {number: one for (number, _), one in tqdm(work, **bar)}
+    return [found[number] for number in range(len(images))]
 
 
-class _Worker:
+class _Looker:
     """Reads a numbered image and looks it up or looks at it; the finder is made when it is first needed."""
 
     def __init__(self, finder: type[Finder], threshold: float, cache: str | os.PathLike[str] | None) -> None:
@@ -100,7 +86,7 @@ class _Worker:
         identity = f"{finder.identity()}, threshold {threshold!r}"
         self._cache = None if cache is None else Cache(cache, identity)
 
-    def __enter__(self) -> _Worker:
+    def __enter__(self) -> _Looker:
         return self
 
     def __exit__(self, *error: object) -> None:
@@ -116,7 +102,7 @@ class _Worker:
                 raise
             raise ValueError(f"images[{number}]: {error}") from error
         if self._cache is None:
-            return self._look(pixels)
+            return self._found(pixels)
         path = self._cache.path(pixels)
         stored = self._cache.get(path)
         if stored is not None:
@@ -124,23 +110,23 @@ class _Worker:
                 return self._kind.decode(stored)
             except (KeyError, TypeError, ValueError):
                 pass  # damaged: look again
-        found = self._look(pixels)
+        found = self._found(pixels)
         self._cache.put(path, self._kind.encode(found))
         return found
 
-    def _look(self, pixels: np.ndarray) -> Any:
+    def _found(self, pixels: np.ndarray) -> Any:
         if self._finder is None:
             self._finder = self._kind(self._threshold)
         return self._finder(pixels)
 
 
-_in_worker: _Worker
+_of_this_process = remembered(_Looker)
 
 
-def _start(finder: type[Finder], threshold: float, cache: str | os.PathLike[str] | None) -> None:
-    global _in_worker
-    _in_worker = _Worker(finder, threshold, cache)
-
-
-def _find(numbered: tuple[int, ImageLike]) -> Any:
-    return _in_worker(numbered)
+def _look(
+    numbered: tuple[int, ImageLike],
+    finder: type[Finder],
+    threshold: float,
+    cache: str | os.PathLike[str] | None,
+) -> Any:
+    return _of_this_process(finder, threshold, cache)(numbered)

@@ -3,21 +3,34 @@
 from __future__ import annotations
 
 import json
-import os
-from collections.abc import Iterable, Iterator
+from collections import Counter
+from collections.abc import Iterator
 from contextlib import ExitStack
+from dataclasses import dataclass
 from operator import attrgetter
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
-from fairhuman.data.annotation._duplicates import find_duplicates
-from fairhuman.data.annotation._layout import files_of
-from fairhuman.data.annotation._report import write_report
+from fairhuman.data.store._duplicates import find_duplicates
+from fairhuman.data.store._layout import files_of
+from fairhuman.data.store._report import write_report
+from fairhuman.files import remove_partials, write_lines
 
-__all__ = ["METADATA", "REJECTED", "finish", "read_lines", "write_lines"]
+__all__ = ["METADATA", "REJECTED", "Annotation", "annotation_of", "read_lines", "write_listing"]
 
 METADATA: Final = "metadata.jsonl"
 REJECTED: Final = "rejected.jsonl"
+
+
+@dataclass(frozen=True)
+class Annotation:
+    """A finished data set: its folder, and how many images were kept and left out, by kind."""
+
+    path: Path
+    kept: int
+    unreadable: int
+    filtered: int
+    duplicates: int
 
 
 class _Place(NamedTuple):
@@ -30,7 +43,7 @@ class _Place(NamedTuple):
     offset: int
 
 
-def finish(out: Path, journals: list[Path], duplicate_distance: int) -> None:
+def write_listing(out: Path, journals: list[Path], duplicate_distance: int) -> None:
     """Leaves duplicates out and writes ``rejected.jsonl``, the report and, last, ``metadata.jsonl``."""
     with ExitStack() as stack:
         files = [stack.enter_context(journal.open("rb")) for journal in journals]
@@ -54,8 +67,7 @@ def finish(out: Path, journals: list[Path], duplicate_distance: int) -> None:
                 (out / name).unlink(missing_ok=True)
         kept.sort(key=attrgetter("original"))
         rejected.sort(key=lambda entry: entry["original"])
-        for partial in out.rglob(".*.partial"):
-            partial.unlink()
+        remove_partials(out)
         write_lines(out / REJECTED, rejected)
         write_report(out, len(kept), map(line, kept), rejected)
         write_lines(out / METADATA, map(line, kept))
@@ -67,13 +79,11 @@ def read_lines(path: Path) -> Iterator[dict[str, Any]]:
         yield from map(json.loads, lines)
 
 
-def write_lines(path: Path, entries: Iterable[dict[str, Any]]) -> None:
-    """A JSON-lines file, written whole or not at all."""
-    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
-    with partial.open("w", encoding="utf-8", newline="\n") as lines:
-        for entry in entries:
-            lines.write(json.dumps(entry, ensure_ascii=False, allow_nan=False) + "\n")
-    partial.replace(path)
+def annotation_of(out: Path) -> Annotation:
+    """The counts of a finished data set, by its lists."""
+    kinds = Counter(entry["kind"] for entry in read_lines(out / REJECTED))
+    kept = sum(1 for _ in read_lines(out / METADATA))
+    return Annotation(out, kept, kinds["unreadable"], kinds["filtered"], kinds["duplicate"])
 
 
 def _index(files: list[Any]) -> tuple[list[_Place], list[dict[str, Any]]]:

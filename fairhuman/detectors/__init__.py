@@ -1,4 +1,7 @@
-"""Faces and hands found by MediaPipe, the detectors of the paper's evaluation (§4.1).
+"""Faces, hands and bodies found by MediaPipe, the detectors of the paper's evaluation (§4.1).
+
+:func:`detect` and :func:`detect_bodies` look at many images as they are, which is how images are judged;
+:class:`PhotographDetector` searches a photograph at several scales, which is how it is annotated.
 
 The models come with the ``mediapipe`` package (0.10.21 is the last release that bundles them), so
 nothing is downloaded. Four differ from one another in what their score means:
@@ -13,22 +16,23 @@ nothing is downloaded. Four differ from one another in what their score means:
   the hand's quality. It is kept under the name ``handedness``.
 """
 
-from fairhuman.evaluation.detectors._cache import cache_directory
-from fairhuman.evaluation.detectors._crops import CROP_MARGINS, Crops, detect_crops
-from fairhuman.evaluation.detectors._detect import detect
-from fairhuman.evaluation.detectors._found import Box, Detection, Face, Hand, Palm
-from fairhuman.evaluation.detectors._match import match_regions
+from fairhuman.detectors._cache import cache_directory
+from fairhuman.detectors._detect import detect, detect_bodies
+from fairhuman.detectors._found import Body, Detection, Face, Hand, Palm
+from fairhuman.detectors._match import match_regions
+from fairhuman.detectors._photograph import PhotographDetector
+from fairhuman.detectors._yolo import require_ultralytics
 
 __all__ = [
-    "CROP_MARGINS",
-    "Box",
-    "Crops",
+    "Body",
     "Detection",
     "Face",
     "Hand",
     "Palm",
+    "PhotographDetector",
     "cache_directory",
     "detect",
-    "detect_crops",
+    "detect_bodies",
     "match_regions",
+    "require_ultralytics",
 ]

@@ -9,7 +9,7 @@ from types import ModuleType
 import numpy as np
 from numpy.typing import NDArray
 
-from fairhuman.data.annotation._tiles import Box
+from fairhuman.boxes import Box
 
 __all__ = ["YoloDetector", "require_ultralytics"]
 
@@ -56,6 +56,4 @@ class YoloDetector:
         boxes = self._network.predict(np.ascontiguousarray(pixels[..., ::-1]), **self._options)[0].boxes
         corners = np.asarray(boxes.xyxy.cpu(), dtype=np.float64).reshape(-1, 4)
         scores = np.asarray(boxes.conf.cpu(), dtype=np.float64).reshape(-1)
-        return [
-            (float(score), tuple(map(float, box))) for score, box in zip(scores, corners, strict=True)
-        ]  # fmt: skip
+        return [(float(score), tuple(map(float, box))) for score, box in zip(scores, corners, strict=True)]

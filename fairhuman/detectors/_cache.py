@@ -5,11 +5,12 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import tempfile
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+
+from fairhuman.files import write_text
 
 __all__ = ["Cache", "cache_directory"]
 
@@ -52,7 +53,4 @@ class Cache:
 
     def put(self, path: Path, found: Any) -> None:
         """Keep an entry, whole or not at all; several processes may write the same one."""
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.NamedTemporaryFile("w", dir=path.parent, suffix=".partial", delete=False) as partial:
-            json.dump(found, partial)
-        Path(partial.name).replace(path)
+        write_text(path, json.dumps(found), shared=True)

@@ -71,8 +71,8 @@ def _srgb(image: Image.Image) -> Image.Image:
     if not profile or image.mode not in ("RGB", "CMYK", "L"):
         return image
     try:
-        own, target = ImageCms.ImageCmsProfile(io.BytesIO(profile)), ImageCms.createProfile("sRGB")
-        return ImageCms.profileToProfile(image, own, target, outputMode="RGB")
+        source, target = ImageCms.ImageCmsProfile(io.BytesIO(profile)), ImageCms.createProfile("sRGB")
+        return ImageCms.profileToProfile(image, source, target, outputMode="RGB")
     except (ImageCms.PyCMSError, OSError):
         return image
 

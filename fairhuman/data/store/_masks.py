@@ -9,7 +9,7 @@ from numpy.typing import ArrayLike, NDArray
 from PIL import Image, ImageDraw
 from scipy.spatial import ConvexHull, QhullError
 
-from fairhuman.data.annotation._tiles import Box
+from fairhuman.boxes import Box
 from fairhuman.regions import box_mask
 
 __all__ = ["dilation_pixels", "draw_boxes", "draw_ellipses", "draw_hulls", "padded"]

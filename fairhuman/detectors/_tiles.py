@@ -9,7 +9,10 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Final, NamedTuple, TypeVar
 
-Box = tuple[float, float, float, float]
+from fairhuman.boxes import Box, area, common_area, iou
+
+__all__ = ["Region", "distinct", "is_cut", "square_around", "tiles"]
+
 Item = TypeVar("Item")
 
 _OVERLAP: Final = 0.25  # of a tile's side, so that what one tile's border cuts another one holds whole
@@ -82,26 +85,8 @@ def distinct(items: Sequence[Item], box_of: Callable[[Item], Box]) -> list[Item]
     return kept
 
 
-def iou(a: Box, b: Box) -> float:
-    """Area that two boxes share, over the area that they cover.
-
-    >>> iou((0, 0, 2, 2), (1, 0, 3, 2)) == 2 / 6
-    True
-    """
-    shared = _shared(a, b)
-    return shared / (_area(a) + _area(b) - shared) if shared else 0.0
-
-
 def _same(a: Box, b: Box) -> bool:
-    return iou(a, b) > _SAME_IOU or _shared(a, b) > _SAME_INSIDE * min(_area(a), _area(b))
-
-
-def _shared(a: Box, b: Box) -> float:
-    return _area((max(a[0], b[0]), max(a[1], b[1]), min(a[2], b[2]), min(a[3], b[3])))
-
-
-def _area(box: Box) -> float:
-    return max(0.0, box[2] - box[0]) * max(0.0, box[3] - box[1])
+    return iou(a, b) > _SAME_IOU or common_area(a, b) > _SAME_INSIDE * min(area(a), area(b))
 
 
 def _starts(length: int, side: int) -> list[int]:

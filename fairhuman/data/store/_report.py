@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
@@ -11,7 +10,12 @@ from typing import Any, Final
 import numpy as np
 from PIL import Image, ImageDraw
 
-__all__ = ["draw_overlay", "region_boxes", "write_report"]
+from fairhuman.files import write_json, written_whole
+
+__all__ = ["REGIONS", "draw_overlay", "region_boxes", "write_report"]
+
+REGIONS: Final = ("face", "hand")
+"""Regions whose boxes and masks an annotated image has."""
 
 _QUANTILES: Final = (0.05, 0.25, 0.5, 0.75, 0.95)
 # Areas of faces and hands spread over four powers of ten: bins by doubling.
@@ -32,7 +36,7 @@ def write_report(
         kept: Their metadata lines, gone through once.
         rejected: The lines of what was left out.
     """
-    areas: dict[str, list[float]] = {region: [] for region in _COLOURS}
+    areas: dict[str, list[float]] = {region: [] for region in REGIONS}
     shown = set(np.unique(np.linspace(0, count - 1, min(_SHOWN, count)).round().astype(int)).tolist())
     entries = []
     for index, entry in enumerate(kept):
@@ -48,13 +52,10 @@ def write_report(
         "filtered_why": dict(sorted(reasons.items())),
         "areas": {region: _distribution(values) for region, values in areas.items()},
     }
-    partial = out / ".report.json.partial"
-    partial.write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
-    partial.replace(out / "report.json")
+    write_json(out / "report.json", report)
     if entries:
-        partial = out / ".contact_sheet.jpg.partial"
-        _sheet(out, entries).save(partial, format="JPEG", quality=85)
-        partial.replace(out / "contact_sheet.jpg")
+        with written_whole(out / "contact_sheet.jpg") as partial:
+            _sheet(out, entries).save(partial, format="JPEG", quality=85)
 
 
 def region_boxes(entry: dict[str, Any], region: str) -> list[list[float]]:
@@ -93,7 +94,7 @@ def _distribution(values: list[float]) -> dict[str, Any]:
 
 
 def _sheet(out: Path, entries: list[dict[str, Any]]) -> Image.Image:
-    from fairhuman.sheet import contact_sheet
+    from fairhuman.sheet import contact_sheet  # loads Matplotlib, which the workers do without
 
     pictures = [draw_overlay(out, entry, _TILE) for entry in entries]
     title = "Faces orange, hands blue: boxes, and masks as shading"
