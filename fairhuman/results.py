@@ -54,7 +54,7 @@ def write_result(
         TypeError: A value that JSON can't hold.
     """
     if samples < 1:
-        raise ValueError(f"samples: must be at least 1, found {samples}")
+        raise ValueError(f"samples: must be at least 1, got {samples}")
     content = {
         "name": name,
         "profile": profile,

@@ -44,9 +44,9 @@ def test_a_profile_adds_its_name(tmp_path):
         ("notebooks: {04_train_lorra: {steps: 7}}", "unknown name '04_train_lorra'"),
         ("notebooks: {04_train_lora: {steps: many}}", "steps: must be int .* got 'many'"),
         ("notebooks: {04_train_lora: {profile: x}}", "profile is set by the file's name"),
-        ("notebooks: {04_train_lora: 3}", "must map parameters to values, found 3"),
+        ("notebooks: {04_train_lora: 3}", "must map parameters to values, got 3"),
         ("notebook: {}", "unknown name 'notebook'; did you mean 'notebooks'"),
-        ("- a list", "must be a mapping, found list"),
+        ("- a list", "must be a mapping, got list"),
     ],
 )
 def test_bad_parameter_files_are_refused_by_name(tmp_path, text, message):

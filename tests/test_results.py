@@ -44,7 +44,7 @@ def test_non_finite_numbers_are_null(workspace):
 
 
 def test_a_result_without_samples_is_refused(workspace):
-    with pytest.raises(ValueError, match="samples: must be at least 1, found 0"):
+    with pytest.raises(ValueError, match="samples: must be at least 1, got 0"):
         write_result("quick", "rates", {}, parameters={}, samples=0, seed=0)
 
 

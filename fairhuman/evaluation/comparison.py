@@ -45,9 +45,9 @@ def compare_systems(
     """
     counts = {system: len(found) for system, found in detections.items()}
     if not counts or len(set(counts.values())) != 1 or 0 in counts.values():
-        raise ValueError(f"detections: every system needs the same images, at least one; found {counts}")
+        raise ValueError(f"detections: every system needs the same images, at least one; got {counts}")
     if ceiling is not None and ceiling not in detections:
-        raise ValueError(f"ceiling: must be one of {list(detections)}, found {ceiling!r}")
+        raise ValueError(f"ceiling: must be one of {list(detections)}, got {ceiling!r}")
     tables = [
         evaluate_detection(found, truth, by_area=truth is not None, level=level, seed=seed).assign(
             system=system

@@ -71,15 +71,15 @@ def judge_depths(asked: Iterable[ArrayLike], found: Iterable[ArrayLike]) -> pd.D
     for number, (condition, estimate) in enumerate(zip_longest(asked, found, fillvalue=missing)):
         if condition is missing or estimate is missing:
             short, long = ("asked", "found") if condition is missing else ("found", "asked")
-            raise ValueError(f"asked, found: must be of one length, found {number} {short} and more {long}")
+            raise ValueError(f"asked, found: must be of one length, got {number} {short} and more {long}")
         depth, near = np.asarray(condition, np.float64), np.asarray(estimate, np.float64)
         if depth.ndim != 2 or depth.shape != near.shape:
             raise ValueError(
                 f"asked[{number}], found[{number}]: must have one shape (height, width), "
-                f"found {depth.shape} and {near.shape}"
+                f"got {depth.shape} and {near.shape}"
             )
         if (depth < 0).any():
-            raise ValueError(f"asked[{number}]: must not be negative, found {np.nanmin(depth):g}")
+            raise ValueError(f"asked[{number}]: must not be negative, got {np.nanmin(depth):g}")
         rows.append(_judge(depth, near))
     return pd.DataFrame(rows, columns=_COLUMNS)
 

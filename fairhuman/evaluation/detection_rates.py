@@ -54,9 +54,7 @@ def tabulate_detections(detections: Sequence[Detection], truth: pd.DataFrame | N
         ValueError: Truth of another length.
     """
     if truth is not None and len(truth) != len(detections):
-        raise ValueError(
-            f"truth: must have one row an image, found {len(truth)} for {len(detections)} images"
-        )
+        raise ValueError(f"truth: must have one row an image, got {len(truth)} for {len(detections)} images")
     rows = []
     for detector, region in DETECTORS.items():
         for image, detection in enumerate(detections):
@@ -134,7 +132,7 @@ def compare_detection(
         ValueError: Different numbers of images, or truth of another length.
     """
     if len(first) != len(second):
-        raise ValueError(f"first, second: must be of one length, found {len(first)} and {len(second)}")
+        raise ValueError(f"first, second: must be of one length, got {len(first)} and {len(second)}")
     tables = [tabulate_detections(detections, truth) for detections in (first, second)]
     rows = []
     for detector in DETECTORS:

@@ -75,12 +75,12 @@ def judge_poses(asked: Sequence[NDArray[np.float64]], found: Sequence[NDArray[np
         ValueError: Different numbers of images, or keypoints of another shape.
     """
     if len(asked) != len(found):
-        raise ValueError(f"asked, found: must be of one length, found {len(asked)} and {len(found)}")
+        raise ValueError(f"asked, found: must be of one length, got {len(asked)} and {len(found)}")
     rows = []
     for number, (condition, pose) in enumerate(zip(asked, found, strict=True)):
         for name, points in (("asked", condition), ("found", pose)):
             if np.shape(points) != (17, 3):
-                raise ValueError(f"{name}[{number}]: must have shape (17, 3), found {np.shape(points)}")
+                raise ValueError(f"{name}[{number}]: must have shape (17, 3), got {np.shape(points)}")
         rows.append(_judge(np.asarray(condition, float), np.asarray(pose, float)))
     return pd.DataFrame(rows, columns=["joints", "matched", "pixels", "share", "right"])
 

@@ -63,7 +63,7 @@ def judge_annotations(folder: HumanFolder, detections: Sequence[Detection]) -> p
         ValueError: Not as many detections as images, or a folder read without what is needed.
     """
     if len(detections) != len(folder):
-        raise ValueError(f"detections: must be as many as images ({len(folder)}), found {len(detections)}")
+        raise ValueError(f"detections: must be as many as images ({len(folder)}), got {len(detections)}")
     if not {"face", "hand"} <= set(folder.regions) or "depth" not in folder.conditions:
         raise ValueError("folder: must be read with regions=('face', 'hand'), conditions=('depth',)")
     rows = [

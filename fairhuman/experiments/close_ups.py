@@ -105,10 +105,10 @@ def redraw_close_ups(
     """
     if not len(images) == len(squares) == len(prompts):
         raise ValueError(
-            f"images, squares, prompts: must be as many, found {len(images)}, {len(squares)}, {len(prompts)}"
+            f"images, squares, prompts: must be as many, got {len(images)}, {len(squares)}, {len(prompts)}"
         )
     if not 0 < strength <= 1:
-        raise ValueError(f"strength: must be in (0, 1], found {strength}")
+        raise ValueError(f"strength: must be in (0, 1], got {strength}")
     from diffusers import StableDiffusionXLImg2ImgPipeline, UniPCMultistepScheduler
 
     redraw = StableDiffusionXLImg2ImgPipeline(

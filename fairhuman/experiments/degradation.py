@@ -33,9 +33,9 @@ def blur_region(sample: HumanSample, where: str, sigma: float) -> np.ndarray:
         ValueError: Another place, or a negative deviation.
     """
     if where not in PLACES:
-        raise ValueError(f"where: must be one of {', '.join(PLACES)}, found {where!r}")
+        raise ValueError(f"where: must be one of {', '.join(PLACES)}, got {where!r}")
     if not sigma >= 0:
-        raise ValueError(f"sigma: must be at least 0, found {sigma}")
+        raise ValueError(f"sigma: must be at least 0, got {sigma}")
     if sigma == 0:
         return sample.image
     image = Image.fromarray(sample.image)

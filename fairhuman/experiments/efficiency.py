@@ -124,7 +124,7 @@ def _make_way(base: StableDiffusionXLPipeline, options: dict[str, Any], seed: in
     if kind not in ADAPTERS:
         raise ValueError(f"kind: {unknown(kind, ADAPTERS)}")
     if fuse and kind != "lora":
-        raise ValueError(f"fuse: only a LoRA can be fused, found {kind!r}")
+        raise ValueError(f"fuse: only a LoRA can be fused, got {kind!r}")
     adapter = ADAPTERS[kind](pipeline, seed=seed, **options)
     generator = torch.Generator().manual_seed(seed)
     with torch.no_grad():
@@ -177,7 +177,7 @@ def time_in_turn(ways: Mapping[str, Callable[[], Any]], *, repeats: int = 5, war
         ValueError: Nothing to time, or fewer than one repeat.
     """
     if not ways or repeats < 1:
-        raise ValueError(f"ways, repeats: at least one of each, found {len(ways)} and {repeats}")
+        raise ValueError(f"ways, repeats: at least one of each, got {len(ways)} and {repeats}")
     names = list(ways)
     for name in names * warm:
         ways[name]()

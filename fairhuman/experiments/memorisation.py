@@ -69,7 +69,7 @@ def nearest_images(queries: ArrayLike, training: ArrayLike) -> Nearest:
     if queries.ndim != 2 or training.ndim != 2 or queries.shape[1] != training.shape[1] or not len(training):
         raise ValueError(
             "queries, training: must have shapes (n, d) and (m, d) with m ≥ 1, "
-            f"found {queries.shape} and {training.shape}"
+            f"got {queries.shape} and {training.shape}"
         )
     lengths = (training**2).sum(1)
     indices, distances = [np.empty(0, int)], [np.empty(0)]

@@ -78,7 +78,7 @@ def judge_sources(
     for source, found in detections.items():
         places = list(numbers[source])
         if len(places) != len(found):
-            raise ValueError(f"numbers: {source!r} needs {len(found)}, one a detection, found {len(places)}")
+            raise ValueError(f"numbers: {source!r} needs {len(found)}, one a detection, got {len(places)}")
         table = tabulate_detections(found, truth.iloc[places].reset_index(drop=True))
         table = table[table.expected & table.detector.isin(REGIONS)].rename(columns={"best": "score"})
         table["image"] = [places[place] for place in table.image]
@@ -125,7 +125,7 @@ def gap_by_area(
     counts = {source: int((rows.source == source).sum()) for source in sources}
     if min(counts.values()) < _LEAST or rows.area.nunique() < 2:
         needed = f"both sources with {region}s of several areas, at least {_LEAST} each"
-        raise ValueError(f"table: needs {needed}, found {counts}")
+        raise ValueError(f"table: needs {needed}, got {counts}")
     x, second = np.log2(rows.area.to_numpy() / AREA_UNIT), (rows.source == sources[1]).to_numpy(float)
     design = np.stack([np.ones_like(x), x, second, second * x], axis=1)
     weights = _resampled(rows, sources[1], seed)

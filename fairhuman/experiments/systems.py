@@ -139,7 +139,7 @@ def load_system(
     system = SYSTEMS[name]
     if system.kind is None:
         if weights is not None:
-            raise ValueError(f"weights: the system {name!r} is the base alone and has none, found {weights}")
+            raise ValueError(f"weights: the system {name!r} is the base alone and has none, got {weights}")
         return None
     if system.kind not in ADAPTERS:
         raise ValueError(f"system: {name!r} needs an adapter of the {unknown(system.kind, ADAPTERS)}")

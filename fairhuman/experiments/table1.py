@@ -75,7 +75,7 @@ def judge_system(
     """
     counts = [len(strength) for strength in images]
     if not counts or set(counts) != {len(records)}:
-        raise ValueError(f"images: must be one a record ({len(records)}) at each strength, found {counts}")
+        raise ValueError(f"images: must be one a record ({len(records)}) at each strength, got {counts}")
     truth = expected_regions(records)
     tables, features, agreements, poses = [], [], [], []
     asked = [record.keypoints.get("body", np.zeros((17, 3))) for record in records]

@@ -145,11 +145,11 @@ def test_any_sample_in_bounds_gives_an_ordered_repeatable_interval(values, seed)
     ("call", "message"),
     [
         (lambda: estimate_mean([1.0, math.nan]), "values: must be finite"),
-        (lambda: estimate_mean([0.5, 1.5], bounds=(0, 1)), r"values: must be in \[0, 1\], found 0.5 to 1.5"),
-        (lambda: estimate_mean([[1.0]]), r"values: must have one dimension, found shape \(1, 1\)"),
-        (lambda: estimate_proportion(3, 2), r"successes: must be in \[0, 2\], the number of trials, found 3"),
-        (lambda: estimate_proportion(1, 1, level=1.0), r"level: must be in \(0, 1\), found 1.0"),
-        (lambda: paired_difference([1.0], [1.0, 2.0]), "must be of one length, found 1 and 2"),
+        (lambda: estimate_mean([0.5, 1.5], bounds=(0, 1)), r"values: must be in \[0, 1\], got 0.5 to 1.5"),
+        (lambda: estimate_mean([[1.0]]), r"values: must have one dimension, got shape \(1, 1\)"),
+        (lambda: estimate_proportion(3, 2), r"successes: must be in \[0, 2\], the number of trials, got 3"),
+        (lambda: estimate_proportion(1, 1, level=1.0), r"level: must be in \(0, 1\), got 1.0"),
+        (lambda: paired_difference([1.0], [1.0, 2.0]), "must be of one length, got 1 and 2"),
         (lambda: estimate_ratio([1.0], [-1.0]), "counts: must not be negative"),
     ],
 )

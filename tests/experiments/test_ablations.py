@@ -219,7 +219,7 @@ def test_bad_values_are_refused_before_anything_is_trained(budget, workspace):
         find_settings(["mdp"])
     with pytest.raises(ValueError, match="budget: unknown name 'step'; did you mean 'steps'"):
         budget.changed({"step": 1})
-    with pytest.raises(ValueError, match="draws: must be ≥ 1, found 0"):
+    with pytest.raises(ValueError, match="draws: must be ≥ 1, got 0"):
         budget.changed({"draws": 0})
 
 
@@ -308,7 +308,7 @@ def test_images_without_a_region_are_left_out():
     assert crossed_mean(values).n == 3 and crossed_mean(values).value == pytest.approx(19 / 6)
     with pytest.raises(ValueError, match="for every seed or for none"):
         crossed_mean([[1.0, np.nan], [2.0, 3.0]])
-    with pytest.raises(ValueError, match=r"shape \(seeds, images\), found \(2,\)"):
+    with pytest.raises(ValueError, match=r"shape \(seeds, images\), got \(2,\)"):
         crossed_mean([1.0, 2.0])
 
 

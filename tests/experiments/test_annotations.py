@@ -96,3 +96,11 @@ def test_a_person_without_face_and_hands_raises_no_expectation(tmp_path, entries
     judged = judge_annotations(read(tmp_path, entries), [detection(FACE, (49, 45))] * 4)
     assert not judged[["face_expected", "hand_expected", "face_found", "hand_found"]].any(axis=None)
     assert np.isnan(summarise_annotations(judged)["face_found"].value)
+
+
+def test_what_is_needed_is_named(tmp_path, entries):
+    folder = read(tmp_path, entries)
+    with pytest.raises(ValueError, match=r"detections: must be as many as images \(4\), got 1"):
+        judge_annotations(folder, [detection()])
+    with pytest.raises(ValueError, match="folder: must be read with .*depth"):
+        judge_annotations(HumanFolder(tmp_path), [detection()] * 4)

@@ -52,7 +52,7 @@ def test_a_fused_lora_is_the_lora_and_costs_nothing():
     }
     assert np.abs(drawn["fused"] - drawn["LoRA"]).max() <= 1
     assert np.abs(drawn["LoRA"] - drawn["base"]).max() > 1
-    with pytest.raises(ValueError, match="fuse: only a LoRA can be fused, found 'controlnet'"):
+    with pytest.raises(ValueError, match="fuse: only a LoRA can be fused, got 'controlnet'"):
         make_ways(base, {"it": {"kind": "controlnet", "fuse": True}})
 
 
@@ -67,5 +67,5 @@ def test_every_way_has_its_turn_and_ratios_are_within_repeats(monkeypatch):
     assert [row["ratio"] for row in ratios_to(slowing, "base")] == [1, 2]
     with pytest.raises(ValueError, match="base: unknown name 'bass'"):
         ratios_to(slowing, "bass")
-    with pytest.raises(ValueError, match="found 0 and 5"):
+    with pytest.raises(ValueError, match="got 0 and 5"):
         time_in_turn({})

@@ -36,7 +36,7 @@ def test_a_pixel_distance_is_a_root_mean_square():
 
 
 def test_vectors_that_do_not_match_are_refused():
-    with pytest.raises(ValueError, match=r"found \(2, 3\) and \(2, 4\)"):
+    with pytest.raises(ValueError, match=r"got \(2, 3\) and \(2, 4\)"):
         nearest_images(np.zeros((2, 3)), np.zeros((2, 4)))
     with pytest.raises(ValueError, match="at least one of each"):
         compare_to_training(np.zeros((0, 3)), np.zeros((2, 3)), np.zeros((2, 3)))

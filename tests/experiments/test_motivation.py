@@ -102,7 +102,7 @@ def test_one_source_or_one_area_or_too_few_images_are_refused():
     with pytest.raises(ValueError, match="several areas"):
         gap_by_area(table.assign(area=0.01), "face")
     assert gap_by_area(table, "face")["n"] == {"renders": 10, "generated": 10}
-    with pytest.raises(ValueError, match="at least 10 each, found {'renders': 10, 'generated': 9}"):
+    with pytest.raises(ValueError, match="at least 10 each, got {'renders': 10, 'generated': 9}"):
         gap_by_area(table[:-1], "face")  # an interval would say nothing
 
 
@@ -132,7 +132,7 @@ def test_each_image_is_judged_by_what_was_asked_for():
             ("generated", 1, "face close-up", 0.2, False, 0.0),
         ]
     ]
-    with pytest.raises(ValueError, match="'generated' needs 2, one a detection, found 1"):
+    with pytest.raises(ValueError, match="'generated' needs 2, one a detection, got 1"):
         judge_sources(found, {"renders": [0, 1, 2], "generated": [1]}, truth, records)
 
 
@@ -189,7 +189,7 @@ def test_only_the_square_is_drawn_anew():
     assert not changed.any()
     (again,) = redraw_close_ups(pipeline, [picture], [square], ["a hand"], **options)
     assert np.abs(np.asarray(again).astype(int) - np.asarray(new)).max() <= 1  # alone or in a batch
-    with pytest.raises(ValueError, match=r"strength: must be in \(0, 1\], found 0"):
+    with pytest.raises(ValueError, match=r"strength: must be in \(0, 1\], got 0"):
         redraw_close_ups(pipeline, [picture], [square], ["a hand"], strength=0)
-    with pytest.raises(ValueError, match="must be as many, found 1, 1, 0"):
+    with pytest.raises(ValueError, match="must be as many, got 1, 1, 0"):
         redraw_close_ups(pipeline, [picture], [square], [])

@@ -155,15 +155,15 @@ def test_answers_that_do_not_fit_are_refused_by_file(study, tmp_path):
             read_answers(files, key)
 
     refused("{", "cannot read .*answers-0.json")
-    refused(good | {"study": "other"}, "answers-0.json must be of study .* found 'other'")
+    refused(good | {"study": "other"}, "answers-0.json must be of study .* got 'other'")
     refused(good | {"rater": -1}, "rater must be a number")
     refused(good | {"answers": {"none": {}}}, "no trial 'none'")
-    refused(good | {"answers": None}, "answers-0.json: answers must be a mapping of trials, found None")
+    refused(good | {"answers": None}, "answers-0.json: answers must be a mapping of trials, got None")
     refused({k: v for k, v in good.items() if k != "answers"}, "answers must be a mapping of trials")
     name = study.trials[0].name
-    refused(good | {"answers": {name: "left"}}, f"{name} must map questions to choices, found 'left'")
+    refused(good | {"answers": {name: "left"}}, f"{name} must map questions to choices, got 'left'")
     refused(good | {"answers": {study.trials[0].name: {"overall": "both"}}}, "overall must be one of left")
-    refused(good, "one file a rater, found 2 of 0", copies=2)
+    refused(good, "one file a rater, got 2 of 0", copies=2)
 
 
 @pytest.mark.parametrize(

@@ -61,7 +61,7 @@ def test_the_mean_distance_is_the_mean_of_distances():
     less = mean_kernel_distance(REFERENCE, sets[1:2], sets[:1])
     pair = kernel_distance_difference(REFERENCE, sets[0], sets[1])
     assert (less.value, less.low, less.high) == pytest.approx((pair.value, pair.low, pair.high))
-    with pytest.raises(ValueError, match=r"found \[30, 29\] images"):
+    with pytest.raises(ValueError, match=r"got \[30, 29\] images"):
         mean_kernel_distance(REFERENCE, [sets[0], sets[1][:29]])
 
 
@@ -75,7 +75,7 @@ def test_images_are_judged_at_every_strength(tmp_path):
     pd.testing.assert_frame_equal(once.detection.drop(columns=["total", "found"]),
                                   twice.detection.drop(columns=["total", "found"]))  # fmt: skip
     assert (twice.poses.matched == 2 * once.poses.matched).all()
-    with pytest.raises(ValueError, match=r"images: must be one a record \(3\) at each strength, found \[2\]"):
+    with pytest.raises(ValueError, match=r"images: must be one a record \(3\) at each strength, got \[2\]"):
         judge_system([own[:2]], data.records, reader)
 
 

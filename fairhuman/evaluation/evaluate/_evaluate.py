@@ -68,7 +68,7 @@ class EvaluateSettings:
 
     def __post_init__(self) -> None:
         if not 0 < self.level < 1:
-            raise ValueError(f"level: must be in (0, 1), found {self.level}")
+            raise ValueError(f"level: must be in (0, 1), got {self.level}")
         for name in self.groups:
             if name not in GROUPS:
                 raise ValueError(f"groups: {unknown(name, GROUPS)}")
@@ -79,7 +79,7 @@ class EvaluateSettings:
                 raise FileNotFoundError(f"weights: no such folder: {folder} (of {name})")
         if self.depth_model is not None:
             if not self.posed:
-                raise ValueError(f"depth_model: needs posed images, found {self.depth_model} without posed")
+                raise ValueError(f"depth_model: needs posed images, got {self.depth_model} without posed")
             check_model("depth_model", self.depth_model)
 
     @property
@@ -215,9 +215,7 @@ def _records(
     for name, intake in sets.intakes.items():
         files = len(intake.images) + len(intake.refused)
         if len(records) < files:
-            raise ValueError(
-                f"asked: must describe every image, found {len(records)} for {files} of {name!r}"
-            )
+            raise ValueError(f"asked: must describe every image, got {len(records)} for {files} of {name!r}")
     return {name: [records[place] for place in places] for name, places in sets.kept.items()}
 
 

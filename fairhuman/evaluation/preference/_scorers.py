@@ -63,12 +63,12 @@ class Scorer(ABC):
                 read.
         """
         if len(images) != len(prompts):
-            raise ValueError(f"prompts: one for each of {len(images)} images, found {len(prompts)}")
+            raise ValueError(f"prompts: one for each of {len(images)} images, got {len(prompts)}")
         for index, prompt in enumerate(prompts):
             if not isinstance(prompt, str) or not prompt.strip():
-                raise ValueError(f"prompts[{index}]: must be a non-empty string, found {prompt!r}")
+                raise ValueError(f"prompts[{index}]: must be a non-empty string, got {prompt!r}")
         if batch < 1:
-            raise ValueError(f"batch: must be ≥ 1, found {batch}")
+            raise ValueError(f"batch: must be ≥ 1, got {batch}")
         from tqdm import tqdm
 
         values = []

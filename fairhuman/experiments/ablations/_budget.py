@@ -67,7 +67,7 @@ class Budget:
     def __post_init__(self) -> None:
         for name, least in (("heldout_images", 1), ("draws", 1), ("prompts", 0), ("sampling_steps", 1)):
             if getattr(self, name) < least:
-                raise ValueError(f"{name}: must be ≥ {least}, found {getattr(self, name)}")
+                raise ValueError(f"{name}: must be ≥ {least}, got {getattr(self, name)}")
         object.__setattr__(self, "measured", tuple(self.measured))
         kinds = {setting.adapter for setting in SETTINGS.values()}
         for kind in self.by_adapter:

@@ -44,7 +44,7 @@ def crossed_mean(
     """
     table = np.asarray(values, dtype=float)
     if table.ndim != 2:
-        raise ValueError(f"values: must have shape (seeds, images), found {table.shape}")
+        raise ValueError(f"values: must have shape (seeds, images), got {table.shape}")
     known = np.isfinite(table)
     if (known.any(axis=0) != known.all(axis=0)).any():
         raise ValueError("values: an image must have a value for every seed or for none")

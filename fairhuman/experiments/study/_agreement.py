@@ -32,7 +32,7 @@ def krippendorff_alpha(ratings: ArrayLike, level: Level = "nominal") -> float:
     """
     table = np.asarray(ratings, dtype=float)
     if table.ndim != 2:
-        raise ValueError(f"ratings: must have shape (raters, units), found {table.shape}")
+        raise ValueError(f"ratings: must have shape (raters, units), got {table.shape}")
     values = np.unique(table[np.isfinite(table)])
     counts = np.stack([(table == value).sum(axis=0) for value in values]) if len(values) else np.zeros((0, 0))
     counts = counts[:, counts.sum(axis=0) >= 2].astype(float)  # alone, a rating agrees with nothing
@@ -55,4 +55,4 @@ def _distances(values: np.ndarray, totals: np.ndarray, level: str) -> np.ndarray
     if level == "ordinal":
         middles = np.cumsum(totals) - totals / 2
         return (middles[:, None] - middles[None]) ** 2
-    raise ValueError(f"level: must be nominal, ordinal or interval, found {level!r}")
+    raise ValueError(f"level: must be nominal, ordinal or interval, got {level!r}")

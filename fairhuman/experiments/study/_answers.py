@@ -39,7 +39,7 @@ def read_answers(files: Iterable[Path], key: Mapping[str, Any]) -> pd.DataFrame:
     raters = [content["rater"] for content in contents]
     for rater in set(raters):
         if raters.count(rater) > 1:
-            raise ValueError(f"answers: must be one file a rater, found {raters.count(rater)} of {rater}")
+            raise ValueError(f"answers: must be one file a rater, got {raters.count(rater)} of {rater}")
     return tabulate_answers(contents, key)
 
 
@@ -84,22 +84,22 @@ def split_checks(answers: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
 def _check(content: Any, key: Mapping[str, Any], file: str) -> None:
     if not isinstance(content, dict) or content.get("study") != key["study"]:
         found = content.get("study") if isinstance(content, dict) else type(content).__name__
-        raise ValueError(f"answers: {file} must be of study {key['study']}, found {found!r}")
+        raise ValueError(f"answers: {file} must be of study {key['study']}, got {found!r}")
     rater = content.get("rater")
     if isinstance(rater, bool) or not isinstance(rater, int) or rater < 0:
-        raise ValueError(f"answers: {file}: rater must be a number ≥ 0, found {rater!r}")
+        raise ValueError(f"answers: {file}: rater must be a number ≥ 0, got {rater!r}")
     known = {trial["name"] for trial in key["trials"]}
     answers = content.get("answers")
     if not isinstance(answers, dict):
-        raise ValueError(f"answers: {file}: answers must be a mapping of trials, found {answers!r}")
+        raise ValueError(f"answers: {file}: answers must be a mapping of trials, got {answers!r}")
     for trial, given in answers.items():
         if trial not in known:
             raise ValueError(f"answers: {file}: no trial {trial!r} in this study")
         if not isinstance(given, dict):
-            raise ValueError(f"answers: {file}: {trial} must map questions to choices, found {given!r}")
+            raise ValueError(f"answers: {file}: {trial} must map questions to choices, got {given!r}")
         for question in QUESTIONS:
             if question in given and given[question] not in CHOICES:
                 raise ValueError(
                     f"answers: {file}: {trial}.{question} must be one of {', '.join(CHOICES)}, "
-                    f"found {given[question]!r}"
+                    f"got {given[question]!r}"
                 )

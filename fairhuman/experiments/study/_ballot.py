@@ -151,12 +151,12 @@ def _check(
 ) -> None:
     counts = {system: len(found) for system, found in images.items()}
     if len(images) < 2:
-        raise ValueError(f"images: must hold at least two systems, found {list(images)}")
+        raise ValueError(f"images: must hold at least two systems, got {list(images)}")
     if CHECK in images:
         raise ValueError(f"images: {CHECK!r} names the attention checks, not a system")
     if set(counts.values()) != {len(prompts)} or not prompts:
-        raise ValueError(f"images: each system needs one for each of {len(prompts)} prompts, found {counts}")
+        raise ValueError(f"images: each system needs one for each of {len(prompts)} prompts, got {counts}")
     if not 0 <= checks <= len(prompts):
-        raise ValueError(f"checks: must be in [0, {len(prompts)}], the number of prompts, found {checks}")
+        raise ValueError(f"checks: must be in [0, {len(prompts)}], the number of prompts, got {checks}")
     if ballots < 2 or ballots % 2:
-        raise ValueError(f"ballots: must be even and ≥ 2, found {ballots}")
+        raise ValueError(f"ballots: must be even and ≥ 2, got {ballots}")

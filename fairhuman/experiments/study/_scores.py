@@ -35,7 +35,7 @@ def score_study(
         ValueError: No answers, or nobody passed the checks.
     """
     if not 0 <= passed <= 1:
-        raise ValueError(f"passed: must be in [0, 1], found {passed}")
+        raise ValueError(f"passed: must be in [0, 1], got {passed}")
     comparisons, checks = split_checks(answers)
     shares = (checks.score == 1).groupby(checks.rater).mean()
     failed = sorted(int(rater) for rater in shares.index[shares < passed])

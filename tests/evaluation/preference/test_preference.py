@@ -195,7 +195,7 @@ def test_weights_are_not_fetched_unasked(monkeypatch, tmp_path):
 
 def test_bad_input_is_named(folders, images):
     scorer = load_scorer("clip_score", folders["clip_score"])
-    with pytest.raises(ValueError, match="one for each of 3 images, found 2"):
+    with pytest.raises(ValueError, match="one for each of 3 images, got 2"):
         scorer.score(images, PROMPTS[:2])
     with pytest.raises(ValueError, match=r"prompts\[1\]: must be a non-empty string"):
         scorer.score(images, ["a", " ", "b"])
