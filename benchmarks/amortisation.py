@@ -53,17 +53,17 @@ def main() -> None:
             "benchmarks", "gramians", {"steps": lines}, parameters=used, samples=len(lines), seed=given.seed
         )
     stored = read_result("benchmarks", "gramians")
-    steps = recorded(stored["figures"]["steps"])
+    steps = recorded(stored["values"]["steps"])
     path = write_result(
         "benchmarks",
         "amortisation",
-        compare(steps) | {"objectives": list(stored["figures"]["steps"][0]["losses"])},
+        compare(steps) | {"objectives": list(stored["values"]["steps"][0]["losses"])},
         parameters=stored["parameters"] | {"warmup": WARMUP},
         samples=len(steps),
         seed=stored["seed"],
     )
     print(f"{path}: {len(steps)} steps")
-    for row in read_result("benchmarks", "amortisation")["figures"]["curves"]:
+    for row in read_result("benchmarks", "amortisation")["values"]["curves"]:
         print("  {mode:16} every {every:3}: mean {mean:.4f}, between {between:.4f}".format(**row))
 
 

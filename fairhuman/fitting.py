@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from fairhuman.data.annotation import AnnotateSettings, Annotation, annotate
+from fairhuman.files import write_json
 from fairhuman.settings import Count, Names, Number, Settings, Wholes
 
 if TYPE_CHECKING:
@@ -163,7 +164,5 @@ def _evaluate(
 
     settings = settings or EvaluateSettings(workers=workers)
     found = plain(evaluate_folders([out / BEFORE, out / AFTER], settings=settings))
-    partial = out / f".{EVALUATION}.partial"
-    partial.write_text(json.dumps(found, indent=1, allow_nan=False) + "\n", encoding="utf-8")
-    partial.replace(out / EVALUATION)
+    write_json(out / EVALUATION, found)
     return found

@@ -77,9 +77,14 @@ def heldout_losses(
         if adapter is not None:
             adapter.scale = adapter_scale
         found = heldout_errors(
-            pipeline.unet if adapter is None else adapter, examples[conditions], images=images, draws=draws,
-            seed=seed, reduction=reduction, batch_size=batch_size,
-        )  # fmt: skip
+            pipeline.unet if adapter is None else adapter,
+            examples[conditions],
+            images=images,
+            draws=draws,
+            seed=seed,
+            reduction=reduction,
+            batch_size=batch_size,
+        )
         tables[name] = loss_table(found)
         if adapter is not None:
             adapter.remove()

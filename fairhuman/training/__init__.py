@@ -4,7 +4,6 @@ from fairhuman.models import Batch
 from fairhuman.models.adapters import load_lora
 from fairhuman.training._batches import Example, Examples, collate
 from fairhuman.training._deviations import RELEASED
-from fairhuman.training._dynamics import conflict_table, gradient_table, loss_curves
 from fairhuman.training._encoding import (
     Encodings,
     LatentDistribution,
@@ -30,13 +29,10 @@ __all__ = [
     "TextEmbedding",
     "TrainSettings",
     "collate",
-    "conflict_table",
     "encode_image",
     "encode_prompt",
-    "gradient_table",
     "heldout_errors",
     "load_lora",
-    "loss_curves",
     "noise_scheduler",
     "train",
     "training_target",

@@ -124,8 +124,7 @@ def _all_parameters(adapter):
 
 
 def test_what_a_kill_left_of_an_earlier_writing_is_removed(base, tmp_path):
-    (tmp_path / ".partial-abc").mkdir()
-    (tmp_path / ".partial-abc/half.safetensors").write_bytes(b"half")
+    (tmp_path / ".pytorch_lora_weights.safetensors.partial").write_bytes(b"half")
     LoRA(load_base(base), rank=2).save(tmp_path, {})
     assert sorted(path.name for path in tmp_path.iterdir()) == [
         "README.md",

@@ -13,9 +13,9 @@ import torch
 from torch import Tensor
 
 from fairhuman.data import CONDITIONS, condition_image
+from fairhuman.files import written_whole
 from fairhuman.models._quiet import quiet
 from fairhuman.models.adapters._card import write_card
-from fairhuman.models.adapters._files import written_whole
 from fairhuman.models.adapters._interface import Adapter
 
 if TYPE_CHECKING:
@@ -147,11 +147,11 @@ class BesideUNet(Adapter):
         self._scale = float(value)
 
     def save(self, folder: Path, facts: Mapping[str, Any]) -> Path:
-        with written_whole(folder, self.kind) as partial:
-            self.network.save_pretrained(partial / self.kind)
-            write_card(partial / self.kind, self, facts)
-            (partial / self.kind / _ABOUT).write_text(json.dumps({"conditions": self.conditions}) + "\n")
-        return folder / self.kind / NETWORK_FILE
+        with written_whole(folder / self.kind) as partial:
+            self.network.save_pretrained(partial)
+            write_card(partial, self, facts)
+            (partial / _ABOUT).write_text(json.dumps({"conditions": self.conditions}) + "\n")
+        return folder / self.weights
 
     def checkpoint_gradients(self) -> None:
         super().checkpoint_gradients()

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import yaml
 
+from fairhuman.files import write_text
+
 if TYPE_CHECKING:
     from fairhuman.models.adapters._interface import Adapter
 
@@ -51,9 +53,7 @@ def write_card(folder: Path, adapter: Adapter, facts: Mapping[str, Any]) -> Path
 It was trained on images of people; what it does to other images was not examined. What it adds to a base
 is subject to the base's own licence and limits.
 """
-    partial = folder / ".README.partial"
-    partial.write_text(text, encoding="utf-8")
-    return partial.replace(folder / "README.md")
+    return write_text(folder / "README.md", text)
 
 
 def _shown(value: Any) -> str:

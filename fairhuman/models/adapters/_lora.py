@@ -12,9 +12,9 @@ import torch
 from safetensors import SafetensorError
 from torch import Tensor
 
+from fairhuman.files import written_whole
 from fairhuman.models._batch import Batch
 from fairhuman.models.adapters._card import write_card
-from fairhuman.models.adapters._files import written_whole
 from fairhuman.models.adapters._interface import Adapter
 
 if TYPE_CHECKING:
@@ -134,8 +134,8 @@ image = pipe("a person waving", cross_attention_kwargs={"scale": 1.0}).images[0]
             layers[f"{part}_lora_layers"] = convert_state_dict_to_diffusers(get_peft_model_state_dict(module))
             layers[f"{part}_lora_adapter_metadata"] = module.peft_config[self._name].to_dict()
         write_card(folder, self, facts)
-        with written_whole(folder, LORA_FILE) as partial:
-            StableDiffusionXLPipeline.save_lora_weights(partial, **layers)
+        with written_whole(folder / LORA_FILE) as partial:
+            StableDiffusionXLPipeline.save_lora_weights(folder, weight_name=partial.name, **layers)
         return folder / LORA_FILE
 
     def sampler(self) -> StableDiffusionXLPipeline:

@@ -19,9 +19,9 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
+from fairhuman.files import written_whole
 from fairhuman.models._batch import Batch
 from fairhuman.models.adapters._card import write_card
-from fairhuman.models.adapters._files import written_whole
 from fairhuman.models.adapters._interface import Adapter
 from fairhuman.models.adapters._lora import ATTENTION, check_targets, linear_layers, read_lora
 from fairhuman.models.adapters._mole_layer import EXPERTS, GatedLinear
@@ -155,8 +155,8 @@ image = pipe("a person waving").images[0]"""
         write_card(folder, self, facts)
         about = {"ranks": self.ranks, "alphas": self.alphas, "layers": list(self.layers)}
         tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in self._named().items()}
-        with written_whole(folder, MOLE_FILE) as partial:
-            save_file(tensors, partial / MOLE_FILE, metadata={"mole": json.dumps(about)})
+        with written_whole(folder / MOLE_FILE) as partial:
+            save_file(tensors, partial, metadata={"mole": json.dumps(about)})
         return folder / MOLE_FILE
 
     def sampler(self) -> StableDiffusionXLPipeline:
