@@ -155,11 +155,10 @@ def test_a_start_of_another_rank_is_refused(trained, values):
 
 
 def test_a_control_net_for_another_base_is_refused(trained, tmp_path):
-    from dataclasses import replace
 
     from fairhuman.models import TINY
 
-    other = tiny_pipeline(architecture=replace(TINY, unet_channels=(16, 64)))
+    other = tiny_pipeline(architecture=TINY.changed(unet_channels=(16, 64)))
     with pytest.raises(ValueError, match=r"trained for another base: block_out_channels is \[16, 32\]"):
         ControlNet.load(other, trained("controlnet").directory)
     with pytest.raises(FileNotFoundError, match="no such file"):

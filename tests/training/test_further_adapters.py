@@ -191,11 +191,10 @@ def test_experts_with_an_alpha_for_each_layer_are_refused(second_stage, base, tm
 
 
 def test_what_does_not_fit_is_refused(trained, base, tmp_path):  # noqa: F811
-    from dataclasses import replace
 
     from fairhuman.models import TINY, tiny_pipeline
 
-    other = tiny_pipeline(architecture=replace(TINY, unet_channels=(16, 64)))
+    other = tiny_pipeline(architecture=TINY.changed(unet_channels=(16, 64)))
     for kind in KINDS:
         with pytest.raises(ValueError, match="was trained for another base"):
             load_adapter(other, trained(kind).directory)
