@@ -185,8 +185,12 @@ Wholes = Annotated[tuple[int, ...], _sequence(int, "whole numbers")]
 Bare = BeforeValidator(lambda value: "no" if value is False else value)
 """For a choice that has ``no`` in it, which YAML 1.1 reads as false where it is written without quotes."""
 
-_BOUNDS = {"greater_than": (">", "gt"), "greater_than_equal": ("≥", "ge"),
-           "less_than": ("<", "lt"), "less_than_equal": ("≤", "le")}  # fmt: skip
+_BOUNDS = {
+    "greater_than": (">", "gt"),
+    "greater_than_equal": ("≥", "ge"),
+    "less_than": ("<", "lt"),
+    "less_than_equal": ("≤", "le"),
+}
 _QUOTED = re.compile("'(.*?)'")
 _TYPES = {"int_type": "int", "string_type": "str", "bool_type": "bool"}
 

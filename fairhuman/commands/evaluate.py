@@ -108,5 +108,5 @@ def _assignments(words: list[str]) -> dict[str, str]:
     pairs = [word.partition("=") for word in words]
     for word, (name, sign, folder) in zip(words, pairs, strict=True):
         if not (name and sign and folder):
-            raise ValueError(f"weights: must be METRIC=FOLDER, found {word!r}")
+            raise ValueError(f"weights: must be METRIC=FOLDER, got {word!r}")
     return {name: folder for name, _, folder in pairs}

@@ -191,7 +191,7 @@ def read_lora(path: Path, unet: torch.nn.Module) -> tuple[dict[str, Tensor], flo
     file = _file(path)
     state, alphas, metadata = _state(file, unet)
     if alphas:
-        raise ValueError(f"LoRA: {file} must have one alpha for all layers, found {len(alphas)}")
+        raise ValueError(f"LoRA: {file} must have one alpha for all layers, got {len(alphas)}")
     short = {"lora.down": "lora_A", "lora.up": "lora_B"}
     found = {}
     for name, tensor in state.items():
@@ -217,13 +217,16 @@ def _state(file: Path, unet: torch.nn.Module) -> tuple[dict[str, Tensor], dict[s
 
     try:
         state, alphas, metadata = StableDiffusionXLPipeline.lora_state_dict(
-            str(file.parent), weight_name=file.name, use_safetensors=True, return_lora_metadata=True,
+            str(file.parent),
+            weight_name=file.name,
+            use_safetensors=True,
+            return_lora_metadata=True,
             unet_config=unet.config,
-        )  # fmt: skip
+        )
     except (ValueError, SafetensorError) as error:
         raise ValueError(f"LoRA: cannot read {file}: {error}") from error
     if not state or not all("lora" in name for name in state):
-        raise ValueError(f"LoRA: {file} must hold the weights of a LoRA, found {sorted(state)[:3]}")
+        raise ValueError(f"LoRA: {file} must hold the weights of a LoRA, got {sorted(state)[:3]}")
     return state, alphas, metadata
 
 
@@ -274,7 +277,7 @@ def _start_from(lora: LoRA, path: Path) -> None:
     file = _file(path)
     state, alphas, metadata = _state(file, lora.unet)
     if alphas:
-        raise ValueError(f"start: {file} must have one alpha for all layers, found {len(alphas)}")
+        raise ValueError(f"start: {file} must have one alpha for all layers, got {len(alphas)}")
     for part in ("unet", *lora._encoders):
         module = getattr(lora.pipeline, part)
         config = module.peft_config[lora._name]
