@@ -16,6 +16,7 @@ from fairhuman.files import written_whole
 from fairhuman.models._batch import Batch
 from fairhuman.models.adapters._card import write_card
 from fairhuman.models.adapters._interface import Adapter
+from fairhuman.settings import require
 
 if TYPE_CHECKING:
     from diffusers import StableDiffusionXLPipeline
@@ -236,8 +237,7 @@ def check_targets(targets: Sequence[str]) -> None:
     Raises:
         ValueError: It is empty.
     """
-    if not targets:
-        raise ValueError(f"targets: must name at least one layer, got {targets!r}")
+    require("targets", bool(targets), "must name at least one layer", targets)
 
 
 def linear_layers(unet: torch.nn.Module, targets: Sequence[str]) -> list[str]:
