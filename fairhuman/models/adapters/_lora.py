@@ -133,7 +133,9 @@ image = pipe("a person waving", cross_attention_kwargs={"scale": 1.0}).images[0]
         for part in ("unet", *self._encoders):
             module = getattr(self.pipeline, part)
             layers[f"{part}_lora_layers"] = convert_state_dict_to_diffusers(get_peft_model_state_dict(module))
-            layers[f"{part}_lora_adapter_metadata"] = module.peft_config[self._name].to_dict()
+            config = module.peft_config[self._name].to_dict()
+            config["base_model_name_or_path"] = None  # a path of this machine, for text encoders
+            layers[f"{part}_lora_adapter_metadata"] = config
         write_card(folder, self, facts)
         with written_whole(folder / LORA_FILE) as partial:
             StableDiffusionXLPipeline.save_lora_weights(folder, weight_name=partial.name, **layers)
