@@ -80,7 +80,7 @@ def test_a_controlled_system_is_given_the_conditions_of_its_prompts(tmp_path):
     assert shown["pose"].shape == shown["depth"].shape == (2, 3, 64, 64)
     assert (condition_batch(swapped, [0, 1], ("pose",), 64)["pose"] == shown["pose"]).all()
     for few in (None, [asked[0]]):
-        with pytest.raises(ValueError, match="asked: controlnet needs pose and depth, found"):
+        with pytest.raises(ValueError, match="asked: controlnet needs pose and depth, got"):
             sample_with(pipeline, adapter, ["a person"] * 2, asked=few)
 
 

@@ -24,7 +24,6 @@ from fairhuman.data.store import (
     Shard,
     annotation_of,
     check_out,
-    check_whole,
     dilation_pixels,
     do_shard,
     draw_boxes,
@@ -35,6 +34,7 @@ from fairhuman.data.store import (
     read_photograph,
 )
 from fairhuman.processes import check_workers
+from fairhuman.settings import require
 
 __all__ = ["LAYOUTS", "import_folder"]
 
@@ -89,7 +89,8 @@ def import_folder(
             raise ValueError(f"categories: {name!r} must be a face or a hand, got {region!r}")
     if not 0 <= dilation < math.inf:
         raise ValueError(f"dilation: must be at least 0 and finite, got {dilation!r}")
-    check_whole("max_pixels", max_pixels, 1)
+    whole = isinstance(max_pixels, int) and not isinstance(max_pixels, bool)
+    require("max_pixels", whole and max_pixels >= 1, "must be a whole number of at least 1", max_pixels)
     check_workers(workers)
     if source.resolve().is_relative_to(out.resolve()):
         raise ValueError(f"out: must not hold the source, got {out} for {source}")

@@ -9,7 +9,6 @@ from fairhuman.data.store._journal import OWNER, Shard, check_out, do_shard, mer
 from fairhuman.data.store._layout import file_names, files_of
 from fairhuman.data.store._listing import METADATA, REJECTED, Annotation, annotation_of, read_lines
 from fairhuman.data.store._masks import dilation_pixels, draw_boxes, draw_ellipses, draw_hulls, padded
-from fairhuman.data.store._numbers import check_whole
 from fairhuman.data.store._reading import Refused, read_photograph
 from fairhuman.data.store._report import REGIONS, region_boxes, write_report
 
@@ -23,7 +22,6 @@ __all__ = [
     "Shard",
     "annotation_of",
     "check_out",
-    "check_whole",
     "dilation_pixels",
     "do_shard",
     "draw_boxes",
