@@ -56,7 +56,9 @@ STEPS: Mapping[str, Step] = {
         uses=("models", "sampling"),
         draws=("evaluation", "figures", "sheet"),
     ),
-    "02_mpd_derivation": Step(results=("mpd_derivation",), uses=("fairness",), draws=("figures",)),
+    "02_mpd_derivation": Step(
+        results=("mpd_derivation",), uses=("experiments/derivation", "fairness"), draws=("figures",)
+    ),
     "03_objectives": Step(
         after=("00_humans",),
         results=("objectives",),

@@ -4,9 +4,10 @@ import pytest
 import torch
 from torchjd.aggregation import FairGradWeighting, MGDAWeighting
 
+from fairhuman.experiments.derivation.ensembles import gaussian, regional
+from fairhuman.experiments.derivation.reference import residual
 from fairhuman.fairness import STRATEGIES, Amortised, alpha_fair_weights, get_strategy
-from fairhuman.fairness.ensembles import gaussian, regional
-from fairhuman.fairness.reference import cosine, residual
+from fairhuman.fairness._direction import cosine
 
 ALL = (*STRATEGIES, "alpha_fair:0.5", "alpha_fair:1", "ls:1,20,60")
 PRESENT = torch.ones(3, dtype=torch.bool)
