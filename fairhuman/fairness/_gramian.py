@@ -103,7 +103,8 @@ def gramian_of(gradients: Sequence[Sequence[Tensor | None]]) -> Tensor:
     """Inner products of per-objective gradients, summed up chunk by chunk in float64.
 
     No more than a chunk of the gradients is ever copied, so nothing of the size of the model is
-    allocated. Products of float32 entries are exact in float64.
+    allocated; a sparse gradient is filled up by itself. Products of float32 entries are exact in float64.
+    A complex entry counts as two real ones: the inner product is the real part of the complex one.
 
     Args:
         gradients: for each of m objectives, its gradient for each parameter, None standing for zeros.
@@ -128,11 +129,11 @@ def gramian_of(gradients: Sequence[Sequence[Tensor | None]]) -> Tensor:
         held = 0
 
     for columns in zip(*gradients, strict=True):
-        given = [g for g in columns if g is not None]
-        if not given:
+        if all(g is None for g in columns):
             continue
-        flat = [torch.zeros_like(given[0]) if g is None else g for g in columns]
-        flat = [g.detach().reshape(-1) for g in flat]
+        dense = [g if g is None else _real_and_dense(g.detach()) for g in columns]
+        model = next(g for g in dense if g is not None)
+        flat = [(torch.zeros_like(model) if g is None else g).reshape(-1) for g in dense]
         for start in range(0, flat[0].numel(), _CHUNK):
             pieces = [g[start : start + _CHUNK] for g in flat]
             if held + pieces[0].numel() > _CHUNK:
@@ -142,6 +143,11 @@ def gramian_of(gradients: Sequence[Sequence[Tensor | None]]) -> Tensor:
             held += pieces[0].numel()
     flush()
     return torch.zeros(m, m, dtype=torch.float64) if gramian is None else gramian
+
+
+def _real_and_dense(gradient: Tensor) -> Tensor:
+    gradient = gradient.to_dense() if gradient.is_sparse else gradient
+    return torch.view_as_real(gradient.resolve_conj()) if gradient.is_complex() else gradient
 
 
 def _first(condition: NDArray[np.bool_]) -> tuple[int, ...]:
