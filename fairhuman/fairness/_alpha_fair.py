@@ -44,7 +44,7 @@ def solve_alpha_fair(gramian: Tensor, alpha: float = 2.0, *, check: bool = True)
         weights = np.where(stationary, 0.0, weights * np.exp2(-alpha / (alpha + 1) * exponent))
     return AlphaFairSolution(
         torch.from_numpy(weights).movedim(0, -1).contiguous().to(gramian.device, gramian.dtype),
-        torch.as_tensor(stationary, device=gramian.device),
+        torch.from_numpy(np.asarray(stationary)).to(gramian.device),
         iterations,
     )
 

@@ -1,14 +1,13 @@
 """Base models: a miniature of Stable Diffusion XL, and how to load one of any size."""
 
-from fairhuman.models._quiet import ignore_missing_torchvision
+from fairhuman.models._quiet import torchvision_not_missed
 
-ignore_missing_torchvision()  # before diffusers is imported
-
-from fairhuman.models._architecture import Architecture, build_autoencoder, build_pipeline  # noqa: E402
-from fairhuman.models._base import EMBEDDED, load_base  # noqa: E402
-from fairhuman.models._fuse import fuse  # noqa: E402
-from fairhuman.models._tiny import TINY, tiny_pipeline  # noqa: E402
-from fairhuman.models._tokenizer import word_tokenizer  # noqa: E402
+with torchvision_not_missed():
+    from fairhuman.models._architecture import Architecture, build_autoencoder, build_pipeline
+    from fairhuman.models._base import EMBEDDED, load_base
+    from fairhuman.models._fuse import fuse
+    from fairhuman.models._tiny import TINY, tiny_pipeline
+    from fairhuman.models._tokenizer import word_tokenizer
 
 __all__ = [
     "EMBEDDED",

@@ -28,11 +28,18 @@ def quiet() -> Iterator[None]:
                 library.enable_progress_bar()
 
 
-def ignore_missing_torchvision() -> None:
-    """Drop transformers' remark, made while it is imported, that image processors fall back to Pillow."""
+@contextmanager
+def torchvision_not_missed() -> Iterator[None]:
+    """While transformers is imported: without its remark that image processors fall back to Pillow."""
     # SDXL's pipeline names CLIP's image processor but never uses it here.
-    logging.getLogger("transformers").addFilter(_about_other_things)
-    logging.getLogger("transformers.utils.import_utils").addFilter(_about_other_things)
+    loggers = [logging.getLogger(name) for name in ("transformers", "transformers.utils.import_utils")]
+    for logger in loggers:
+        logger.addFilter(_about_other_things)
+    try:
+        yield
+    finally:
+        for logger in loggers:
+            logger.removeFilter(_about_other_things)
 
 
 def _about_other_things(record: logging.LogRecord) -> bool:
