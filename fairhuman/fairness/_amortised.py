@@ -9,9 +9,9 @@ import torch
 from torch import Tensor
 
 from fairhuman.fairness._alpha_fair import alpha_fair_weights, check_alpha
+from fairhuman.fairness._direction import cosine
 from fairhuman.fairness._prediction import GramianPrediction, PairAverage
 from fairhuman.fairness._strategy import Strategy
-from fairhuman.fairness.reference import cosine
 
 Mode = Literal["fitted", "average", "stale"]
 _SPREAD = 0.35

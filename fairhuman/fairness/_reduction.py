@@ -57,6 +57,8 @@ class Reduction:
             for i, parameter in enumerate(parameters):
                 if row[i] is None:
                     row[i] = torch.zeros_like(parameter)
+                elif row[i].is_sparse:  # other processes may hold other entries
+                    row[i] = row[i].to_dense()
             start = 0
             while start < len(row):
                 end, entries = start + 1, row[start].numel()

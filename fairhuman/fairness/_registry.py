@@ -9,6 +9,8 @@ from torch import Tensor
 
 from fairhuman.fairness._alpha_fair import alpha_fair_weights, check_alpha, closed_form_weights
 from fairhuman.fairness._amortised import Amortised
+from fairhuman.fairness._nash import Nash
+from fairhuman.fairness._optional import needs_torchjd
 from fairhuman.fairness._strategy import FromGramian, LinearScalarisation, Strategy
 
 
@@ -34,12 +36,6 @@ def _si() -> Strategy:
     from fairhuman.fairness._scalarisers import ScaleInvariant
 
     return ScaleInvariant()
-
-
-def _nash(**options: Any) -> Strategy:
-    from fairhuman.fairness._nash import Nash
-
-    return Nash(**options)
 
 
 def _mpd() -> Strategy:
@@ -79,7 +75,7 @@ _MAKERS: dict[str, Callable[..., Strategy]] = {
     "uw": _uw,
     "rlw": _rlw,
     "si": _si,
-    "nash_mtl": _nash,
+    "nash_mtl": Nash,
     "mpd": _mpd,
     "mpd_amortised": Amortised,
     "mpd_closed_form": _closed_form,
@@ -102,7 +98,10 @@ def get_strategy(name: str, **options: Any) -> Strategy:
     - ``mpd_closed_form``: Eq. 10 as printed;
     - ``fairgrad_official``: Eq. 8 by ``scipy.optimize.least_squares`` on float32 inner products, times the
       number of objectives, as the released code has it;
-    - ``nash_mtl``, ``mgda``, ``upgrad``: torchjd's.
+    - ``nash_mtl``: the Nash bargaining solution, solved exactly and cut to length 1;
+    - ``mgda``, ``upgrad``: torchjd's.
+
+    ``dwa``, ``uw``, ``rlw``, ``si``, ``fairgrad_official``, ``mgda`` and ``upgrad`` need torchjd.
 
     Args:
         name: one of :data:`STRATEGIES`, or ``alpha_fair:<α>`` for any α > 0, or ``ls:`` and weights > 0.
@@ -111,7 +110,8 @@ def get_strategy(name: str, **options: Any) -> Strategy:
     Raises:
         ValueError: if there is no such strategy, an option is out of range, α or a weight is not positive.
         TypeError: if the strategy has no such option.
-        ImportError: if torchjd lacks an optional dependency of that strategy; names it.
+        ImportError: if the strategy needs torchjd, or torchjd an optional dependency, that is not installed;
+            gives the command that installs it.
 
     Example:
         >>> get_strategy("mpd").needs_gramian, get_strategy("ls").needs_gramian
@@ -127,7 +127,8 @@ def get_strategy(name: str, **options: Any) -> Strategy:
             f"`strategy` must be one of {', '.join(STRATEGIES)}, alpha_fair:<α> or ls:<w₁>,<w₂>,…. "
             f"Found {name!r}."
         )
-    return _MAKERS[name](**options)
+    with needs_torchjd(f"Strategy `{name}`"):
+        return _MAKERS[name](**options)
 
 
 def _constant_weights(name: str, argument: str) -> Strategy:

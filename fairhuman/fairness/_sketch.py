@@ -34,6 +34,8 @@ def sketch_of(losses: Sequence[Tensor | None], output: Tensor, noise: Tensor | N
     """
     if not isinstance(output, Tensor) or not output.requires_grad or output.ndim < 1:
         raise ValueError("`output` must be the tensor that the losses were computed from, on their graph.")
+    if output.is_complex():
+        raise ValueError(f"`output` must be real. Found {output.dtype}.")
     if noise is not None and tuple(noise.shape) != (len(output),):
         raise ValueError(f"`noise` must have shape ({len(output)},). Found {tuple(noise.shape)}.")
     rows = [_by_output(loss, output) for loss in losses]

@@ -6,17 +6,17 @@ import mpmath
 import pytest
 import torch
 
-from fairhuman.fairness import alpha_fair_weights, closed_form_weights, solve_alpha_fair
-from fairhuman.fairness.ensembles import conditioned, gaussian, regional
-from fairhuman.fairness.reference import (
+from fairhuman.experiments.derivation.ensembles import conditioned, gaussian, regional
+from fairhuman.experiments.derivation.reference import (
     certified_rates,
-    cosine,
     potential_delay,
     precise_weights,
     rates_of_descent,
     residual,
     rounding_floor,
 )
+from fairhuman.fairness import alpha_fair_weights, closed_form_weights, solve_alpha_fair
+from fairhuman.fairness._direction import cosine
 
 ALPHAS = (0.5, 1.0, 2.0, 4.0, 10.0)
 
@@ -125,7 +125,22 @@ def test_zero_gradient_has_weight_zero_and_changes_nothing():
     assert (w[:, 2] == 0).all()
     torch.testing.assert_close(w[:, kept], alpha_fair_weights(K), rtol=1e-12, atol=0)
     torch.testing.assert_close(alpha_fair_weights(with_absent[0]), w[0], rtol=1e-12, atol=0)
-    assert (alpha_fair_weights(torch.zeros(2, 2)) == 0).all()
+    nothing = solve_alpha_fair(torch.zeros(2, 2))
+    assert (nothing.weights == 0).all()
+    assert not nothing.stationary
+
+
+def test_a_batch_may_mix_absent_stationary_and_empty():
+    mixed = torch.zeros(4, 3, 3, dtype=torch.float64)
+    mixed[0] = gaussian(1, 3, 9, draw())[0]
+    mixed[1, :2, :2] = torch.tensor([[1.0, -1.0], [-1.0, 1.0]])
+    mixed[2, 0, 0] = 8.0
+    found = solve_alpha_fair(mixed)
+    assert found.stationary.tolist() == [False, True, False, False]
+    torch.testing.assert_close(found.weights[0], alpha_fair_weights(mixed[0]), rtol=1e-12, atol=0)
+    torch.testing.assert_close(found.weights[2], torch.tensor([0.25, 0.0, 0.0]).double(), rtol=1e-12, atol=0)
+    assert (found.weights[[1, 3]] == 0).all()
+    assert alpha_fair_weights(mixed[:0]).shape == (0, 3)
 
 
 @pytest.mark.parametrize("alpha", ALPHAS)

@@ -1,12 +1,17 @@
 """Strategies by name: what they decide and that they go on after a restart as if nothing had been."""
 
+import itertools
+import json
+from pathlib import Path
+
 import pytest
 import torch
 from torchjd.aggregation import FairGradWeighting, MGDAWeighting
 
+from fairhuman.experiments.derivation.ensembles import gaussian, regional
+from fairhuman.experiments.derivation.reference import residual
 from fairhuman.fairness import STRATEGIES, Amortised, alpha_fair_weights, get_strategy
-from fairhuman.fairness.ensembles import gaussian, regional
-from fairhuman.fairness.reference import cosine, residual
+from fairhuman.fairness._direction import cosine
 
 ALL = (*STRATEGIES, "alpha_fair:0.5", "alpha_fair:1", "ls:1,20,60")
 PRESENT = torch.ones(3, dtype=torch.bool)
@@ -32,7 +37,6 @@ def run(strategy, steps, present=PRESENT):
     return torch.stack(decided)
 
 
-@pytest.mark.filterwarnings("ignore:You are solving a parameterized problem")
 @pytest.mark.parametrize("name", ALL)
 def test_restart_goes_on_where_it_stopped(name):
     steps = list(stream(30))
@@ -49,7 +53,6 @@ def test_foreign_state_is_refused(name):
         get_strategy(name).load_state_dict({"nonsense": torch.ones(1)})
 
 
-@pytest.mark.filterwarnings("ignore:You are solving a parameterized problem")
 @pytest.mark.parametrize("name", ALL)
 def test_absent_objective_has_weight_zero(name):
     present = torch.tensor([True, False, True])
@@ -70,6 +73,39 @@ def test_adapters_return_what_torchjd_does():
     official = get_strategy("fairgrad_official").weights(losses, K, PRESENT)
     torch.testing.assert_close(official, 3 * FairGradWeighting(2.0)(K.float()).double())
     torch.testing.assert_close(get_strategy("mgda").weights(losses, K, PRESENT), MGDAWeighting()(K))
+
+
+GRAMIANS = Path(__file__).parents[2] / "results/benchmarks/gramians.json"
+
+
+def test_nash_solves_the_bargain_on_every_recorded_step():
+    steps = json.loads(GRAMIANS.read_text())["figures"]["steps"]
+    K = torch.tensor([step["gramian"] for step in steps], dtype=torch.float64)
+    w = torch.stack([get_strategy("nash_mtl").weights(torch.ones(3).double(), k, PRESENT) for k in K])
+    shares = w * (K @ w.unsqueeze(-1)).squeeze(-1)  # alike among those there, and ‖d‖² = Σ shares = 1
+    here = K.diagonal(dim1=-2, dim2=-1) > 0
+    torch.testing.assert_close(shares, here / here.sum(-1, keepdim=True).double(), rtol=1e-9, atol=0)
+    assert cosine(K, w, alpha_fair_weights(K, 1.0)).min() >= 0.999
+
+
+def test_nash_cuts_no_more_than_it_is_told():
+    ((losses, K),) = stream(1)
+    for given, found in ((0.0, 3**0.5), (0.5, 0.5), (5.0, 3**0.5)):
+        w = get_strategy("nash_mtl", max_norm=given).weights(losses, K, PRESENT)
+        assert float(w @ K @ w) ** 0.5 == pytest.approx(found)
+    with pytest.raises(ValueError, match="`max_norm` must be a finite number of at least 0. Found -1"):
+        get_strategy("nash_mtl", max_norm=-1)
+
+
+def test_nash_bargains_with_whoever_is_there():
+    ((losses, K),) = stream(1)
+    strategy = get_strategy("nash_mtl")
+    for here in itertools.product((False, True), repeat=3):
+        present = torch.tensor(here)
+        w = strategy.weights(losses, K * present.unsqueeze(0) * present.unsqueeze(1), present)
+        assert ((w > 0) == present).all()
+    stationary = torch.tensor([[1.0, -1.0], [-1.0, 1.0]], dtype=torch.float64)
+    assert (strategy.weights(losses[:2], stationary, PRESENT[:2]) == 0).all()
 
 
 def test_scale_invariant_weights_equalise_weighted_losses():
