@@ -1,4 +1,4 @@
-"""Every Python block of README, RESULTS and USAGE runs, in order, in one folder; every command it names exists."""
+"""Every Python block of README, RESULTS and USAGE runs, in order; every command they name exists."""
 
 import re
 import subprocess
