@@ -1,7 +1,7 @@
-"""Numbers in Markdown pages, filled in from stored results: `python -m fairhuman.experiments.filled README.md`.
+"""Numbers in Markdown, filled in from stored results: `python -m fairhuman.experiments.filled PAGE`.
 
-A mark is `<!-- value: FILE PATH FORMAT -->text<!-- /value -->`, PATH dotted from the result's top. FORMAT is a
-Python format such as `.1%`, or `fall`: a difference's share with its interval, in per cent, downwards positive.
+A mark is `<!-- value: FILE PATH FORMAT -->text<!-- /value -->`; PATH is dotted. FORMAT is a
+Python format such as `.1%`, or `fall`: a share and its interval, in per cent, falls positive.
 """
 
 import json
