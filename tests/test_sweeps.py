@@ -108,7 +108,7 @@ def test_only_members_are_trained_and_only_their_ends_compared(place):
         ({"share": {}}, "did you mean 'shared'"),
         ({"vary": CONTENT["vary"] | {"seed": [0, 0]}}, r"vary.seed must be a list of distinct values"),
         ({"vary": CONTENT["vary"] | {"rank": 2}}, r"vary.rank must be a list of distinct values, found 2"),
-        ({"vary": CONTENT["vary"] | {"strategy": ["ls", "mdp"]}}, "`strategy` must be one of"),
+        ({"vary": CONTENT["vary"] | {"strategy": ["ls", "mdp"]}}, "strategy: must be one of"),
         ({"by_adapter": {"lore": {"steps": 1}}}, "by_adapter unknown name 'lore'; did you mean 'lora'"),
         ({"shared": {"data": "people"}}, r"shared must name heldout, found \['data'\]"),
         ({"shared": CONTENT["shared"] | {"rang": 4}}, "unknown name 'rang'"),
