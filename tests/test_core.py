@@ -1,6 +1,8 @@
 """The core alone: a wheel that needs torch and numpy, loads nothing else and changes nobody's environment."""
 
 import ast
+import doctest
+import importlib
 import re
 import shutil
 import subprocess
@@ -41,6 +43,12 @@ def test_core_imports_nothing_of_the_companion(path):
             imported.add(node.module)
     ours = {name for name in imported if name.partition(".")[0] == "fairhuman"}
     assert {name for name in ours if not name.startswith(CORE)} == set()
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=lambda path: path.stem)
+def test_examples_in_docstrings_run(path):
+    name = ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
+    assert doctest.testmod(importlib.import_module(name)).failed == 0
 
 
 def test_core_loads_no_more_than_torch_and_numpy():
