@@ -19,7 +19,7 @@ test: $(READY) lint
 	$(RUN) -m pytest tests
 	rm -rf build/test && mkdir -p build/test/results
 	cp -r $(filter-out results/quick,$(wildcard results/*)) build/test/results
-	FAIRHUMAN_WORKSPACE=$(CURDIR)/build/test $(RUN) -m pytest --nbval-lax --nbval-cell-timeout=1800 -p no:cacheprovider notebooks
+	FAIRHUMAN_WORKSPACE="$(CURDIR)/build/test" $(RUN) -m pytest --nbval-lax --nbval-cell-timeout=1800 -p no:cacheprovider notebooks
 
 lint: $(READY)
 	$(RUN) -m ruff check .

@@ -1,22 +1,23 @@
 # Runs the notebooks in order, only those that are stale: `make reproduce PROFILE=quick`.
-# The graph itself is fairhuman.workflow.STEPS.
+# The graph itself is made in fairhuman.workflow, from the notebooks.
 import sys
 
 from fairhuman.profiles import figures_directory, load_profile, workspace
-from fairhuman.workflow import STEPS, check_profile, executed_path, notebook_path, result_names, sources
+from fairhuman.workflow import check_profile, executed_path, notebook_path, result_names, sources, steps
 
 PROFILE = config.get("profile", "quick")
 CHANGES = load_profile(PROFILE)
 check_profile(CHANGES)
+STEPS = steps()
 RESULTS = workspace() / "results" / PROFILE
 WRITTEN = {name: [RESULTS / f"{result}.json" for result in result_names(name, CHANGES)] for name in STEPS}
 
 
-# Long ablations run one by one, on as many cores or machines as there are. A result that is stored and unchanged
-# is left as it is: `update` keeps Snakemake from deleting it first. In `quick` the notebook makes its few itself.
+# Long ablations run one by one, on as many cores or machines as there are. In `quick` the notebook makes its few
+# itself.
 ABLATIONS = {}
 if PROFILE != "quick":
-    from fairhuman.ablations import planned  # takes seconds
+    from fairhuman.experiments.ablations import planned  # takes seconds
 
     ABLATIONS = planned(PROFILE)
 
@@ -34,6 +35,8 @@ rule ablations:
         [RESULTS / f"{name}.json" for name in ABLATIONS],
 
 
+# A stored result stays until its successor is complete: `update` keeps Snakemake from deleting it before the job,
+# and puts it back if the job fails.
 for result_name, (setting_name, run_seed) in ABLATIONS.items():
 
     rule:
@@ -49,7 +52,8 @@ for result_name, (setting_name, run_seed) in ABLATIONS.items():
         message:
             f"ablation {setting_name}, seed {run_seed} ({PROFILE})"
         shell:
-            "{sys.executable} -m fairhuman ablate --profile {PROFILE} --setting {params.setting} --seed {params.seed}"
+            "{sys.executable:q} -m fairhuman ablate --profile {PROFILE:q}"
+            " --setting {params.setting:q} --seed {params.seed:q}"
 
 
 for step_name, step in STEPS.items():
@@ -64,7 +68,7 @@ for step_name, step in STEPS.items():
             ablations=rules.ablations.input if step_name == "07_ablations" else [],
         output:
             executed=executed_path(step_name, PROFILE),
-            results=WRITTEN[step_name],
+            results=[update(path) for path in WRITTEN[step_name]],
         params:
             notebook=step_name,
             changes=CHANGES.parameters(step_name),
@@ -74,8 +78,8 @@ for step_name, step in STEPS.items():
             f"{step_name} ({PROFILE}); to follow it: tail -f {executed_path(step_name, PROFILE).with_suffix('.log')}"
         threads: workflow.cores
         shell:
-            "{sys.executable} -m fairhuman run {params.notebook} --profile {PROFILE} > {log} 2>&1"
-            " || (tail -n 20 {log}; exit 1)"
+            "{sys.executable:q} -m fairhuman run {params.notebook:q} --profile {PROFILE:q} > {log:q} 2>&1"
+            " || (tail -n 20 {log:q}; exit 1)"
 
 
 onsuccess:

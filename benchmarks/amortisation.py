@@ -22,8 +22,8 @@ from fairhuman.models import load_base
 from fairhuman.models.adapters import LoRA
 from fairhuman.objectives import present, regional_losses
 from fairhuman.results import read_result, write_result
+from fairhuman.seeds import example_generator, example_index
 from fairhuman.training import Examples, collate
-from fairhuman.training._random import EXAMPLE, example_index, generator
 
 INTERVALS = (2, 3, 5, 8, 10, 20, 50)
 WARMUP = 8
@@ -53,17 +53,17 @@ def main() -> None:
             "benchmarks", "gramians", {"steps": lines}, parameters=used, samples=len(lines), seed=given.seed
         )
     stored = read_result("benchmarks", "gramians")
-    steps = recorded(stored["figures"]["steps"])
+    steps = recorded(stored["values"]["steps"])
     path = write_result(
         "benchmarks",
         "amortisation",
-        compare(steps) | {"objectives": list(stored["figures"]["steps"][0]["losses"])},
+        compare(steps) | {"objectives": list(stored["values"]["steps"][0]["losses"])},
         parameters=stored["parameters"] | {"warmup": WARMUP},
         samples=len(steps),
         seed=stored["seed"],
     )
     print(f"{path}: {len(steps)} steps")
-    for row in read_result("benchmarks", "amortisation")["figures"]["curves"]:
+    for row in read_result("benchmarks", "amortisation")["values"]["curves"]:
         print("  {mode:16} every {every:3}: mean {mean:.4f}, between {between:.4f}".format(**row))
 
 
@@ -81,7 +81,7 @@ def record(given: argparse.Namespace):
         drawn = []
         for position in range(step * given.batch, (step + 1) * given.batch):  # as the training loop draws
             index = example_index(given.seed, position, len(examples))
-            drawn.append(examples.draw(index, generator(given.seed, EXAMPLE, position)))
+            drawn.append(examples.draw(index, example_generator(given.seed, position)))
         batch = collate(drawn, examples.scheduler)
         output = lora.predict(batch)
         losses = regional_losses(output, batch.target, batch.masks)

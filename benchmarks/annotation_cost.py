@@ -22,7 +22,8 @@ from pathlib import Path
 from mediapipe.python.solution_base import SolutionBase
 from PIL import Image
 
-from fairhuman.data.annotation import AnnotateSettings, _finish, annotate
+from fairhuman.data.annotation import AnnotateSettings, annotate
+from fairhuman.data.store import _listing
 from fairhuman.humans import generate
 from fairhuman.results import write_result
 
@@ -41,7 +42,7 @@ def main() -> None:
     if hasattr(os, "sched_setaffinity"):
         os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
     SolutionBase.process = timed(SolutionBase.process, inside)
-    _finish.write_report = timed(_finish.write_report, reporting)
+    _listing.write_report = timed(_listing.write_report, reporting)
     with tempfile.TemporaryDirectory() as temporary:
         work = Path(temporary)
         renders = given.renders or work / "humans"

@@ -3,7 +3,7 @@
     python benchmarks/annotations.py --count 500 --preset studio --workers 2
 
 Renders a fresh data set, looks for faces and hands with MediaPipe, prints the shares of
-`fairhuman.evaluation.annotations.CHECKS` as JSON and writes results/benchmarks/annotations-PRESET.json.
+`fairhuman.experiments.annotations.CHECKS` as JSON and writes results/benchmarks/annotations-PRESET.json.
 """
 
 import argparse
@@ -12,8 +12,8 @@ import tempfile
 from pathlib import Path
 
 from fairhuman.data import HumanFolder
-from fairhuman.evaluation import detect
-from fairhuman.evaluation.annotations import BOX_COLUMNS, CHECKS, judge_annotations, summarise_annotations
+from fairhuman.detectors import detect
+from fairhuman.experiments.annotations import BOX_COLUMNS, CHECKS, judge_annotations, summarise_annotations
 from fairhuman.humans import generate
 from fairhuman.results import write_result
 
@@ -45,7 +45,7 @@ def main() -> None:
     parameters = {name: value for name, value in vars(given).items() if name != "keep"}
     name = f"annotations-{given.preset}"
     write_result("benchmarks", name, figures, parameters=parameters, samples=given.count, seed=given.seed)
-    print(json.dumps({"parameters": parameters, "figures": figures}, indent=1))
+    print(json.dumps({"parameters": parameters, "values": figures}, indent=1))
 
 
 if __name__ == "__main__":

@@ -19,10 +19,11 @@ import numpy as np
 import torch
 
 from fairhuman.data import HumanFolder
-from fairhuman.evaluation import detect, estimate_mean, evaluate_detection, expected_regions
-from fairhuman.evaluation.memorisation import compare_to_training, pixel_vectors
+from fairhuman.detectors import detect
+from fairhuman.evaluation import estimate_mean, evaluate_detection, expected_regions
 from fairhuman.evaluation.reader import AttributeReader, caption_agreement
-from fairhuman.figures import save
+from fairhuman.experiments.figures import save
+from fairhuman.experiments.memorisation import compare_to_training, pixel_vectors
 from fairhuman.models import load_base
 from fairhuman.results import write_result
 from fairhuman.sampling import sample

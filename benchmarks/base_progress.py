@@ -9,15 +9,17 @@ the last images of HELDOUT, beside those of the renders themselves.
 """
 
 import argparse
+from pathlib import Path
 
 import numpy as np
 import torch
 
 from fairhuman.data import HumanFolder
-from fairhuman.evaluation import detect, evaluate_detection, expected_regions
+from fairhuman.detectors import detect
+from fairhuman.evaluation import evaluate_detection, expected_regions
 from fairhuman.results import write_result
 from fairhuman.sampling import sample
-from fairhuman.training.base import BaseSettings, load_training
+from fairhuman.training.base import BaseSettings, load_training, views_seen
 
 
 def main() -> None:
@@ -30,9 +32,9 @@ def main() -> None:
     truth = expected_regions(records)
     figures = {"renders": _rates([data[index].image for index in judged], truth), "detection": []}
     for run in arguments.runs:
-        pipeline, steps = load_training(run)
+        pipeline, _ = load_training(run)
         settings = BaseSettings.from_yaml(f"{run}/settings.yaml")
-        seen = steps * settings.denoiser.batch_size + (arguments.before if settings.start else 0)
+        seen = views_seen(Path(run) / "denoiser") + (arguments.before if settings.start else 0)
         drawn = sample(pipeline, captions, None, seeds=(0,), steps=30, guidance=arguments.guidance, batch=8)
         images = [np.asarray(image.load().convert("RGB")) for image in drawn]
         for row in _rates(images, truth):

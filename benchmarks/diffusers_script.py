@@ -144,7 +144,7 @@ def ours(given: argparse.Namespace, kind: str, seed: int, folder: Path) -> list[
     from fairhuman.training import _loop as loop
 
     lines: list[dict[str, object]] = []
-    advance = loop._Trainer.advance
+    advance = loop.Trainer.advance
 
     def noted(self: object) -> dict[str, object]:
         line = advance(self)
@@ -152,7 +152,7 @@ def ours(given: argparse.Namespace, kind: str, seed: int, folder: Path) -> list[
         lines.append({"kind": kind, "seed": seed} | entry)
         return line
 
-    loop._Trainer.advance = noted
+    loop.Trainer.advance = noted
     settings = TrainSettings(
         data=folder / "images", base=given.base, output=folder / f"{kind}-{seed}", regions=(), strategy="ls",
         resolution=given.resolution, batch_size=given.batch_size, steps=given.steps, rank=given.rank,

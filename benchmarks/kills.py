@@ -14,7 +14,6 @@ import random
 import shutil
 import tempfile
 import time
-from dataclasses import replace
 from pathlib import Path
 
 import torch
@@ -87,14 +86,12 @@ def survive(settings: TrainSettings, kills: int, seed: int = 0) -> dict[str, obj
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload([__name__, "fairhuman.models", "fairhuman.training._loop"])
     chance = random.Random(seed)
-    _attempt(
-        context, replace(settings, steps=1, output=f"{settings.output}-first"), None
-    )  # starts the server
+    _attempt(context, settings.changed(steps=1, output=f"{settings.output}-first"), None)  # starts the server
     begun = time.perf_counter()
     _attempt(context, settings, None)
     longest = time.perf_counter() - begun
     whole = Run(Path(settings.output), settings)
-    cut = replace(settings, output=str(Path(settings.output).with_name("cut")))
+    cut = settings.changed(output=str(Path(settings.output).with_name("cut")))
     done, runs, places, identical = 0, 0, [], True
     while done < kills:
         shutil.rmtree(cut.output, ignore_errors=True)

@@ -25,23 +25,23 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from fairhuman.boxes import cut_square
 from fairhuman.data import HumanFolder, HumanSample
+from fairhuman.detectors import detect, match_regions
 from fairhuman.evaluation import (
     compare_detection,
-    detect,
     evaluate_detection,
     expected_regions,
     kernel_distance,
     kernel_distance_difference,
-    match_regions,
 )
-from fairhuman.evaluation.degradation import PLACES, blur_region
-from fairhuman.evaluation.reader import MARGINS, AttributeReader, caption_agreement, cut_square
+from fairhuman.evaluation.reader import MARGINS, AttributeReader, caption_agreement
+from fairhuman.evaluation.statistics import corrected_level
+from fairhuman.experiments.degradation import PLACES, blur_region
 from fairhuman.results import write_result
 
 BOXES = {"head": ("face",), "hand": ("left_hand", "right_hand")}
 LEAST_BOX = 12  # pixels, as the reader was trained
-METRICS = ("rate", "confidence", "confidence_with_misses")
 ESTIMATE = ("value", "low", "high", "n", "interval", "level")
 
 Row = dict[str, Any]
@@ -57,11 +57,12 @@ def main() -> None:
     reader, looking = AttributeReader.load(), {"workers": given.workers, "cache": given.cache}
     base = features(reader, reference, [person.image for person in reference])
     clean = Seen(reader, judged, [person.image for person in judged], looking)
-    level = 1 - 0.05 / (len(PLACES) * (len(base) + 4 * len(METRICS)))
+    unspoiled = rows(base, clean, truth)  # as many as there are differences at each place
+    level = corrected_level(0.95, len(PLACES) * len(unspoiled))
     steps, ends = [], []
     for where in PLACES:
         before = clean
-        steps += [{"where": where, "sigma": 0.0, "change": None, **row} for row in rows(base, clean, truth)]
+        steps += [{"where": where, "sigma": 0.0, "change": None, **row} for row in unspoiled]
         for sigma in given.sigmas:
             images = [blur_region(person, where, sigma) for person in judged]
             after = Seen(reader, judged, images, looking)

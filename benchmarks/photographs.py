@@ -14,11 +14,12 @@ from pathlib import Path
 
 import numpy as np
 
+from fairhuman.boxes import iou
 from fairhuman.data import HumanFolder
 from fairhuman.data.annotation import AnnotateSettings, annotate
-from fairhuman.data.annotation._masks import padded
-from fairhuman.data.annotation._tiles import iou
-from fairhuman.evaluation import detect, estimate_proportion
+from fairhuman.data.store import padded
+from fairhuman.detectors import detect
+from fairhuman.evaluation import estimate_proportion
 from fairhuman.humans import generate
 from fairhuman.results import write_result
 
@@ -64,7 +65,7 @@ def main() -> None:
     write_result(
         "benchmarks", "photographs", figures, parameters=parameters, samples=given.count, seed=given.seed
     )
-    print(json.dumps({"parameters": parameters, "figures": figures}, indent=1))
+    print(json.dumps({"parameters": parameters, "values": figures}, indent=1))
 
 
 def whole_image_pass(image, settings: AnnotateSettings) -> dict:

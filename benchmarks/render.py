@@ -54,7 +54,7 @@ def main() -> None:
     write_result(
         "benchmarks", "render", figures, parameters=vars(given), samples=given.count, seed=given.seed
     )
-    print(json.dumps({"parameters": vars(given), "figures": figures}, indent=1))
+    print(json.dumps({"parameters": vars(given), "values": figures}, indent=1))
 
 
 def _processor() -> str:

@@ -2,9 +2,9 @@
 
     python benchmarks/table1.py RUNS HELDOUT REFERENCE [--prompts 256] [--only NAME …]
 
-RUNS holds a folder for each trained system of fairhuman.evaluation.systems.SYSTEMS, named by its ``run``; one
-that is absent is left out and said to be. HELDOUT is an annotated data set whose captions are the prompts and
-whose poses and depths the controlled systems follow; REFERENCE is the training set that distances are
+RUNS holds a folder for each trained system of fairhuman.experiments.systems.SYSTEMS, named by its ``run``;
+one that is absent is left out and said to be. HELDOUT is an annotated data set whose captions are the prompts
+and whose poses and depths the controlled systems follow; REFERENCE is the training set that distances are
 measured from. Each system is sampled at all of its β and averaged prompt by prompt. Writes
 results/benchmarks/<name>.json: ``systems`` (title, β, how trained), ``rows``, ``differences`` (every system
 against its ``reference``, base or ControlNet-SDXL, and the paper's against their rivals), ``absent``. Samples
@@ -19,21 +19,20 @@ from typing import Any
 
 from fairhuman.data import HumanFolder
 from fairhuman.evaluation import fingerprint
-from fairhuman.evaluation._images import as_rgb
 from fairhuman.evaluation.reader import AttributeReader
-from fairhuman.evaluation.systems import (
+from fairhuman.experiments.systems import (
     NEGATIVE_PROMPT,
     PROMPT_SUFFIX,
     SYSTEMS,
     load_system,
     with_suffix,
 )
-from fairhuman.evaluation.table1 import judge_system, system_differences, system_rows
+from fairhuman.experiments.table1 import judge_system, system_differences, system_rows
+from fairhuman.images import as_rgb
 from fairhuman.models import load_base
 from fairhuman.results import write_result
 from fairhuman.sampling import sample_with
 from fairhuman.training import Run
-from fairhuman.training._adapter import training_facts
 
 REFERENCES = ("base", "controlnet-default")
 """What systems without and with conditions are compared with."""
@@ -52,10 +51,13 @@ def main() -> None:
     reference = reader.features([as_rgb(record.image) for record in shown])
     looking = {"workers": given.workers, "cache": runs / "detections"}
     options = {
-        "seeds": [given.seed], "steps": given.steps, "guidance": given.guidance,
-        "negative_prompt": NEGATIVE_PROMPT if given.negative else None, "precision": given.precision,
-    }  # fmt: skip
-    judged, told, absent = {}, {}, []
+        "seeds": [given.seed],
+        "steps": given.steps,
+        "guidance": given.guidance,
+        "negative_prompt": NEGATIVE_PROMPT if given.negative else None,
+        "precision": given.precision,
+    }
+    judged, systems, absent = {}, {}, []
     for name, system in SYSTEMS.items():
         if given.only and name not in given.only:
             continue
@@ -77,7 +79,7 @@ def main() -> None:
         if given.only:
             continue
         judged[name] = judge_system(images, records, reader, **looking)
-        told[name] = {
+        systems[name] = {
             "title": system.title,
             "scales": system.scales,
             "reference": None if name in REFERENCES else REFERENCES[system.controlled],
@@ -87,17 +89,12 @@ def main() -> None:
     if given.only:
         return
     judged["renders"] = judge_system([[record.image for record in records]], records, reader, **looking)
-    told["renders"] = {"title": "renders", "scales": [], "reference": None, "paper": {}}
-    rows = [{"system": name} | row for name, own in judged.items() for row in system_rows(own, reference)]
-    pairs = [(one["reference"], name) for name, one in told.items()] + RIVALS
+    systems["renders"] = {"title": "renders", "scales": [], "reference": None, "paper": {}}
+    rows = [{"system": name} | row for name, seen in judged.items() for row in system_rows(seen, reference)]
+    pairs = [(system["reference"], name) for name, system in systems.items()] + RIVALS
     pairs = [pair for pair in pairs if set(pair) <= set(judged)]
-    level = 1 - 0.05 / max(1, 10 * len(pairs))
-    differences = [
-        {"reference": first, "system": name} | row
-        for first, name in pairs
-        for row in system_differences(judged[first], judged[name], reference, level=level)
-    ]
-    figures = {"systems": told, "rows": rows, "differences": differences, "absent": absent}
+    differences = system_differences(judged, pairs, reference)
+    values = {"systems": systems, "rows": rows, "differences": differences, "absent": absent}
     for row in rows:
         print(
             f"{row['system']:20} {row['metric']:28} {row['value']:.4f} [{row['low']:.4f}, {row['high']:.4f}]"
@@ -106,14 +103,16 @@ def main() -> None:
     parameters = {
         key: value for key, value in vars(given).items() if key not in ("runs", "heldout", "reference")
     }
-    print(write_result("benchmarks", given.name, figures, parameters=parameters, samples=len(records),
-                       seed=given.seed))  # fmt: skip
+    path = write_result(
+        "benchmarks", given.name, values, parameters=parameters, samples=len(records), seed=given.seed
+    )
+    print(path)
 
 
 def _trained(weights: Path) -> dict[str, Any] | None:
     """How the adapter in a run's folder was trained; None of a folder without settings."""
     with suppress(FileNotFoundError):
-        facts = training_facts(Run.open(weights).settings)
+        facts = Run.open(weights).settings.facts
         return {name: value for name, value in facts.items() if name != "base"}
     return None
 

@@ -16,8 +16,7 @@ from fairhuman.commands.exchange import export_set, import_set
 from fairhuman.commands.fit import fit
 from fairhuman.commands.review import review
 from fairhuman.commands.sample import fuse, sample
-from fairhuman.commands.sweep import sweep
-from fairhuman.commands.train_adapter import ADAPTERS, train_command
+from fairhuman.commands.train_adapter import TrainGroup
 from fairhuman.commands.train_reader import train_reader
 
 app = typer.Typer(
@@ -25,10 +24,10 @@ app = typer.Typer(
     no_args_is_help=True,
     pretty_exceptions_enable=False,
 )
-train_app = typer.Typer(help="Train an adapter, or the embedded base model.", no_args_is_help=True)
+train_app = typer.Typer(
+    cls=TrainGroup, help="Train an adapter, or the embedded base model.", no_args_is_help=True
+)
 app.add_typer(train_app, name="train")
-for adapter in ADAPTERS:
-    train_app.command(adapter)(train_command(adapter))
 train_app.command("reader")(train_reader)
 app.command("ablate")(ablate)
 app.command("annotate")(annotate)
@@ -37,7 +36,6 @@ app.command("merge")(merge)
 app.command("review")(review)
 app.command("sample")(sample)
 app.command("fuse")(fuse)
-app.command("sweep")(sweep)
 app.command("import")(import_set)
 app.command("export")(export_set)
 app.command("fit")(fit)
@@ -59,9 +57,9 @@ def refresh(
     notebooks: Annotated[list[str] | None, typer.Argument(help="Names; by default all, in order.")] = None,
 ) -> None:
     """Execute notebooks in place, so that their stored outputs are today's."""
-    from fairhuman.workflow import STEPS, refresh_notebook
+    from fairhuman.workflow import refresh_notebook, steps
 
-    for name in notebooks or STEPS:
+    for name in notebooks or steps():
         typer.echo(refresh_notebook(name))
 
 
@@ -84,14 +82,19 @@ def humans(
 def train_base(
     settings: Annotated[Path, typer.Argument(help="YAML file, such as params/models/embedded.yaml.")],
     data: Annotated[str | None, typer.Option(help="Folder of the training set.")] = None,
+    small: Annotated[str | None, typer.Option(help="Folder of a second set, of half the size.")] = None,
     output: Annotated[str | None, typer.Option(help="Folder of the run: new, or cut off.")] = None,
+    minutes: Annotated[
+        float | None, typer.Option(help="Stop after so many minutes of the UNet; the next call goes on.")
+    ] = None,
 ) -> None:
     """Train a base from nothing: autoencoder, text encoders, UNet; a run that was cut off continues."""
     from fairhuman.training.base import BaseSettings, train_base
 
-    given = {"data": data, "output": output}
+    given = {"data": data, "small": small, "output": output}
     changes = {name: value for name, value in given.items() if value is not None}
-    typer.echo(train_base(BaseSettings.from_yaml(settings, **changes)))
+    done = train_base(BaseSettings.from_yaml(settings, **changes), minutes=minutes)
+    typer.echo(done or "stopped before its end; the same command goes on")
 
 
 @app.command("figures")
@@ -99,7 +102,7 @@ def figures(
     profile: Annotated[str | None, typer.Option(help="Whose results; by default all that there are.")] = None,
 ) -> None:
     """Draw every figure and table of figures/ again from stored results."""
-    from fairhuman.figures import drawn_profiles, redraw
+    from fairhuman.experiments.figures import drawn_profiles, redraw
 
     for name in [profile] if profile else drawn_profiles():
         for path in redraw(name):

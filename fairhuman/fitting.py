@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from fairhuman.data.annotation import AnnotateSettings, Annotation, annotate
+from fairhuman.files import write_json
+from fairhuman.settings import Count, Names, Number, Settings, Wholes
 
 if TYPE_CHECKING:
     from fairhuman.evaluation.evaluate import EvaluateSettings
@@ -23,31 +25,26 @@ DATA, RUN, BEFORE, AFTER = "data", "lora", "before", "after"
 EVALUATION: Final = "evaluation.json"
 
 
-@dataclass(frozen=True)
-class SampleSettings:
+class SampleSettings(Settings):
     """The images that are compared.
 
     Attributes:
         prompts: What to draw; ``None`` takes captions of the annotated photographs, evenly spread.
-        count: How many captions are taken then.
-        seeds: Once an image for each prompt and seed.
-        steps: Denoising steps.
+        count: How many captions are taken then, ≥ 1.
+        seeds: One image per prompt and seed.
+        steps: Denoising steps, ≥ 1.
         guidance: Scale of classifier-free guidance.
         scale: β of Eq. 12, the LoRA's strength.
-        batch: Images at a time.
+        batch: Images at a time, ≥ 1.
     """
 
-    prompts: Sequence[str] | None = None
-    count: int = 32
-    seeds: Sequence[int] = (0,)
-    steps: int = 30
-    guidance: float = 7.5
-    scale: float = 1.0
-    batch: int = 8
-
-    def __post_init__(self) -> None:
-        if self.count < 1:
-            raise ValueError(f"count: must be at least 1, got {self.count}")
+    prompts: Names | None = None
+    count: Count = 32
+    seeds: Wholes = (0,)
+    steps: Count = 30
+    guidance: Number = 7.5
+    scale: Number = 1.0
+    batch: Count = 8
 
 
 @dataclass(frozen=True)
@@ -72,7 +69,7 @@ def fit(
     workers: int = 1,
     progress: bool = True,
 ) -> Fitted:
-    """Annotates photographs, trains a LoRA on them, and compares the base's images before and after.
+    """Annotate photographs, train a LoRA on them, and compare the base's images before and after.
 
     ``out`` gets ``data/``, ``before/``, ``lora/``, ``after/`` and ``evaluation.json``. Each part takes up
     where a run that was cut off stopped. The images before come ahead of training, so that whatever is wrong
@@ -95,7 +92,7 @@ def fit(
         ValueError, FileNotFoundError: What the parts refuse; ``training`` names what is decided here.
         RuntimeError: Not one photograph was fit to train on.
     """
-    from fairhuman.training import TrainSettings
+    from fairhuman.training import TrainSettings, train
 
     out, samples = Path(out), samples or SampleSettings()
     training = dict(training or {})
@@ -109,7 +106,7 @@ def fit(
     prompts = list(samples.prompts or _captions(out / DATA, samples.count))
     side = _draw(out / BEFORE, prompts, base, None, samples, progress)
     settings = TrainSettings.from_mapping({"resolution": side} | decided | training, "training")
-    run = _train(settings, progress)
+    run = train(settings, progress=progress)
     _draw(out / AFTER, prompts, base, run.directory, samples, progress)
     found = _evaluate(out, prompts, samples, evaluation, workers)
     return Fitted(out, noted, run, found)
@@ -130,7 +127,7 @@ def _draw(
     samples: SampleSettings,
     progress: bool,
 ) -> int:
-    """Writes the images; returns the base's own side in pixels."""
+    """Write the images; returns the base's own side in pixels."""
     import torch
 
     from fairhuman.models import load_base
@@ -141,17 +138,18 @@ def _draw(
     if lora is not None:
         load_lora(pipeline, lora)
     sample(
-        pipeline, prompts, folder, seeds=list(samples.seeds), steps=samples.steps, guidance=samples.guidance,
-        batch=samples.batch, adapter_scale=samples.scale if lora else 1.0,
-        origin={"base": base, "lora": None if lora is None else str(lora)}, progress=progress,
-    )  # fmt: skip
+        pipeline,
+        prompts,
+        folder,
+        seeds=list(samples.seeds),
+        steps=samples.steps,
+        guidance=samples.guidance,
+        batch=samples.batch,
+        adapter_scale=samples.scale if lora else 1.0,
+        origin={"base": base, "lora": None if lora is None else str(lora)},
+        progress=progress,
+    )
     return pipeline.unet.config.sample_size * pipeline.vae_scale_factor
-
-
-def _train(settings: Any, progress: bool) -> Run:
-    from fairhuman.training import train
-
-    return train(settings, progress=progress)
 
 
 def _evaluate(
@@ -166,7 +164,5 @@ def _evaluate(
 
     settings = settings or EvaluateSettings(workers=workers)
     found = plain(evaluate_folders([out / BEFORE, out / AFTER], settings=settings))
-    partial = out / f".{EVALUATION}.partial"
-    partial.write_text(json.dumps(found, indent=1, allow_nan=False) + "\n", encoding="utf-8")
-    partial.replace(out / EVALUATION)
+    write_json(out / EVALUATION, found)
     return found

@@ -3,22 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Literal, get_args
+from typing import Literal, get_args
 
 import torch
 from torch import Tensor
 
-if TYPE_CHECKING:
-    from diffusers import SchedulerMixin
-
 __all__ = [
     "GLOBAL",
     "Reduction",
-    "prediction_type",
     "present",
     "regional_errors",
     "regional_losses",
-    "training_target",
 ]
 
 GLOBAL = "global"
@@ -46,7 +41,7 @@ def regional_losses(
 
     Args:
         prediction: The network's output, shape (batch, channels, h, w).
-        target: What it should be, same shape (see :func:`training_target`).
+        target: What it should be, same shape (see :func:`fairhuman.training.training_target`).
         masks: Name → mask on the latent grid, shape (batch, 1, h, w), values in [0, 1].
         local_scale: Factor on every loss but the global one. The authors' LoRA script multiplies
             the masked residual by 5 before squaring, which is ``local_scale=25``.
@@ -128,31 +123,3 @@ def _reduce(squares: Tensor, weights: Tensor, reduction: Reduction) -> Tensor:
 def present(mask: Tensor) -> Tensor:
     """Which images have the region at all: shape (batch, 1, h, w) → booleans of shape (batch,)."""
     return mask.flatten(1).amax(dim=1) > 0
-
-
-def training_target(scheduler: SchedulerMixin, latents: Tensor, noise: Tensor, timesteps: Tensor) -> Tensor:
-    """What the network is to predict, as the scheduler's configuration says: the noise (ε-prediction,
-    Eq. 1), the velocity ``√ᾱ ε − √(1−ᾱ) z₀`` (v-prediction), or the velocity ``ε − z₀`` of the straight
-    path from image to noise (flow matching).
-
-    Raises:
-        ValueError: Another prediction type.
-    """
-    kind = prediction_type(scheduler)
-    if kind == "epsilon":
-        return noise
-    return scheduler.get_velocity(latents, noise, timesteps) if kind == "v_prediction" else noise - latents
-
-
-def prediction_type(scheduler: SchedulerMixin) -> str:
-    """``epsilon``, ``v_prediction`` or ``flow_prediction``, as the scheduler's configuration says.
-
-    Raises:
-        ValueError: Another prediction type.
-    """
-    kind = scheduler.config.get("prediction_type", "flow_prediction")  # flow schedulers don't have the entry
-    if kind not in ("epsilon", "v_prediction", "flow_prediction"):
-        raise ValueError(
-            f"scheduler: prediction_type must be 'epsilon', 'v_prediction' or 'flow_prediction', got {kind!r}"
-        )
-    return kind

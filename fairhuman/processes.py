@@ -1,18 +1,127 @@
-"""Worker processes that neither outlive their parent nor answer an interruption in its place."""
+"""The same work in one process or in many, which neither outlive their parent nor lose an item."""
 
 from __future__ import annotations
 
 import multiprocessing
 import os
+import reprlib
 import signal
 import threading
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager, nullcontext
+from itertools import islice
+from typing import Any, Final, TypeVar
 
-__all__ = ["start_worker"]
+__all__ = ["check_workers", "work_through"]
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+_AHEAD: Final = 4  # items a process has waiting, so that memory does not grow with their number
+_THREADS: Final = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
 
 
-def start_worker() -> None:
-    """Initialiser of a pool: leaves interruption to the parent, and ends when the parent does, even if that
-    was killed."""
+def work_through(
+    task: Callable[..., Result],
+    items: Iterable[Item],
+    workers: int,
+    *arguments: Any,
+    died: Callable[[Item], Result] | None = None,
+    first_alone: bool = False,
+    single_thread: bool = False,
+) -> Iterator[tuple[Item, Result]]:
+    """Call ``task(item, *arguments)`` for each item and yield (item, result) as they get done.
+
+    With one worker all happens in this process, in order. With more, each is a fresh process; task, items
+    and arguments must be picklable, and the order is any.
+
+    Args:
+        task: What is done.
+        items: Taken a few at a time.
+        workers: Number of processes, at least 1.
+        arguments: More of the task's arguments.
+        died: Gives the result of an item that brings down its process, and another one that it is then tried
+            in alone; without it such an item is an error.
+        first_alone: Do one item before all others, to fill caches that the other processes read.
+        single_thread: Let PyTorch, OpenMP and BLAS use one thread per process.
+
+    Raises:
+        RuntimeError: An item brought down its process twice.
+        Exception: Whatever a task raises; what has not begun by then is not done.
+    """
+    with _single_thread(workers) if single_thread else nullcontext():
+        if workers == 1:
+            yield from ((item, task(item, *arguments)) for item in items)
+        else:
+            yield from _spread(task, iter(items), workers, arguments, died, first_alone)
+
+
+def check_workers(workers: int) -> None:
+    """Refuse a number of processes that is no whole number of at least 1."""
+    if not isinstance(workers, int) or isinstance(workers, bool) or workers < 1:
+        raise ValueError(f"workers: must be a whole number of at least 1, got {workers!r}")
+
+
+def _spread(
+    task: Callable[..., Result],
+    items: Iterator[Item],
+    workers: int,
+    arguments: tuple[Any, ...],
+    died: Callable[[Item], Result] | None,
+    first_alone: bool,
+) -> Iterator[tuple[Item, Result]]:
+    most = 1 if first_alone else _AHEAD * workers
+    while True:
+        lost: list[Item] = []
+        with _pool(workers) as pool:
+            pending: dict[Future, Item] = {}
+            try:
+                while True:
+                    for item in islice(items, most - len(pending)):
+                        lost = [item]  # if a process died meanwhile the pool takes it no more
+                        pending[pool.submit(task, item, *arguments)] = item
+                        lost = []
+                    if not pending:
+                        return
+                    for done in wait(pending, return_when=FIRST_COMPLETED).done:
+                        item = pending[done]
+                        result = done.result()
+                        del pending[done]
+                        yield item, result
+                    most = _AHEAD * workers
+            except BrokenProcessPool:
+                lost += pending.values()
+            finally:
+                pool.shutdown(cancel_futures=True)
+        for item in lost:
+            yield item, _alone(task, item, arguments, died)
+
+
+def _alone(
+    task: Callable[..., Result],
+    item: Item,
+    arguments: tuple[Any, ...],
+    died: Callable[[Item], Result] | None,
+) -> Result:
+    with _pool(1) as pool:
+        try:
+            return pool.submit(task, item, *arguments).result()
+        except BrokenProcessPool:
+            if died is None:
+                what = reprlib.repr(item)
+                raise RuntimeError(f"{what} brought down the process that worked on it") from None
+            return died(item)
+
+
+def _pool(workers: int) -> ProcessPoolExecutor:
+    # Spawned, not forked: a fork of a process whose libraries run threads may hang.
+    context = multiprocessing.get_context("spawn")
+    return ProcessPoolExecutor(workers, mp_context=context, initializer=_start)
+
+
+def _start() -> None:
+    """Leave interruption to the parent, and end when the parent does, even if that was killed."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
 
     def end_with_parent() -> None:
@@ -20,3 +129,26 @@ def start_worker() -> None:
         os._exit(1)
 
     threading.Thread(target=end_with_parent, daemon=True).start()
+
+
+@contextmanager
+def _single_thread(workers: int) -> Iterator[None]:
+    """Here, or in the processes started meanwhile, which read the environment when they import a library."""
+    if workers > 1:
+        before = {name: os.environ.get(name) for name in _THREADS}
+        os.environ.update(dict.fromkeys(_THREADS, "1"))
+        try:
+            yield
+        finally:
+            os.environ.update({name: value for name, value in before.items() if value is not None})
+            for name in (name for name, value in before.items() if value is None):
+                del os.environ[name]
+        return
+    import torch
+
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)

@@ -41,7 +41,7 @@ def run_directory(profile: str, name: str) -> Path:
 
 
 def results_directory(profile: str) -> Path:
-    """``results/<profile>``: the figures that tables and plots are drawn from. Not created."""
+    """``results/<profile>``: the values that figures and tables are drawn from. Not created."""
     return workspace() / "results" / profile
 
 
@@ -97,14 +97,14 @@ def load_profile(name: str, folder: Path | None = None) -> Profile:
         raise ValueError(f"profile: {unknown(name, profile_names(folder))}")
     content = yaml.safe_load(path.read_text()) or {}
     if not isinstance(content, dict):
-        raise ValueError(f"{path}: must be a mapping, found {type(content).__name__}")
+        raise ValueError(f"{path}: must be a mapping, got {type(content).__name__}")
     for key in content:
         if key != "notebooks":
             raise ValueError(f"{path}: {unknown(key, ['notebooks'])}")
     notebooks = content.get("notebooks") or {}
     for notebook, changes in notebooks.items():
         if not isinstance(changes, dict):
-            raise ValueError(f"{path}: notebooks.{notebook} must map parameters to values, found {changes!r}")
+            raise ValueError(f"{path}: notebooks.{notebook} must map parameters to values, got {changes!r}")
         if "profile" in changes:
             raise ValueError(f"{path}: notebooks.{notebook}.profile is set by the file's name; leave it out")
     return Profile(name, path, notebooks)

@@ -15,6 +15,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
+from fairhuman.files import write_text
 from fairhuman.profiles import checkout, profile_names, results_directory
 
 PACKAGES = (
@@ -28,7 +29,7 @@ CODE = ("fairhuman", "notebooks", "params")
 def write_result(
     profile: str,
     name: str,
-    figures: Mapping[str, Any],
+    values: Mapping[str, Any],
     *,
     parameters: Mapping[str, Any],
     samples: int,
@@ -39,10 +40,10 @@ def write_result(
     Args:
         profile: Profile the result belongs to, or another folder name such as ``benchmarks``.
         name: Name of the result.
-        figures: What was measured; numbers, strings, lists and mappings of these. NumPy and torch scalars and
+        values: What was measured; numbers, strings, lists and mappings of these. NumPy and torch scalars and
             arrays are converted; non-finite numbers become null.
         parameters: Resolved parameters of the run.
-        samples: Number of samples that the figures rest on (at least 1).
+        samples: Number of samples that the values rest on (at least 1).
         seed: Seed of the run.
 
     Returns:
@@ -53,22 +54,17 @@ def write_result(
         TypeError: A value that JSON can't hold.
     """
     if samples < 1:
-        raise ValueError(f"samples: must be at least 1, found {samples}")
+        raise ValueError(f"samples: must be at least 1, got {samples}")
     content = {
         "name": name,
         "profile": profile,
-        "figures": plain(figures),
+        "values": plain(values),
         "parameters": plain(parameters),
         "samples": int(samples),
         "seed": int(seed),
         "provenance": provenance(),
     }
-    path = results_directory(profile) / f"{name}.json"
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_suffix(".json.partial")
-    partial.write_text(_dumps(content) + "\n")
-    partial.replace(path)
-    return path
+    return write_text(results_directory(profile) / f"{name}.json", _dumps(content) + "\n")
 
 
 def read_result(profile: str, name: str) -> dict[str, Any]:

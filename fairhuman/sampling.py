@@ -15,7 +15,11 @@ import torch
 from PIL import Image
 
 from fairhuman.data import HumanFolder, JointTransform, condition_image, condition_pixels
+from fairhuman.files import check_same, is_begun, write_json, write_text, written_whole
+from fairhuman.models import fingerprint_base, load_base
+from fairhuman.models.adapters import fingerprint_adapters, load_adapter
 from fairhuman.profiles import unknown
+from fairhuman.seeds import sample_generator
 
 if TYPE_CHECKING:
     from diffusers import StableDiffusionXLPipeline
@@ -29,13 +33,12 @@ __all__ = [
     "read_prompts",
     "sample",
     "sample_file",
-    "sample_generator",
     "sample_with",
 ]
 
 SCHEDULERS = ("unipc", "keep")
 PRECISIONS = ("no", "bf16")
-_LISTING, _SETTINGS, _PARTIAL = "metadata.jsonl", "sampling.json", ".partial"
+_LISTING, _SETTINGS = "metadata.jsonl", "sampling.json"
 
 
 @dataclass(frozen=True)
@@ -187,10 +190,6 @@ def sample_file(
         ValueError, FileNotFoundError: Conditions that are missing, too few or not read by the adapter; an
             adapter that does not fit; what :func:`sample` refuses. Nothing is written then.
     """
-    from fairhuman.models import load_base
-    from fairhuman.models.adapters import load_adapter
-    from fairhuman.training._inputs import fingerprint_adapters, fingerprint_base
-
     pipeline = load_base(base, device="cuda" if torch.cuda.is_available() else "cpu")
     loaded = None if adapter is None else load_adapter(pipeline, adapter)
     reads = () if loaded is None else loaded.conditions
@@ -279,12 +278,6 @@ def condition_pictures(asked: HumanFolder, indices: Sequence[int], size: int) ->
     pictures = condition_batch(asked, indices, asked.conditions, size)
     shown = condition_image(pictures.get("pose"), pictures.get("depth"))
     return [Image.fromarray((255 * one).round().byte().permute(1, 2, 0).numpy()) for one in shown]
-
-
-def sample_generator(seed: int, prompt_index: int) -> torch.Generator:
-    """The CPU generator of one image."""
-    state = np.random.SeedSequence([seed, prompt_index]).generate_state(1, np.uint64)
-    return torch.Generator().manual_seed(int(state[0]))
 
 
 def read_prompts(path: str | os.PathLike[str]) -> list[str]:
@@ -388,22 +381,11 @@ class _Folder:
 
     def __init__(self, root: Path, options: dict[str, Any]) -> None:
         self.root, self.options = root, options
-        if root.exists() and not root.is_dir():
-            raise ValueError(f"out: {root} is a file, not a folder")
-        if root.exists() and {path.name for path in root.iterdir()} - {_SETTINGS + _PARTIAL}:
-            self._check_same()
-        root.mkdir(parents=True, exist_ok=True)
-        _write(root / _SETTINGS, json.dumps(options, indent=1))
+        if is_begun(root, [_SETTINGS]):
+            there = json.loads((root / _SETTINGS).read_text())
+            check_same(root, there, dict.fromkeys(there) | json.loads(json.dumps(options)))
+        write_json(root / _SETTINGS, options)
         (root / "images").mkdir(exist_ok=True)
-
-    def _check_same(self) -> None:
-        if not (self.root / _SETTINGS).is_file():
-            raise ValueError(f"out: {self.root} holds something else than samples; name an empty folder")
-        there = json.loads((self.root / _SETTINGS).read_text())
-        here = json.loads(json.dumps(self.options))
-        for name in {**here, **there}:
-            if there.get(name) != here.get(name):
-                raise ValueError(f"out: {self.root} holds other samples: {name} differs")
 
     def name(self, item: ImageSample) -> str:
         return f"images/{item.prompt_index:06d}-{item.seed}.png"
@@ -415,9 +397,8 @@ class _Folder:
         return self.path(item).is_file()
 
     def add(self, item: ImageSample, image: Image.Image) -> None:
-        partial = self.path(item).with_suffix(_PARTIAL)
-        image.save(partial, format="PNG")
-        partial.replace(self.path(item))
+        with written_whole(self.path(item)) as partial:
+            image.save(partial, format="PNG")
 
     def finish(self, items: list[ImageSample]) -> None:
         shared = {
@@ -429,10 +410,4 @@ class _Folder:
             entry = asdict(item) | {"file_name": self.name(item), "width": size, "height": size}
             del entry["image"], entry["path"]
             lines.append(json.dumps(entry | {"source": "sample"} | shared))
-        _write(self.root / _LISTING, "\n".join(lines) + "\n")
-
-
-def _write(path: Path, text: str) -> None:
-    partial = path.with_name(path.name + _PARTIAL)
-    partial.write_text(text, encoding="utf-8")
-    partial.replace(path)
+        write_text(self.root / _LISTING, "\n".join(lines) + "\n")

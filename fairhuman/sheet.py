@@ -42,7 +42,7 @@ def contact_sheet(
             until it does, but not smaller than 64 pixels. None: any number.
 
     Returns:
-        The sheet; `fairhuman.figures.save` writes it.
+        The sheet; `fairhuman.experiments.figures.save` writes it.
 
     Raises:
         ValueError: No images, or not as many captions, or a number out of range.

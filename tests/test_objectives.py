@@ -5,7 +5,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from fairhuman.objectives import present, regional_errors, regional_losses, training_target
+from fairhuman.objectives import present, regional_errors, regional_losses
 
 
 def problem(seed=0, batch=3, side=4):
@@ -86,37 +86,6 @@ def test_half_precision_is_summed_in_float32():
     prediction, target, masks = problem()
     losses = regional_losses(prediction.bfloat16(), target, masks)
     assert all(loss.dtype == torch.float32 for loss in losses.values())
-
-
-def test_targets_are_the_schedulers():
-    from diffusers import DDPMScheduler
-
-    generator = torch.Generator().manual_seed(0)
-    latents, noise = torch.randn(2, 2, 4, 4, 4, generator=generator)
-    timesteps = torch.tensor([10, 900])
-    scheduler = DDPMScheduler(prediction_type="epsilon")
-    assert training_target(scheduler, latents, noise, timesteps) is noise
-    scheduler = DDPMScheduler(prediction_type="v_prediction")
-    share = scheduler.alphas_cumprod[timesteps].view(2, 1, 1, 1)
-    torch.testing.assert_close(
-        training_target(scheduler, latents, noise, timesteps),
-        share.sqrt() * noise - (1 - share).sqrt() * latents,
-    )
-    with pytest.raises(ValueError, match="'sample'"):
-        training_target(DDPMScheduler(prediction_type="sample"), latents, noise, timesteps)
-
-
-def test_the_target_of_a_flow_leads_from_the_image_to_the_noise():
-    from diffusers import FlowMatchEulerDiscreteScheduler
-
-    generator = torch.Generator().manual_seed(0)
-    latents, noise = torch.randn(2, 1, 4, 4, 4, generator=generator)
-    scheduler = FlowMatchEulerDiscreteScheduler(shift=3.0)
-    velocity = training_target(scheduler, latents, noise, torch.tensor([500]))
-    place = 400  # any: from there, going back against the velocity ends at the image
-    sigma = scheduler.sigmas[place]
-    noisy = scheduler.scale_noise(latents, scheduler.timesteps[place : place + 1], noise)
-    torch.testing.assert_close(noisy - sigma * velocity, latents)
 
 
 @pytest.mark.parametrize("reduction", ["image", "mask", "sum"])

@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 
 from fairhuman.profiles import load_profile, profile_names, workspace
-from fairhuman.workflow import STEPS, check_profile, parameter_defaults
+from fairhuman.workflow import check_profile, parameter_defaults, steps
 
 ROOT = Path(__file__).parents[1]
 
@@ -23,7 +23,7 @@ def test_quick_changes_nothing():
 
 
 def test_every_notebook_is_a_step_and_every_step_a_notebook():
-    assert sorted(STEPS) == sorted(path.stem for path in (ROOT / "notebooks").glob("*.ipynb"))
+    assert list(steps()) == sorted(path.stem for path in (ROOT / "notebooks").glob("*.ipynb"))
 
 
 def test_an_unknown_profile_is_refused_with_the_nearest():
@@ -42,11 +42,11 @@ def test_a_profile_adds_its_name(tmp_path):
     [
         ("notebooks: {04_train_lora: {stepz: 7}}", "unknown name 'stepz'; did you mean 'steps'"),
         ("notebooks: {04_train_lorra: {steps: 7}}", "unknown name '04_train_lorra'"),
-        ("notebooks: {04_train_lora: {steps: many}}", "steps: must be int .* found 'many'"),
+        ("notebooks: {04_train_lora: {steps: many}}", "steps: must be int .* got 'many'"),
         ("notebooks: {04_train_lora: {profile: x}}", "profile is set by the file's name"),
-        ("notebooks: {04_train_lora: 3}", "must map parameters to values, found 3"),
+        ("notebooks: {04_train_lora: 3}", "must map parameters to values, got 3"),
         ("notebook: {}", "unknown name 'notebook'; did you mean 'notebooks'"),
-        ("- a list", "must be a mapping, found list"),
+        ("- a list", "must be a mapping, got list"),
     ],
 )
 def test_bad_parameter_files_are_refused_by_name(tmp_path, text, message):
@@ -66,5 +66,5 @@ def test_the_workspace_is_the_checkout_from_any_folder_in_it(monkeypatch):
 
 
 def test_parameters_are_literals():
-    for name in STEPS:
+    for name in steps():
         assert parameter_defaults(name)["profile"] == "quick"

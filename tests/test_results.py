@@ -18,7 +18,7 @@ def test_a_result_says_how_it_was_obtained(workspace):
     )
     assert path == workspace / "results" / "quick" / "rates.json"
     result = read_result("quick", "rates")
-    assert result["figures"] == {"face": 0.5, "w": [1.0, 1.0]}
+    assert result["values"] == {"face": 0.5, "w": [1.0, 1.0]}
     assert (result["parameters"], result["samples"], result["seed"]) == ({"steps": 3}, 4, 7)
     assert result["provenance"]["versions"]["torch"].startswith("2.")
 
@@ -26,7 +26,7 @@ def test_a_result_says_how_it_was_obtained(workspace):
 def test_the_file_is_plain_json_with_lists_on_one_line(workspace):
     figures = {"rows": [[1, 2], [3.5, None]], "names": ["a [1,  2]", "b"], "empty": []}
     path = write_result("quick", "lists", figures, parameters={}, samples=1, seed=0)
-    assert json.loads(path.read_text())["figures"] == figures
+    assert json.loads(path.read_text())["values"] == figures
     assert "[3.5, null]" in path.read_text()
 
 
@@ -34,17 +34,17 @@ def test_nothing_is_left_half_written(workspace):
     write_result("quick", "rates", {"face": 1}, parameters={}, samples=1, seed=0)
     with pytest.raises(TypeError, match="object"):
         write_result("quick", "rates", {"face": object()}, parameters={}, samples=1, seed=0)
-    assert read_result("quick", "rates")["figures"] == {"face": 1}
+    assert read_result("quick", "rates")["values"] == {"face": 1}
     assert [path.name for path in (workspace / "results" / "quick").iterdir()] == ["rates.json"]
 
 
 def test_non_finite_numbers_are_null(workspace):
     path = write_result("quick", "rates", {"face": float("inf")}, parameters={}, samples=1, seed=0)
-    assert json.loads(path.read_text())["figures"]["face"] is None
+    assert json.loads(path.read_text())["values"]["face"] is None
 
 
 def test_a_result_without_samples_is_refused(workspace):
-    with pytest.raises(ValueError, match="samples: must be at least 1, found 0"):
+    with pytest.raises(ValueError, match="samples: must be at least 1, got 0"):
         write_result("quick", "rates", {}, parameters={}, samples=0, seed=0)
 
 

@@ -12,7 +12,7 @@ def ablate(
     setting: Annotated[list[str] | None, typer.Option(help="Name of a setting; likewise.")] = None,
     profile: Annotated[str, typer.Option(help="Parameter file in params/.")] = "quick",
     seed: Annotated[list[int] | None, typer.Option(help="Seeds; by default the profile's.")] = None,
-    change: Annotated[list[str] | None, typer.Option("--set", help="NAME=VALUE of the shared means.")] = None,
+    change: Annotated[list[str] | None, typer.Option("--set", help="NAME=VALUE of the budget.")] = None,
     images: Annotated[int, typer.Option(help="Captions sampled with each setting's first seed as well.")] = 0,
     minutes: Annotated[float | None, typer.Option(help="Start no further run after so long.")] = None,
     state: Annotated[bool, typer.Option("--state", help="Only say what is stored and what is left.")] = False,
@@ -22,7 +22,8 @@ def ablate(
     A sitting may be cut off at any moment: what is stored stays, the run at hand goes on where its last
     checkpoint left it. Results lie in results/PROFILE/ablations/, one file a setting and seed.
     """
-    from fairhuman.ablations import (
+    from fairhuman.commands._assignments import assignments
+    from fairhuman.experiments.ablations import (
         TABLES,
         Ablations,
         Budget,
@@ -32,7 +33,6 @@ def ablate(
         sample_settings,
         summarise,
     )
-    from fairhuman.commands._assignments import assignments
 
     values = plan_of(profile)
     names = list(setting or ())

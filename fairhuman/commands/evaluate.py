@@ -1,6 +1,5 @@
 """``python -m fairhuman evaluate``: anyone's images by every metric that the input allows."""
 
-import json
 from pathlib import Path
 from typing import Annotated
 
@@ -48,7 +47,7 @@ def evaluate(
     """
     from rich.console import Console
 
-    from fairhuman.evaluation.detectors import cache_directory
+    from fairhuman.detectors import cache_directory
     from fairhuman.evaluation.evaluate import EvaluateSettings, evaluate_folders, terminal_tables
     from fairhuman.sampling import read_prompts
 
@@ -99,11 +98,10 @@ def _report(files: dict) -> int:
 
 
 def _write(path: Path, found: dict) -> None:
+    from fairhuman.files import write_json
     from fairhuman.results import plain
 
-    partial = path.with_name(f"{path.name}.partial")
-    partial.write_text(json.dumps(plain(found), indent=1, allow_nan=False) + "\n", encoding="utf-8")
-    partial.replace(path)
+    write_json(path, plain(found))
 
 
 def _assignments(words: list[str]) -> dict[str, str]:

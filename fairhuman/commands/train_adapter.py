@@ -1,26 +1,39 @@
-"""``python -m fairhuman train lora``, ``controlnet``, …: one command an adapter, with the same options."""
+"""``python -m fairhuman train lora``, ``controlnet``, …: one command per kind of adapter, with the same
+options."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
+from typer.core import TyperGroup
 
 from fairhuman.commands._assignments import assignments
 
-ADAPTERS = {
-    "lora": "a LoRA: low-rank updates of the attention layers",
-    "controlnet": "a ControlNet that reads the pose drawn over the depth",
-    "controlnet-union": "a ControlNet-Union that reads pose and depth as pictures of their own",
-    "t2i-adapter": "a T2I-Adapter that reads the pose drawn over the depth",
-    "mole": "MoLE: a face and a hand expert behind gates",
-}
-"""Kind → what it is."""
+__all__ = ["TrainGroup"]
 
 
-def train_command(adapter: str) -> Callable[..., None]:
-    """The command that trains one kind of adapter."""
+class TrainGroup(TyperGroup):
+    """The commands below ``train``: those that are registered, and one per kind of adapter. These are made
+    when they are asked for, because the table of kinds loads PyTorch."""
 
+    def list_commands(self, context: Any) -> list[str]:
+        return [*_adapter_commands(), *super().list_commands(context)]
+
+    def get_command(self, context: Any, name: str) -> Any:
+        return super().get_command(context, name) or _adapter_commands().get(name)
+
+
+def _adapter_commands() -> Mapping[str, Any]:
+    from fairhuman.models.adapters import ADAPTERS
+
+    commands = typer.Typer()
+    for kind, adapter in ADAPTERS.items():
+        commands.command(kind)(_command(kind, adapter.summary))
+    return typer.main.get_group(commands).commands
+
+
+def _command(adapter: str, summary: str) -> Callable[..., None]:
     def command(
         settings: Annotated[Path | None, typer.Argument(help="YAML file of the run's settings.")] = None,
         data: Annotated[str | None, typer.Option(help="Folder of the training set.")] = None,
@@ -32,23 +45,18 @@ def train_command(adapter: str) -> Callable[..., None]:
         steps: Annotated[int | None, typer.Option(help="Optimiser steps.")] = None,
         change: Annotated[list[str] | None, typer.Option("--set", help="Any setting, as NAME=VALUE.")] = None,
     ) -> None:
+        from fairhuman.settings import read_settings
         from fairhuman.training import TrainSettings, train
-        from fairhuman.training._values import read_settings
 
-        changes = assignments(change or [])
-        told = changes | ({} if settings is None or "adapter" in changes else read_settings(settings))
-        if told.get("adapter", adapter) != adapter:
-            raise ValueError(f"adapter: must be {adapter}, as the command says, got {told['adapter']!r}")
-        given = {"data": data, "output": output, "base": base, "strategy": strategy, "steps": steps}
-        changes |= {name: value for name, value in given.items() if value is not None}
-        changes |= {"adapter": adapter}
-        if settings is None:
-            chosen = TrainSettings.from_mapping(changes)
-        else:
-            chosen = TrainSettings.from_yaml(settings, **changes)
-        typer.echo(train(chosen).weights)
+        values = {} if settings is None else read_settings(settings)
+        values |= assignments(change or [])
+        if values.get("adapter", adapter) != adapter:
+            raise ValueError(f"adapter: must be {adapter}, as the command says, got {values['adapter']!r}")
+        options = {"data": data, "output": output, "base": base, "strategy": strategy, "steps": steps}
+        values |= {name: value for name, value in options.items() if value is not None}
+        source = "settings" if settings is None else str(settings)
+        run = train(TrainSettings.from_mapping(values | {"adapter": adapter}, source))
+        typer.echo(run.weights)
 
-    command.__doc__ = (
-        f"Train {ADAPTERS[adapter]}, with regional objectives; a run that was cut off continues."
-    )
+    command.__doc__ = f"Train {summary}, with regional objectives; a run that was cut off continues."
     return command

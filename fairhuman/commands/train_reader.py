@@ -24,7 +24,7 @@ def train_reader(
     settings = ReaderSettings(
         data=str(data), heldout=str(heldout), output=str(output), images=images, epochs=epochs, seed=seed
     )
-    figures = train(settings)
-    count = figures["training"]["whole"]
+    values = train(settings)
+    count = values["training"]["whole"]
     parameters = stored_parameters(settings)
-    typer.echo(write_result("reader", "training", figures, parameters=parameters, samples=count, seed=seed))
+    typer.echo(write_result("reader", "training", values, parameters=parameters, samples=count, seed=seed))

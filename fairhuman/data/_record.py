@@ -10,16 +10,19 @@ from typing import Any
 
 import numpy as np
 
+from fairhuman.boxes import Box
 from fairhuman.data._condition import CONDITIONS
-from fairhuman.data._sample import Box
 
 __all__ = ["BOXES", "KEYPOINTS", "HumanRecord", "read_record"]
 
 BOXES = ("face", "left_hand", "right_hand", "left_foot", "right_foot")
 """Boxes an image may have; left and right are the person's own."""
 
-KEYPOINTS = {"body": ("keypoints", 17), "left_hand": ("left_hand_keypoints", 21),
-             "right_hand": ("right_hand_keypoints", 21)}  # fmt: skip
+KEYPOINTS = {
+    "body": ("keypoints", 17),
+    "left_hand": ("left_hand_keypoints", 21),
+    "right_hand": ("right_hand_keypoints", 21),
+}
 """Name → key in the metadata, number of points: COCO order for the body, MediaPipe's for hands."""
 
 
@@ -114,9 +117,9 @@ def _box(entry: dict, key: str, place: str) -> Box | None:
     box = entry[key]
     if box is None:
         return None
-    numbers = isinstance(box, list) and len(box) == 4 and all(
-        isinstance(value, (int, float)) for value in box
-    )  # fmt: skip
+    numbers = (
+        isinstance(box, list) and len(box) == 4 and all(isinstance(value, (int, float)) for value in box)
+    )
     if not numbers or not (box[0] < box[2] and box[1] < box[3]):
         raise ValueError(f"{place}: {key!r} must be [x0, y0, x1, y1] with x0 < x1, y0 < y1, got {box}")
     return tuple(box)

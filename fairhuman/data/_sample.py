@@ -8,14 +8,18 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 from PIL import Image
 
-__all__ = ["HumanSample", "crop_sample", "flip_sample", "resize_sample"]
+from fairhuman.boxes import Box
 
-Box = tuple[float, float, float, float]
+__all__ = ["HumanSample", "crop_sample", "flip_sample", "resize_sample"]
 
 # COCO: nose, then eyes, ears, shoulders, elbows, wrists, hips, knees, ankles, left before right.
 _COCO_MIRROR = [0, *(i + d for i in range(1, 17, 2) for d in (1, 0))]
-_SIDES = {"left_hand": "right_hand", "right_hand": "left_hand",
-          "left_foot": "right_foot", "right_foot": "left_foot"}  # fmt: skip
+_SIDES = {
+    "left_hand": "right_hand",
+    "right_hand": "left_hand",
+    "left_foot": "right_foot",
+    "right_foot": "left_foot",
+}
 
 
 @dataclass(frozen=True)
@@ -116,8 +120,12 @@ def resize_sample(sample: HumanSample, height: int, width: int) -> HumanSample:
         for name, box in sample.boxes.items()
     }
     keypoints = {name: points * scale for name, points in sample.keypoints.items()}
-    filters = {"image": Image.Resampling.LANCZOS, "pose": Image.Resampling.BILINEAR,
-               "mask": Image.Resampling.BOX, "depth": Image.Resampling.NEAREST}  # fmt: skip
+    filters = {
+        "image": Image.Resampling.LANCZOS,
+        "pose": Image.Resampling.BILINEAR,
+        "mask": Image.Resampling.BOX,
+        "depth": Image.Resampling.NEAREST,
+    }
 
     def resize(grid: np.ndarray, kind: str) -> np.ndarray:
         return np.asarray(Image.fromarray(grid).resize((width, height), filters[kind]))

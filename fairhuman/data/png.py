@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import zlib
 from pathlib import Path
 from typing import Any, Final
@@ -10,6 +9,8 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
+
+from fairhuman.files import written_whole
 
 __all__ = ["write_png"]
 
@@ -26,8 +27,6 @@ def write_png(path: Path, pixels: NDArray[Any] | Image.Image, staging: Path | No
         pixels: Shape (H, W) or (H, W, 3), uint8, or (H, W), uint16; or a picture.
         staging: Folder on the same file system for what is not whole yet; by default the image's.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = (staging or path.parent) / f".{path.name}.{os.getpid()}.partial"
     picture = pixels if isinstance(pixels, Image.Image) else Image.fromarray(np.ascontiguousarray(pixels))
-    picture.save(partial, format="PNG", **_OPTIONS)
-    partial.replace(path)
+    with written_whole(path, shared=True, staging=staging) as partial:
+        picture.save(partial, format="PNG", **_OPTIONS)

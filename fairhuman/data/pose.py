@@ -3,7 +3,7 @@
 The colours, the order of limbs and the proportions are those of the OpenPose
 preprocessor that pose ControlNets were trained with (Cao et al., "OpenPose", 2019;
 Zhang et al., "Adding Conditional Control to Text-to-Image Diffusion Models", 2023):
-18 body points joined by 17 tapered limbs at 60 % brightness, 21 points a hand joined by
+18 body points joined by 17 tapered limbs at 60 % brightness, 21 points per hand joined by
 thin lines whose hue runs once round the circle. Sizes are given at 512 pixels and scale
 with the picture.
 """
@@ -95,7 +95,7 @@ def draw_pose(
     """
     height, width = (size, size) if isinstance(size, int) else size
     if min(height, width) < 1:
-        raise ValueError(f"size must be at least 1 pixel; got {size!r}")
+        raise ValueError(f"size: must be at least 1 pixel, got {size!r}")
     body = body_points(keypoints)
     hands = [
         _checked(name, hand, 21)
@@ -156,7 +156,7 @@ def _ellipse(start: NDArray[np.float64], end: NDArray[np.float64], half_width: f
 def _checked(name: str, points: ArrayLike, count: int) -> NDArray[np.float64]:
     array = np.asarray(points, dtype=np.float64)
     if array.shape != (count, 3):
-        raise ValueError(f"{name} must have shape ({count}, 3); got {array.shape}")
+        raise ValueError(f"{name}: must have shape ({count}, 3), got {array.shape}")
     if not np.isfinite(array).all():
-        raise ValueError(f"{name} must be finite; got {array[~np.isfinite(array).all(axis=1)][0]}")
+        raise ValueError(f"{name}: must be finite, got {array[~np.isfinite(array).all(axis=1)][0]}")
     return array

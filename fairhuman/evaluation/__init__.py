@@ -1,22 +1,15 @@
-"""Judging images: detectors, distances, statistics with intervals, held-out losses, tables.
+"""Judging images: what detectors find, distances, statistics with intervals, held-out losses, tables.
 
-Names are imported on first use, so that a worker process that only runs detectors does not load
-PyTorch, pandas or SciPy.
+Names are imported on first use, so that asking for one does not load what the others need.
 """
 
 from importlib import import_module
 from typing import Any
 
 _HOMES = {
-    "Detection": "detectors",
-    "Face": "detectors",
-    "Hand": "detectors",
-    "Palm": "detectors",
-    "detect": "detectors",
-    "detect_crops": "detectors",
+    "detect_crops": "crops",
     "detect_poses": "pose_alignment",
     "judge_poses": "pose_alignment",
-    "match_regions": "detectors",
     "summarise_poses": "pose_alignment",
     "estimate_depths": "depth_alignment",
     "judge_depths": "depth_alignment",
@@ -24,12 +17,12 @@ _HOMES = {
     "summarise_depths": "depth_alignment",
     "evaluate_crops": "crop_rates",
     "Estimate": "statistics",
+    "corrected_level": "statistics",
     "estimate_mean": "statistics",
     "estimate_proportion": "statistics",
     "estimate_ratio": "statistics",
     "paired_difference": "statistics",
     "evaluate_detection": "detection_rates",
-    "compare_crops": "crop_rates",
     "compare_detection": "detection_rates",
     "compare_losses": "comparison",
     "compare_systems": "comparison",

@@ -13,8 +13,7 @@ from safetensors import SafetensorError
 from tqdm import tqdm
 
 from fairhuman.data.annotation import DepthModel, check_model
-
-from ._images import ImageLike, as_rgb
+from fairhuman.images import ImageLike, as_rgb
 
 FARTHEST: Final = 65_535
 """Millimetres from which on a stored depth only says "at least": 16 bits hold no more."""

@@ -8,9 +8,10 @@ from typing import Any
 
 import pandas as pd
 
+from fairhuman.detectors import Detection
+
 from .detection_rates import METRICS, compare_detection, evaluate_detection
-from .detectors import Detection
-from .statistics import estimate_mean, paired_difference
+from .statistics import corrected_level, estimate_mean, paired_difference
 
 _COMPARED = ("face", "hand")
 
@@ -29,8 +30,8 @@ def compare_systems(
         detections: System to the detections in its images; all systems had the same prompts and seeds.
         truth: What the images should show; see :func:`fairhuman.evaluation.truth.expected_regions`.
         ceiling: A system that is shown but not compared, such as real images of the same scenes.
-        level: Confidence level of each estimate, and of all differences taken together: each single one gets
-            1 − (1 − level) / m for m comparisons (Bonferroni).
+        level: Confidence level of each estimate, and of all differences taken together
+            (:func:`~fairhuman.evaluation.statistics.corrected_level`).
         seed: Of the resampling.
 
     Returns:
@@ -44,9 +45,9 @@ def compare_systems(
     """
     counts = {system: len(found) for system, found in detections.items()}
     if not counts or len(set(counts.values())) != 1 or 0 in counts.values():
-        raise ValueError(f"detections: every system needs the same images, at least one; found {counts}")
+        raise ValueError(f"detections: every system needs the same images, at least one; got {counts}")
     if ceiling is not None and ceiling not in detections:
-        raise ValueError(f"ceiling: must be one of {list(detections)}, found {ceiling!r}")
+        raise ValueError(f"ceiling: must be one of {list(detections)}, got {ceiling!r}")
     tables = [
         evaluate_detection(found, truth, by_area=truth is not None, level=level, seed=seed).assign(
             system=system
@@ -55,7 +56,7 @@ def compare_systems(
     ]
     pairs = list(combinations([system for system in detections if system != ceiling], 2))
     comparisons = len(pairs) * len(_COMPARED) * len(METRICS)
-    corrected = _corrected(level, comparisons)
+    corrected = corrected_level(level, comparisons)
     differences = [
         compare_detection(detections[a], detections[b], truth, level=corrected, seed=seed).assign(
             reference=a, system=b
@@ -106,7 +107,7 @@ def compare_losses(
                 f"losses: {system!r} was judged on other images or regions than {first_system!r}"
             )
     pairs = list(combinations(wide, 2))
-    corrected = _corrected(level, len(pairs) * len(regions))
+    corrected = corrected_level(level, len(pairs) * len(regions))
     rows = [
         {"system": system, "region": region}
         | estimate_mean(table[region].dropna(), level=level, seed=seed).stored()
@@ -122,7 +123,3 @@ def compare_losses(
             row = {"reference": a, "system": b, "region": region, **estimate.stored()}
             differences.append(row | {"supported": estimate.excludes(0)})
     return {"losses": rows, "loss_differences": differences}
-
-
-def _corrected(level: float, comparisons: int) -> float:
-    return 1 - (1 - level) / max(1, comparisons)

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import pandas as pd
 
-from .detectors import Crops
-from .statistics import Estimate, estimate_ratio, paired_ratio_difference
+from .crops import Crops
+from .detection_rates import DETECTORS, detection_scores
+from .statistics import estimate_ratio
 
-__all__ = ["compare_crops", "evaluate_crops"]
+__all__ = ["evaluate_crops"]
 
 
 def evaluate_crops(crops: Crops, *, level: float = 0.95, seed: int = 0) -> pd.DataFrame:
@@ -24,47 +25,30 @@ def evaluate_crops(crops: Crops, *, level: float = 0.95, seed: int = 0) -> pd.Da
         found), the estimate's fields (``n`` counts images), ``crops``.
     """
     rows = []
-    for detector, own in crops.scores().groupby("detector", sort=False):
-        for metric, (totals, counts) in _ratios(own).items():
+    for detector, scores in _scores(crops).groupby("detector", sort=False):
+        for metric, (totals, counts) in _ratios(scores).items():
             estimate = estimate_ratio(totals, counts, level=level, seed=seed)
             row = {"detector": detector, "metric": metric, **estimate.stored()}
-            rows.append(row | {"crops": int(own.crops.sum())})
+            rows.append(row | {"crops": int(scores.crops.sum())})
     return pd.DataFrame(rows)
 
 
-def compare_crops(first: Crops, second: Crops, *, level: float = 0.95, seed: int = 0) -> pd.DataFrame:
-    """Paired differences, second − first, between two systems looked at in the same places.
-
-    Args:
-        first, second: Of the same boxes.
-        level: Confidence level of each interval.
-        seed: Of the resampling.
-
-    Returns:
-        A table as of :func:`evaluate_crops`, with ``supported``: the interval excludes zero.
-
-    Raises:
-        ValueError: Other images or regions.
-    """
-    places = [crops.places[["image", "region"]] for crops in (first, second)]
-    if not places[0].equals(places[1]):
-        raise ValueError("first, second: must be crops of the same images and regions")
-    tables = [crops.scores() for crops in (first, second)]
+def _scores(crops: Crops) -> pd.DataFrame:
+    """One row per image and detector: ``crops``, the regions looked at; ``found``, those in which something
+    was found; ``total``, the sum of the best score in each."""
     rows = []
-    for detector in dict.fromkeys(tables[0].detector):
-        pair = [_ratios(table[table.detector == detector]) for table in tables]
-        for metric in pair[0]:
-            found: Estimate = paired_ratio_difference(
-                pair[0][metric], pair[1][metric], level=level, seed=seed
-            )
-            row = {"detector": detector, "metric": metric, **found.stored()}
-            rows.append(row | {"supported": found.excludes(0)})
-    return pd.DataFrame(rows)
+    for place, detection in zip(crops.places.itertuples(), crops.detections, strict=True):
+        for detector, region in DETECTORS.items():
+            if region == place.region.rsplit("_", 1)[-1]:
+                best = max(detection_scores(detection, detector), default=0.0)
+                rows.append((place.image, detector, 1, int(best > 0), best))
+    table = pd.DataFrame(rows, columns=["image", "detector", "crops", "found", "total"])
+    return table.groupby(["detector", "image"], sort=False, as_index=False).sum()
 
 
-def _ratios(own: pd.DataFrame) -> dict[str, tuple[pd.Series, pd.Series]]:
+def _ratios(scores: pd.DataFrame) -> dict[str, tuple[pd.Series, pd.Series]]:
     return {
-        "rate": (own.found, own.crops),
-        "confidence": (own.total, own.found),
-        "confidence_with_misses": (own.total, own.crops),
+        "rate": (scores.found, scores.crops),
+        "confidence": (scores.total, scores.found),
+        "confidence_with_misses": (scores.total, scores.crops),
     }

@@ -71,15 +71,15 @@ def judge_depths(asked: Iterable[ArrayLike], found: Iterable[ArrayLike]) -> pd.D
     for number, (condition, estimate) in enumerate(zip_longest(asked, found, fillvalue=missing)):
         if condition is missing or estimate is missing:
             short, long = ("asked", "found") if condition is missing else ("found", "asked")
-            raise ValueError(f"asked, found: must be of one length, found {number} {short} and more {long}")
+            raise ValueError(f"asked, found: must be of one length, got {number} {short} and more {long}")
         depth, near = np.asarray(condition, np.float64), np.asarray(estimate, np.float64)
         if depth.ndim != 2 or depth.shape != near.shape:
             raise ValueError(
                 f"asked[{number}], found[{number}]: must have one shape (height, width), "
-                f"found {depth.shape} and {near.shape}"
+                f"got {depth.shape} and {near.shape}"
             )
         if (depth < 0).any():
-            raise ValueError(f"asked[{number}]: must not be negative, found {np.nanmin(depth):g}")
+            raise ValueError(f"asked[{number}]: must not be negative, got {np.nanmin(depth):g}")
         rows.append(_judge(depth, near))
     return pd.DataFrame(rows, columns=_COLUMNS)
 
@@ -94,14 +94,14 @@ def summarise_depths(judged: pd.DataFrame, *, level: float = 0.95, seed: int = 0
         seed: Of the resampling.
     """
     wanted = judged[~judged.problem.isin(_NOT_ASKED)]
-    rows, sure = wanted[wanted.problem == ""], {"level": level, "seed": seed}
+    rows, options = wanted[wanted.problem == ""], {"level": level, "seed": seed}
     return {
-        "error": estimate_mean(rows.error, **sure),
-        "flat_error": estimate_mean(rows.flat_error, **sure),
-        "delta": estimate_mean(rows.delta, bounds=(0, 1), **sure),
-        "rank": estimate_mean(rows["rank"], bounds=(-1, 1), **sure),
-        "coverage": estimate_mean(rows.coverage, bounds=(0, 1), **sure),
-        "depth_found": estimate_mean((wanted.problem == "").astype(float), bounds=(0, 1), **sure),
+        "error": estimate_mean(rows.error, **options),
+        "flat_error": estimate_mean(rows.flat_error, **options),
+        "delta": estimate_mean(rows.delta, bounds=(0, 1), **options),
+        "rank": estimate_mean(rows["rank"], bounds=(-1, 1), **options),
+        "coverage": estimate_mean(rows.coverage, bounds=(0, 1), **options),
+        "depth_found": estimate_mean((wanted.problem == "").astype(float), bounds=(0, 1), **options),
     }
 
 

@@ -12,7 +12,8 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from .detectors import Detection
+from fairhuman.detectors import Detection
+
 from .statistics import (
     Estimate,
     estimate_mean,
@@ -22,7 +23,7 @@ from .statistics import (
     paired_ratio_difference,
 )
 
-#: Detector to the region it looks for; what their scores mean: :mod:`fairhuman.evaluation.detectors`.
+#: Detector to the region it looks for; what their scores mean: :mod:`fairhuman.detectors`.
 DETECTORS = {"face": "face", "face_short": "face", "hand": "hand", "palm": "hand"}
 
 #: Metric to what it means; all are shares or scores in [0, 1].
@@ -40,7 +41,7 @@ def tabulate_detections(detections: Sequence[Detection], truth: pd.DataFrame | N
     """One row an image and detector, from which everything else here is computed.
 
     Args:
-        detections: Of :func:`fairhuman.evaluation.detect`.
+        detections: Of :func:`fairhuman.detectors.detect`.
         truth: Of :func:`fairhuman.evaluation.truth.expected_regions`, in the same order; without it
             everything is expected everywhere.
 
@@ -53,9 +54,7 @@ def tabulate_detections(detections: Sequence[Detection], truth: pd.DataFrame | N
         ValueError: Truth of another length.
     """
     if truth is not None and len(truth) != len(detections):
-        raise ValueError(
-            f"truth: must have one row an image, found {len(truth)} for {len(detections)} images"
-        )
+        raise ValueError(f"truth: must have one row an image, got {len(truth)} for {len(detections)} images")
     rows = []
     for detector, region in DETECTORS.items():
         for image, detection in enumerate(detections):
@@ -86,7 +85,7 @@ def evaluate_detection(
     """Every metric of every detector, over the images that should have the region.
 
     Args:
-        detections: Of :func:`fairhuman.evaluation.detect`.
+        detections: Of :func:`fairhuman.detectors.detect`.
         truth: What the images should show; see :func:`tabulate_detections`.
         by_area: Split by the region's area in the truth as well (:data:`AREA_EDGES`).
         level: Confidence level of the intervals.
@@ -122,8 +121,8 @@ def compare_detection(
     Args:
         first, second: Detections in the images of each system, in the same order.
         truth: What the images should show; see :func:`tabulate_detections`.
-        level: Confidence level of each interval. Several differences read together call for a higher one:
-            1 − 0.05 / m keeps the risk of any false claim among m below 5 % (Bonferroni).
+        level: Confidence level of each interval; for differences that are read together see
+            :func:`~fairhuman.evaluation.statistics.corrected_level`.
         seed: Of the resampling.
 
     Returns:
@@ -133,7 +132,7 @@ def compare_detection(
         ValueError: Different numbers of images, or truth of another length.
     """
     if len(first) != len(second):
-        raise ValueError(f"first, second: must be of one length, found {len(first)} and {len(second)}")
+        raise ValueError(f"first, second: must be of one length, got {len(first)} and {len(second)}")
     tables = [tabulate_detections(detections, truth) for detections in (first, second)]
     rows = []
     for detector in DETECTORS:

@@ -48,7 +48,7 @@ def frechet_distance(
     if min(len(first), len(second)) < least:
         raise ValueError(
             f"reference, generated: a Fréchet distance of {first.shape[1]} features needs at least {least} "
-            f"images a set, found {len(first)} and {len(second)}; take the kernel distance"
+            f"images a set, got {len(first)} and {len(second)}; take the kernel distance"
         )
     rng = np.random.default_rng(seed)
     drawn = [
@@ -114,7 +114,7 @@ def kernel_distance_difference(
     """
     if len(np.asarray(first)) != len(np.asarray(second)):
         raise ValueError(
-            "first, second: must hold the same prompts, found "
+            "first, second: must hold the same prompts, got "
             f"{len(np.asarray(first))} and {len(np.asarray(second))} images"
         )
     base, one = _features(reference, first)
@@ -151,7 +151,7 @@ def mean_kernel_distance(
     """
     counts = [len(np.asarray(one)) for one in (*sets, *others)]
     if not len(sets) or len(set(counts)) != 1:
-        raise ValueError(f"sets: must hold the same prompts, at least one set, found {counts} images")
+        raise ValueError(f"sets: must hold the same prompts, at least one set, got {counts} images")
     base = _features(reference, sets[0])[0]
     drawn = _Drawn(len(base), counts[0], resamples, level, seed)
 
@@ -172,7 +172,7 @@ class _Drawn:
         if min(n, m) < _LEAST:
             raise ValueError(
                 f"reference, generated: a kernel distance needs at least {_LEAST} images a set, "
-                f"found {n} and {m}"
+                f"got {n} and {m}"
             )
         if resamples is None:  # the extremes of too few would pass for the ends of a wider interval
             resamples = max(_RESAMPLES, math.ceil(2 * _BEYOND / (1 - level)))
@@ -221,7 +221,7 @@ def _features(reference: ArrayLike, generated: ArrayLike) -> tuple[NDArray[np.fl
     if any(features.ndim != 2 for features in pair) or pair[0].shape[1] != pair[1].shape[1]:
         raise ValueError(
             "reference, generated: must have shapes (n, d) and (m, d), "
-            f"found {pair[0].shape} and {pair[1].shape}"
+            f"got {pair[0].shape} and {pair[1].shape}"
         )
     for features in pair:
         if not math.isfinite(features.sum()):

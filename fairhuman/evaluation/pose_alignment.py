@@ -16,9 +16,9 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from ._images import ImageLike
-from .detectors._pool import find_all
-from .detectors._pose import Bodies
+from fairhuman.detectors import detect_bodies
+from fairhuman.images import ImageLike
+
 from .statistics import Estimate, estimate_mean, estimate_ratio
 
 __all__ = ["detect_poses", "judge_poses", "summarise_poses"]
@@ -41,7 +41,7 @@ def detect_poses(
     Args:
         images: Paths, PIL images or uint8 arrays of shape (height, width, 3) in RGB.
         threshold: Least confidence of a person, and least visibility of a joint, in [0, 1].
-        workers, progress, cache: As for :func:`fairhuman.evaluation.detect`.
+        workers, progress, cache: As for :func:`fairhuman.detectors.detect`.
 
     Returns:
         For each image shape (17, 3) in COCO's order: x, y in pixels, and 1 for a joint that is found inside
@@ -50,7 +50,11 @@ def detect_poses(
     Raises:
         FileNotFoundError, ValueError: An image that is missing or cannot be read; a value out of range.
     """
-    return find_all(Bodies, images, workers=workers, threshold=threshold, progress=progress, cache=cache)
+    bodies = detect_bodies(images, workers=workers, threshold=threshold, progress=progress, cache=cache)
+    poses = [np.zeros((17, 3)) if body is None else body.keypoints(threshold) for body in bodies]
+    for pose in poses:
+        pose[:, 2] = pose[:, 2] == _VISIBLE
+    return poses
 
 
 def judge_poses(asked: Sequence[NDArray[np.float64]], found: Sequence[NDArray[np.float64]]) -> pd.DataFrame:
@@ -71,12 +75,12 @@ def judge_poses(asked: Sequence[NDArray[np.float64]], found: Sequence[NDArray[np
         ValueError: Different numbers of images, or keypoints of another shape.
     """
     if len(asked) != len(found):
-        raise ValueError(f"asked, found: must be of one length, found {len(asked)} and {len(found)}")
+        raise ValueError(f"asked, found: must be of one length, got {len(asked)} and {len(found)}")
     rows = []
     for number, (condition, pose) in enumerate(zip(asked, found, strict=True)):
         for name, points in (("asked", condition), ("found", pose)):
             if np.shape(points) != (17, 3):
-                raise ValueError(f"{name}[{number}]: must have shape (17, 3), found {np.shape(points)}")
+                raise ValueError(f"{name}[{number}]: must have shape (17, 3), got {np.shape(points)}")
         rows.append(_judge(np.asarray(condition, float), np.asarray(pose, float)))
     return pd.DataFrame(rows, columns=["joints", "matched", "pixels", "share", "right"])
 

@@ -73,13 +73,18 @@ def heldout_losses(
         conditions = () if adapter is None else adapter.conditions
         if conditions not in examples:
             posed = HumanFolder(folder.path, folder.regions, conditions) if conditions else folder
-            examples[conditions] = Examples(pipeline, posed, JointTransform(resolution), mask_mode)
+            examples[conditions] = Examples(pipeline, posed, JointTransform(resolution), mask_mode=mask_mode)
         if adapter is not None:
             adapter.scale = adapter_scale
         found = heldout_errors(
-            pipeline.unet if adapter is None else adapter, examples[conditions], images=images, draws=draws,
-            seed=seed, reduction=reduction, batch_size=batch_size,
-        )  # fmt: skip
+            pipeline.unet if adapter is None else adapter,
+            examples[conditions],
+            images=images,
+            draws=draws,
+            seed=seed,
+            reduction=reduction,
+            batch_size=batch_size,
+        )
         tables[name] = loss_table(found)
         if adapter is not None:
             adapter.remove()

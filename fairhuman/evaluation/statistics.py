@@ -27,6 +27,7 @@ from scipy import stats
 
 __all__ = [
     "Estimate",
+    "corrected_level",
     "estimate_mean",
     "estimate_proportion",
     "estimate_ratio",
@@ -79,6 +80,27 @@ class Estimate:
         }
 
 
+def corrected_level(level: float, comparisons: int) -> float:
+    """Level of each of several intervals that are read together, by Bonferroni: 1 − (1 − level) / m.
+
+    The risk that any of the m intervals misses its truth is then at most 1 − level.
+
+    Args:
+        level: Confidence level in (0, 1) of all intervals taken together.
+        comparisons: Their number m, at least 0; 0 counts as 1.
+
+    Raises:
+        ValueError: A value out of range.
+
+    >>> f"{corrected_level(0.95, 10):.3f}"
+    '0.995'
+    """
+    _check_level(level)
+    if comparisons < 0:
+        raise ValueError(f"comparisons: must be at least 0, got {comparisons}")
+    return 1 - (1 - level) / max(1, comparisons)
+
+
 def estimate_proportion(successes: int, trials: int, *, level: float = 0.95) -> Estimate:
     """Share of trials that succeeded, with Wilson's interval.
 
@@ -96,7 +118,7 @@ def estimate_proportion(successes: int, trials: int, *, level: float = 0.95) -> 
     """
     _check_level(level)
     if not 0 <= successes <= trials:
-        raise ValueError(f"successes: must be in [0, {trials}], the number of trials, found {successes}")
+        raise ValueError(f"successes: must be in [0, {trials}], the number of trials, got {successes}")
     if trials == 0:
         return _nothing(level)
     interval = stats.binomtest(int(successes), int(trials)).proportion_ci(level, method="wilson")
@@ -119,7 +141,7 @@ def estimate_mean(
     """
     sample = _sample("values", values, level)
     if bounds is not None and sample.size and not bounds[0] <= sample.min() <= sample.max() <= bounds[1]:
-        raise ValueError(f"values: must be in {list(bounds)}, found {sample.min():g} to {sample.max():g}")
+        raise ValueError(f"values: must be in {list(bounds)}, got {sample.min():g} to {sample.max():g}")
     if sample.size == 0:
         return _nothing(level)
     value = float(sample.mean())
@@ -179,7 +201,7 @@ def paired_difference(
     """
     first, second = _sample("first", first, level), _sample("second", second, level)
     if first.size != second.size:
-        raise ValueError(f"first, second: must be of one length, found {first.size} and {second.size}")
+        raise ValueError(f"first, second: must be of one length, got {first.size} and {second.size}")
     spread = None if bounds is None else (bounds[0] - bounds[1], bounds[1] - bounds[0])
     return estimate_mean(second - first, bounds=spread, level=level, seed=seed)
 
@@ -206,7 +228,7 @@ def paired_ratio_difference(
     """
     data = (*_clusters(*first, level), *_clusters(*second, level))
     if data[0].size != data[2].size:
-        raise ValueError(f"first, second: must be of one length, found {data[0].size} and {data[2].size}")
+        raise ValueError(f"first, second: must be of one length, got {data[0].size} and {data[2].size}")
     data = tuple(column[(data[1] > 0) | (data[3] > 0)] for column in data)
     n = int(min((data[1] > 0).sum(), (data[3] > 0).sum()))
     if n == 0:
@@ -273,21 +295,21 @@ def _sample(name: str, values: ArrayLike, level: float) -> np.ndarray:
     _check_level(level)
     sample = np.asarray(values, dtype=np.float64)
     if sample.ndim != 1:
-        raise ValueError(f"{name}: must have one dimension, found shape {sample.shape}")
+        raise ValueError(f"{name}: must have one dimension, got shape {sample.shape}")
     if not np.isfinite(sample).all():
-        raise ValueError(f"{name}: must be finite, found {sample[~np.isfinite(sample)][0]} among them")
+        raise ValueError(f"{name}: must be finite, got {sample[~np.isfinite(sample)][0]} among them")
     return sample
 
 
 def _check_level(level: float) -> None:
     if not 0 < level < 1:
-        raise ValueError(f"level: must be in (0, 1), found {level!r}")
+        raise ValueError(f"level: must be in (0, 1), got {level!r}")
 
 
 def _clusters(totals: ArrayLike, counts: ArrayLike, level: float) -> tuple[np.ndarray, np.ndarray]:
     totals, counts = _sample("totals", totals, level), _sample("counts", counts, level)
     if totals.shape != counts.shape:
-        raise ValueError(f"totals, counts: must be of one length, found {totals.size} and {counts.size}")
+        raise ValueError(f"totals, counts: must be of one length, got {totals.size} and {counts.size}")
     if counts.size and counts.min() < 0:
-        raise ValueError(f"counts: must not be negative, found {counts.min():g}")
+        raise ValueError(f"counts: must not be negative, got {counts.min():g}")
     return totals, counts

@@ -5,10 +5,9 @@ The heavy modules (torch, anny, Warp) load when the first person is drawn.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from fairhuman.humans._album import generate
-from fairhuman.humans._caption import caption, caption_vocabulary
+from fairhuman.humans._description import caption, caption_vocabulary, mirrored
+from fairhuman.humans._person import PRESETS, render_human
 from fairhuman.humans._types import (
     COCO_KEYPOINTS,
     HAND_KEYPOINTS,
@@ -20,9 +19,6 @@ from fairhuman.humans._types import (
     HumanImage,
     Part,
 )
-
-if TYPE_CHECKING:
-    import numpy as np
 
 __all__ = [
     "COCO_KEYPOINTS",
@@ -38,39 +34,6 @@ __all__ = [
     "caption",
     "caption_vocabulary",
     "generate",
+    "mirrored",
     "render_human",
 ]
-
-PRESETS = ("studio", "world")
-
-
-def render_human(rng: np.random.Generator, preset: str = "studio", size: int = 256) -> HumanImage:
-    """One person drawn by chance.
-
-    Args:
-        rng: the only source of chance; the same state gives the same picture.
-        preset: `studio` (plain backdrops, few poses and clothes) or `world`.
-        size: width and height in pixels, from 16 to 4096.
-
-    Returns:
-        The picture with its masks, keypoints, depth, camera and true attributes.
-
-    Raises:
-        ValueError: an unknown preset, or a size out of range.
-
-    Example:
-        >>> import numpy as np
-        >>> from fairhuman.humans import render_human
-        >>> person = render_human(np.random.default_rng(0), "studio", 64)
-        >>> person.image.shape
-        (64, 64, 3)
-    """
-    if preset not in PRESETS:
-        raise ValueError(f"preset must be one of {', '.join(PRESETS)}; got {preset!r}")
-    if not 16 <= size <= 4096:
-        raise ValueError(f"size must be from 16 to 4096 pixels; got {size}")
-    from fairhuman.humans import _presets
-    from fairhuman.humans._attributes import seen_attributes
-    from fairhuman.humans._render import draw
-
-    return seen_attributes(draw(_presets.PRESETS[preset](rng), size))

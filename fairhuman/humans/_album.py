@@ -11,7 +11,8 @@ from typing import Any
 
 import numpy as np
 
-from fairhuman.humans._caption import caption
+from fairhuman.files import json_line, write_text
+from fairhuman.humans._description import caption
 from fairhuman.humans._folder import (
     STAGING,
     Album,
@@ -21,11 +22,11 @@ from fairhuman.humans._folder import (
     prepare_folder,
     refuse_other_renderer,
     staged_records,
-    write_json,
 )
+from fairhuman.humans._person import PRESETS, render_human
 from fairhuman.humans._record import write_record
 from fairhuman.humans._types import HumanImage
-from fairhuman.humans._workers import spread
+from fairhuman.processes import work_through
 from fairhuman.profiles import unknown
 
 logger = logging.getLogger(__name__)
@@ -97,7 +98,18 @@ def generate(
     if todo or len(finished) < count or (out / STAGING).exists():
         prepare_folder(out, album)
         shown = _bar(count, count - len(todo), progress)
-        drawing = spread(_draw, todo, workers, out, album, renderer)
+        # One alone at first: it fills the caches of bodies and compiled kernels that the others read. Sums
+        # split over threads would differ in their last digits, and could move a pixel.
+        drawing = work_through(
+            _draw,
+            todo,
+            min(workers, len(todo)) or 1,
+            out,
+            album,
+            renderer,
+            first_alone=True,
+            single_thread=True,
+        )
         with shown, contextlib.closing(drawing):
             for index, record in drawing:
                 records[index] = record
@@ -109,8 +121,7 @@ def generate(
 
 def _draw(index: int, out: Path, album: Album, renderer: Renderer | None) -> dict[str, Any]:
     """Draws, captions and writes one image; its record, the last file, says that the others are whole."""
-    if renderer is None:
-        from fairhuman.humans import render_human as renderer
+    renderer = renderer or render_human
     rng = np.random.default_rng([album.seed, index])
     try:
         human = renderer(rng, album.preset, album.size)
@@ -118,13 +129,11 @@ def _draw(index: int, out: Path, album: Album, renderer: Renderer | None) -> dic
     except Exception as error:
         raise RuntimeError(f"image {index} of seed {album.seed}, preset {album.preset}: {error}") from error
     record = write_record(out, out / STAGING, human, text, album.seed, index)
-    write_json(out / STAGING / f"{index:06d}.json", record, out / STAGING)
+    write_text(out / STAGING / f"{index:06d}.json", json_line(record), shared=True)
     return record
 
 
 def _check_values(count: int, seed: int, size: int, preset: str, workers: int) -> None:
-    from fairhuman.humans import PRESETS
-
     for name, value, least, most in (
         ("count", count, 1, np.inf),
         ("seed", seed, 0, np.inf),

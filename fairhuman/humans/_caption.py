@@ -99,13 +99,13 @@ _SEEN_FAR: Final = {thing: _SEEN[thing] / 10 for thing in ("hand", "top", "botto
 _FACING: Final = 60  # degrees; an expression is hard to tell from farther to the side
 
 
-def caption(human: HumanImage, rng: np.random.Generator) -> str:
+def brief(human: HumanImage, rng: np.random.Generator) -> str:
     """Words for a picture; `rng` chooses between ways to say the same.
 
     Raises:
         ValueError: An attribute that is missing, or has a value there are no words for.
     """
-    view = _View(human)
+    view = View(human)
     framing = view.word("framing")
     if view.framing == "hand close-up":
         phrases = [framing, view.word("gesture")]
@@ -114,17 +114,17 @@ def caption(human: HumanImage, rng: np.random.Generator) -> str:
     else:
         hair = _hair(view, always=False, rng=rng)
         phrases = [_person(view), hair, _clothes(view, rng), _doing(view), f", {framing}"]
-    text = _joined(*phrases, _background(view, rng))
+    text = joined(*phrases, _background(view, rng))
     return text[0].upper() + text[1:]
 
 
-def caption_vocabulary() -> tuple[str, ...]:
-    """Every word and mark that a caption can hold, in lower case and alphabetical order."""
+def brief_vocabulary() -> tuple[str, ...]:
+    """Every word and mark that a brief caption can hold, in lower case and alphabetical order."""
     phrases = [phrase for words in WORDS.values() for phrase in words.values() if phrase]
     return tuple(sorted({word for phrase in (*phrases, _GRAMMAR) for word in phrase.split()} - {"{}"}))
 
 
-class _View:
+class View:
     """What can be seen in a picture, and the words for it."""
 
     def __init__(self, human: HumanImage) -> None:
@@ -153,13 +153,13 @@ class _View:
         return known[value]
 
 
-def _person(view: _View) -> str:
+def _person(view: View) -> str:
     expression = view.word("expression") if view.sees("face") else None
     bald = "bald" if view.word("hair") is None else None
-    return _with_article(_joined(expression, view.word("age"), bald, view.word("gender")))
+    return with_article(joined(expression, view.word("age"), bald, view.word("gender")))
 
 
-def _hair(view: _View, always: bool, rng: np.random.Generator) -> str | None:
+def _hair(view: View, always: bool, rng: np.random.Generator) -> str | None:
     hair, beard = view.word("hair"), view.word("facial_hair")
     if not always and rng.random() < 0.5:
         return None
@@ -169,16 +169,16 @@ def _hair(view: _View, always: bool, rng: np.random.Generator) -> str | None:
     return f"with {' and '.join(said)}" if said else None
 
 
-def _clothes(view: _View, rng: np.random.Generator) -> str | None:
+def _clothes(view: View, rng: np.random.Generator) -> str | None:
     worn = []
     if view.sees("top"):
-        worn.append(_with_article(_joined(view.word("pattern"), view.word("shirt_color"), view.word("top"))))
+        worn.append(with_article(joined(view.word("pattern"), view.word("shirt_color"), view.word("top"))))
     if view.sees("bottom") and view.word("bottom"):
-        worn.append(_with_article(_joined(view.word("bottom_color"), view.word("bottom"))))
+        worn.append(with_article(joined(view.word("bottom_color"), view.word("bottom"))))
     return f"{'in' if rng.random() < 0.7 else 'wearing'} {' and '.join(worn)}" if worn else None
 
 
-def _doing(view: _View) -> str | None:
+def _doing(view: View) -> str | None:
     if view.pose in _OF_LEGS:
         return view.word("pose") if view.sees("legs") else None
     if not view.sees("hand"):
@@ -186,18 +186,18 @@ def _doing(view: _View) -> str | None:
     return view.word("pose") or view.word("gesture")
 
 
-def _background(view: _View, rng: np.random.Generator) -> str | None:
+def _background(view: View, rng: np.random.Generator) -> str | None:
     place, colour = view.word("background"), view.word("background_color")
     if not ((place or colour) and view.sees("background")) or rng.random() < 0.5:
         return None
     return f", {place or colour + ' background'}"
 
 
-def _with_article(noun: str) -> str:
+def with_article(noun: str) -> str:
     if noun.endswith(_PLURAL):
         return noun
     return f"{'an' if noun[0] in 'aeiou' else 'a'} {noun}"
 
 
-def _joined(*phrases: str | None) -> str:
+def joined(*phrases: str | None) -> str:
     return " ".join(phrase for phrase in phrases if phrase).replace(" ,", ",")

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Final
 
+from fairhuman.files import check_same, is_begun, write_json, write_lines
 from fairhuman.humans._record import RENDERER, file_names
 
 METADATA: Final = "metadata.jsonl"
@@ -28,17 +28,11 @@ class Album:
 
 def check_folder(out: Path, album: Album, count: int) -> dict[int, dict[str, Any]]:
     """The records of the complete data set in `out`, if there is one; refuses a folder that is not ours."""
-    if not out.exists():
+    if not is_begun(out, (METADATA, f"{STAGING}/{_OWNER}"), ignore=[STAGING]):
         return {}
-    if not out.is_dir():
-        raise ValueError(f"out: {out} is a file, not a folder")
     metadata, staged = out / METADATA, out / STAGING / _OWNER
-    if not metadata.exists() and not staged.exists():
-        other = next((path for path in sorted(out.iterdir()) if path.name != STAGING), None)
-        if other is not None:
-            raise ValueError(f"out: {out} holds something else ({other.name}); choose an empty folder")
     if staged.exists():
-        _refuse_other(staged, json.loads(staged.read_text(encoding="utf-8")), album)
+        check_same(out, json.loads(staged.read_text(encoding="utf-8")), asdict(album))
     records = _read_metadata(metadata, album) if metadata.exists() else {}
     if len(records) > count:
         raise ValueError(f"count: {out} already holds {len(records)} of these images, found {count}")
@@ -59,18 +53,9 @@ def _read_metadata(path: Path, album: Album) -> dict[int, dict[str, Any]]:
                 raise ValueError(
                     f"out: {path}, line {number + 1}, is not of a rendered data set; choose another folder"
                 )
-            _refuse_other(path, found, album)
+            check_same(path.parent, found, asdict(album))
             records[number] = record
     return records
-
-
-def _refuse_other(path: Path, found: dict[str, Any], album: Album) -> None:
-    for name, wanted in asdict(album).items():
-        if found.get(name) != wanted:
-            raise ValueError(
-                f"{name}: must be {found.get(name)!r}, which {path} was drawn with, found {wanted!r}; "
-                "choose another folder"
-            )
 
 
 def refuse_other_renderer(out: Path, records: dict[int, dict[str, Any]]) -> None:
@@ -99,7 +84,7 @@ def prepare_folder(out: Path, album: Album) -> None:
     """Makes the folder and its sub-folders, and marks it as this data set's."""
     (out / STAGING).mkdir(parents=True, exist_ok=True)
     # First of all, so that a folder with anything of ours in it is known as ours.
-    write_json(out / STAGING / _OWNER, asdict(album), out / STAGING)
+    write_json(out / STAGING / _OWNER, asdict(album), shared=True)
     for name in file_names(0).values():
         (out / name).parent.mkdir(parents=True, exist_ok=True)
 
@@ -111,19 +96,5 @@ def finish(out: Path, records: list[dict[str, Any]]) -> None:
         for path in (out / name).parent.glob("*.png"):
             if path.stem.isdigit() and int(path.stem) >= len(records):
                 path.unlink()
-    partial = out / STAGING / METADATA
-    with partial.open("w", encoding="utf-8", newline="\n") as lines:
-        lines.writelines(_json(record) + "\n" for record in records)
-    partial.replace(out / METADATA)
+    write_lines(out / METADATA, records, staging=out / STAGING)
     shutil.rmtree(out / STAGING)
-
-
-def _json(record: dict[str, Any]) -> str:
-    return json.dumps(record, ensure_ascii=False, allow_nan=False)
-
-
-def write_json(path: Path, content: dict[str, Any], staging: Path) -> None:
-    """Writes a JSON file whole or not at all, by way of `staging`."""
-    partial = staging / f"{os.getpid()}.json.partial"
-    partial.write_text(_json(content), encoding="utf-8", newline="\n")
-    partial.replace(path)

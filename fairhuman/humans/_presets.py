@@ -6,11 +6,13 @@ from collections.abc import Callable, Mapping
 
 import numpy as np
 
+from fairhuman.humans._everyday import everyday
 from fairhuman.humans._render import Picture
 from fairhuman.humans._studio import studio
 from fairhuman.humans._world import world
 
 PRESETS: Mapping[str, Callable[[np.random.Generator], Picture]] = {
+    "everyday": everyday,
     "studio": studio,
     "world": world,
 }

@@ -166,6 +166,36 @@ def outdoors(rng: Rng) -> tuple[Stage, np.ndarray]:
     return stage, _pack(stage, boxes)
 
 
+_NAMED_FLOORS = {"wooden": ("#8a6543", 1), "tiled": ("#9a9892", 2), "grey": ("#7d8388", 0)}
+_GROUNDS = {"grass": ("#5f7d3a", 3), "gravel": ("#a39a88", 3), "paving": ("#8f9092", 2)}
+_SKIES = {"blue": "#5d92cf", "grey": "#b4bcc4"}
+
+
+def named_room(rng: Rng, colour: str) -> tuple[Stage, str]:
+    """A bare room whose wall has the colour; what its floor is called."""
+    stage, floor = Stage(), choose(rng, tuple(_NAMED_FLOORS))
+    code, pattern = _NAMED_FLOORS[floor]
+    stage.kind, stage.wall_y, stage.grounded = 1, rng.uniform(2.8, 3.6), 1
+    wall, ground = vary(rng, BACKDROP[colour], 0.06), np.asarray(vary(rng, linear(code), 0.06))
+    stage.high = stage.low = wp.vec3(*wall)
+    stage.floor, stage.floor2 = wp.vec3(*ground), wp.vec3(*(ground * 0.6))
+    stage.radial, stage.pattern, stage.window = 0.0, pattern, wp.vec4(0.0, 0.0, 0.0, 0.0)
+    return stage, floor
+
+
+def named_outdoors(rng: Rng) -> tuple[Stage, str, str]:
+    """Open air without houses; what ground and sky are called."""
+    stage = Stage()
+    ground, sky = choose(rng, tuple(_GROUNDS)), choose(rng, {"blue": 0.65, "grey": 0.35})
+    code, stage.pattern = _GROUNDS[ground]
+    stage.kind, stage.wall_y, stage.grounded = 2, 1e4, 1
+    floor = np.asarray(vary(rng, linear(code), 0.06))
+    stage.floor, stage.floor2 = wp.vec3(*floor), wp.vec3(*(floor * 0.8))
+    high = np.asarray(vary(rng, linear(_SKIES[sky]), 0.06))
+    stage.high, stage.low = wp.vec3(*high), wp.vec3(*(high * 0.35 + 0.45))
+    return stage, ground, sky
+
+
 def choose_sky(rng: Rng) -> tuple[float, float, float]:
     """Blue, overcast or evening."""
     return vary(

@@ -1,20 +1,21 @@
 """Base models: a miniature of Stable Diffusion XL, and how to load one of any size."""
 
-from fairhuman.models._quiet import torchvision_not_missed
-
-with torchvision_not_missed():
-    from fairhuman.models._architecture import Architecture, build_autoencoder, build_pipeline
-    from fairhuman.models._base import EMBEDDED, load_base
-    from fairhuman.models._fuse import fuse
-    from fairhuman.models._tiny import TINY, tiny_pipeline
-    from fairhuman.models._tokenizer import word_tokenizer
+from fairhuman.models._architecture import Architecture, build_autoencoder, build_pipeline
+from fairhuman.models._base import EMBEDDED, load_base
+from fairhuman.models._batch import Batch
+from fairhuman.models._fingerprints import fingerprint_base
+from fairhuman.models._fuse import fuse
+from fairhuman.models._tiny import TINY, tiny_pipeline
+from fairhuman.models._tokenizer import word_tokenizer
 
 __all__ = [
     "EMBEDDED",
     "TINY",
     "Architecture",
+    "Batch",
     "build_autoencoder",
     "build_pipeline",
+    "fingerprint_base",
     "fuse",
     "load_base",
     "tiny_pipeline",

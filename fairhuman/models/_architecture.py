@@ -4,17 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import torch
-from diffusers import (
-    AutoencoderKL,
-    StableDiffusionXLPipeline,
-    UNet2DConditionModel,
-    UniPCMultistepScheduler,
-)
-from transformers import CLIPTextConfig, CLIPTextModel, CLIPTextModelWithProjection
 
+from fairhuman.models._quiet import quiet
 from fairhuman.models._tokenizer import word_tokenizer
+
+if TYPE_CHECKING:
+    from diffusers import AutoencoderKL, StableDiffusionXLPipeline, UNet2DConditionModel
+    from transformers import CLIPTextConfig, CLIPTokenizer
 
 
 @dataclass(frozen=True)
@@ -88,6 +87,10 @@ def build_pipeline(
         v with zero terminal signal-to-noise ratio (Lin et al., 2024), which plain backgrounds
         need: with SDXL's schedule the mean colour of a small image shines through the noise.
     """
+    with quiet():
+        from diffusers import StableDiffusionXLPipeline, UniPCMultistepScheduler
+    from transformers import CLIPTextModel, CLIPTextModelWithProjection
+
     words = list(words)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
@@ -119,6 +122,8 @@ def build_pipeline(
 
 def build_autoencoder(architecture: Architecture) -> AutoencoderKL:
     """The untrained autoencoder alone; weights from the current random state."""
+    from diffusers import AutoencoderKL
+
     levels = len(architecture.autoencoder_channels)
     return AutoencoderKL(
         down_block_types=("DownEncoderBlock2D",) * levels,
@@ -135,7 +140,9 @@ def build_autoencoder(architecture: Architecture) -> AutoencoderKL:
     ).eval()
 
 
-def _text_config(architecture: Architecture, tokenizer) -> CLIPTextConfig:
+def _text_config(architecture: Architecture, tokenizer: CLIPTokenizer) -> CLIPTextConfig:
+    from transformers import CLIPTextConfig
+
     return CLIPTextConfig(
         vocab_size=len(tokenizer),
         hidden_size=architecture.text_width,
@@ -151,6 +158,8 @@ def _text_config(architecture: Architecture, tokenizer) -> CLIPTextConfig:
 
 
 def _build_unet(architecture: Architecture) -> UNet2DConditionModel:
+    from diffusers import UNet2DConditionModel
+
     levels = len(architecture.unet_channels)
     return UNet2DConditionModel(
         sample_size=architecture.image_size // 8,

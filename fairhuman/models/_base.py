@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import torch
-from diffusers import StableDiffusionXLPipeline
 
 from fairhuman.models._quiet import quiet
+
+if TYPE_CHECKING:
+    from diffusers import StableDiffusionXLPipeline
 
 EMBEDDED = Path(__file__).parent / "embedded"
 """Folder of the miniature that is shipped with the package, in the layout of diffusers."""
@@ -37,6 +40,8 @@ def load_base(
     if _looks_local(source) and not (Path(source) / "model_index.json").is_file():
         raise FileNotFoundError(f"path must be a folder that holds model_index.json, got {str(source)!r}")
     with quiet():
+        from diffusers import StableDiffusionXLPipeline
+
         pipeline = StableDiffusionXLPipeline.from_pretrained(
             str(source), dtype=dtype, use_safetensors=True, add_watermarker=False
         )

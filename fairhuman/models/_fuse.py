@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import math
 import os
-import tempfile
 from pathlib import Path
 
+from fairhuman.files import written_whole
 from fairhuman.models._base import load_base
 from fairhuman.models._quiet import quiet
 
@@ -61,13 +61,10 @@ def fuse(
     load_lora(pipeline, lora)
     pipeline.fuse_lora(lora_scale=scale)
     pipeline.unload_lora_weights()
-    out.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=out.parent, prefix=".partial-") as partial, quiet():
-        whole = Path(partial) / "base"
-        pipeline.save_pretrained(whole, safe_serialization=True)
+    with written_whole(out) as partial, quiet():
+        pipeline.save_pretrained(partial, safe_serialization=True)
         local = base is not None and Path(base).exists()
         name = Path(base).name if local else base or "the miniature embedded in fairhuman"
         told = {"base": name, "lora": Path(lora).name, "scale": scale}
-        (whole / "README.md").write_text(_CARD.format(**told), encoding="utf-8")
-        whole.replace(out)
+        (partial / "README.md").write_text(_CARD.format(**told), encoding="utf-8")
     return out

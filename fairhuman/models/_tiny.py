@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-
-from diffusers import StableDiffusionXLPipeline
+from typing import TYPE_CHECKING
 
 from fairhuman.models._architecture import Architecture, build_pipeline
+
+if TYPE_CHECKING:
+    from diffusers import StableDiffusionXLPipeline
 
 TINY = Architecture(
     image_size=64,

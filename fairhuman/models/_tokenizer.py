@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
+from typing import TYPE_CHECKING
 
-from tokenizers import Regex, Tokenizer, models, normalizers, pre_tokenizers, trainers
-from transformers import CLIPTokenizer
+if TYPE_CHECKING:
+    from transformers import CLIPTokenizer
 
 _END_OF_WORD = "</w>"
 _START, _END = "<|startoftext|>", "<|endoftext|>"
@@ -34,6 +35,9 @@ def word_tokenizer(words: Iterable[str], max_length: int = 40) -> CLIPTokenizer:
         >>> tokenizer.tokenize("A woman waving")
         ['a</w>', 'woman</w>', 'waving</w>']
     """
+    from tokenizers import pre_tokenizers
+    from transformers import CLIPTokenizer
+
     if max_length < 3:
         raise ValueError(f"max_length must be at least 3 (start, a token, end), got {max_length}")
     vocabulary = sorted({piece for word in words for piece in word.lower().split()})
@@ -51,6 +55,8 @@ def word_tokenizer(words: Iterable[str], max_length: int = 40) -> CLIPTokenizer:
 
 def _learn_merges(words: list[str], alphabet: list[str]) -> list[tuple[str, str]]:
     """Merge the most frequent pair until each word is one token; return the merges in order."""
+    from tokenizers import Regex, Tokenizer, models, normalizers, pre_tokenizers, trainers
+
     if not words:
         return []
     learner = Tokenizer(models.BPE(end_of_word_suffix=_END_OF_WORD))

@@ -1,9 +1,9 @@
 """Training: adapters with fair regional objectives, and the embedded base itself."""
 
-from typing import Any
-
-from fairhuman.training._batches import Batch, Example, Examples, collate
-from fairhuman.training._dynamics import conflict_table, gradient_table, loss_curves
+from fairhuman.models import Batch
+from fairhuman.models.adapters import load_lora
+from fairhuman.training._batches import Example, Examples, collate
+from fairhuman.training._deviations import RELEASED
 from fairhuman.training._encoding import (
     Encodings,
     LatentDistribution,
@@ -13,8 +13,7 @@ from fairhuman.training._encoding import (
 )
 from fairhuman.training._heldout import HeldOut, heldout_errors
 from fairhuman.training._loop import train
-from fairhuman.training._noising import noise_scheduler
-from fairhuman.training._released import RELEASED
+from fairhuman.training._noising import noise_scheduler, training_target
 from fairhuman.training._run import Run
 from fairhuman.training._settings import TrainSettings
 
@@ -30,21 +29,11 @@ __all__ = [
     "TextEmbedding",
     "TrainSettings",
     "collate",
-    "conflict_table",
     "encode_image",
     "encode_prompt",
-    "gradient_table",
     "heldout_errors",
     "load_lora",
-    "loss_curves",
     "noise_scheduler",
     "train",
+    "training_target",
 ]
-
-
-def __getattr__(name: str) -> Any:
-    if name != "load_lora":
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    from fairhuman.models.adapters import load_lora  # loads diffusers, which settings and logs don't need
-
-    return load_lora

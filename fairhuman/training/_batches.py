@@ -18,8 +18,9 @@ from fairhuman.data import (
     TrainingSample,
     condition_pixels,
 )
-from fairhuman.objectives import training_target
+from fairhuman.models import Batch
 from fairhuman.regions import MaskMode, latent_mask
+from fairhuman.seeds import mask_generators
 from fairhuman.training._encoding import (
     Encodings,
     LatentDistribution,
@@ -27,14 +28,14 @@ from fairhuman.training._encoding import (
     encode_image,
     encode_prompt,
 )
-from fairhuman.training._noising import add_noise, noise_scheduler, offset_noise
+from fairhuman.training._noising import add_noise, noise_scheduler, offset_noise, training_target
 
 if TYPE_CHECKING:
-    from diffusers import StableDiffusionXLPipeline, UNet2DConditionModel
+    from diffusers import StableDiffusionXLPipeline
 
     from fairhuman.training._noising import NoiseScheduler
 
-__all__ = ["Batch", "Example", "Examples", "collate"]
+__all__ = ["Example", "Examples", "collate"]
 
 
 @dataclass(frozen=True)
@@ -75,39 +76,6 @@ class Example:
     dropped: bool = False
 
 
-@dataclass(frozen=True)
-class Batch:
-    """What one evaluation of the UNet needs, and what its answer is compared with.
-
-    Attributes:
-        noisy, target: Shape (batch, channels, h, w).
-        masks: Region → shape (batch, 1, h, w), values in [0, 1].
-        timesteps: What the UNet is told of the time, shape (batch,); for a diffusion the place in its
-            schedule.
-        tokens, pooled, time_ids: Conditioning; shapes (batch, tokens, width), (batch, width), (batch, 6).
-        conditions: Name → image, shape (batch, 3, H, W), values in [0, 1]; black where dropped.
-        texts: The captions.
-    """
-
-    noisy: Tensor
-    target: Tensor
-    masks: Mapping[str, Tensor]
-    timesteps: Tensor
-    tokens: Tensor
-    pooled: Tensor
-    time_ids: Tensor
-    conditions: Mapping[str, Tensor]
-    texts: tuple[str, ...]
-
-    def predict(self, unet: UNet2DConditionModel, **further: Any) -> Tensor:
-        """The UNet's answer, shape (batch, channels, h, w); ``further`` are arguments of its forward."""
-        added = {"text_embeds": self.pooled, "time_ids": self.time_ids}
-        answer = unet(
-            self.noisy, self.timesteps, self.tokens, added_cond_kwargs=added, return_dict=False, **further
-        )
-        return answer[0]
-
-
 class Examples:
     """A data set seen through a pipeline's encoders.
 
@@ -128,6 +96,7 @@ class Examples:
         pipeline: StableDiffusionXLPipeline,
         data: HumanFolder,
         transform: JointTransform,
+        *,
         mask_mode: MaskMode = "soft",
         cache: bool = True,
         independent_masks: bool = False,
@@ -234,13 +203,9 @@ class Examples:
     def _mask_draws(self, index: int, generator: torch.Generator) -> dict[str, Draw]:
         if not self.independent_masks:
             return {}
-        # From seeds of their own, so that timestep and noise are those that would be drawn without.
-        seeds = ((generator.initial_seed() + place) % 2**63 for place in range(1, len(self.data.regions) + 1))
-        chances = (torch.Generator().manual_seed(seed) for seed in seeds)
-        return {
-            name: self.transform.draw(self._sizes[index], chance)
-            for name, chance in zip(self.data.regions, chances, strict=True)
-        }
+        regions, size = self.data.regions, self._sizes[index]
+        streams = mask_generators(generator, len(regions))
+        return {name: self.transform.draw(size, one) for name, one in zip(regions, streams, strict=True)}
 
 
 def collate(
@@ -257,13 +222,13 @@ def collate(
 
     latents, noise = stack(e.latents for e in examples), stack(e.noise for e in examples)
     timesteps = torch.tensor([e.timestep for e in examples], device=device)
-    noisy, told = add_noise(scheduler, latents, noise, timesteps)
+    noisy, times = add_noise(scheduler, latents, noise, timesteps)
     encoded = [e.encoded for e in examples]
     return Batch(
         noisy=noisy.to(dtype),
         target=training_target(scheduler, latents, noise, timesteps),
         masks={name: stack(e.masks[name] for e in encoded) for name in encoded[0].masks},
-        timesteps=told,
+        timesteps=times,
         tokens=stack(e.text.tokens for e in encoded).to(dtype),
         pooled=stack(e.text.pooled for e in encoded).to(dtype),
         time_ids=stack(e.time_ids for e in encoded),  # sizes in bfloat16 would be rounded

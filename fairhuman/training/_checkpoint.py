@@ -7,7 +7,6 @@ full disk while writing leaves the previous checkpoint as it was. Nothing is pic
 from __future__ import annotations
 
 import json
-import os
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +14,8 @@ import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
+
+from fairhuman.files import remove_partials, written_whole
 
 __all__ = ["latest_checkpoint", "load_checkpoint", "save_checkpoint"]
 
@@ -34,21 +35,16 @@ def save_checkpoint(run: Path, step: int, state: dict[str, Any], keep: int) -> P
         OSError: It could not be written, as on a full disk; earlier checkpoints are as they were.
     """
     folder = run / _FOLDER
-    folder.mkdir(exist_ok=True)
     path = folder / f"step-{step:08d}.safetensors"
-    partial = path.with_suffix(".partial")
     tensors: dict[str, Tensor] = {}
     plain = _flatten(state, "", tensors)
     try:
-        save_file(tensors, partial, metadata={"state": json.dumps(plain), "step": str(step)})
-        with partial.open("rb") as file:
-            os.fsync(file.fileno())
-        partial.replace(path)
+        with written_whole(path, durable=True) as partial:
+            save_file(tensors, partial, metadata={"state": json.dumps(plain), "step": str(step)})
     except (OSError, SafetensorError) as error:
         raise OSError(f"checkpoint: cannot write {path}: {error}; earlier ones are untouched") from error
     finally:
-        for unfinished in folder.glob("*.partial"):  # of this attempt, or of one that was killed
-            unfinished.unlink()
+        remove_partials(folder)  # of an attempt that was killed
     for old in sorted(folder.glob("step-*.safetensors"))[:-keep]:
         old.unlink()
     return path

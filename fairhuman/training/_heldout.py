@@ -9,8 +9,8 @@ import numpy as np
 import torch
 
 from fairhuman.objectives import GLOBAL, Reduction, present, regional_errors
+from fairhuman.seeds import heldout_generator
 from fairhuman.training._batches import Examples, collate
-from fairhuman.training._random import HELDOUT, generator
 
 if TYPE_CHECKING:
     from diffusers import UNet2DConditionModel
@@ -90,7 +90,7 @@ def heldout_errors(
         part = pairs[start : start + batch_size]
         drawn = [
             examples.draw(
-                image, generator(seed, HELDOUT, image, draw), timesteps=(bounds[draw], bounds[draw + 1])
+                image, heldout_generator(seed, image, draw), timesteps=(bounds[draw], bounds[draw + 1])
             )
             for image, draw in part
         ]

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import hashlib
-import os
 from collections.abc import Iterable
-from pathlib import Path
 
 from fairhuman.data import HumanFolder
-from fairhuman.training._run import WEIGHTS
+from fairhuman.models import fingerprint_base
+from fairhuman.models.adapters import fingerprint_adapters
 from fairhuman.training._settings import TrainSettings
 
-__all__ = ["fingerprint_adapters", "fingerprint_base", "fingerprint_data", "fingerprint_inputs"]
+__all__ = ["fingerprint_data", "fingerprint_inputs"]
 
 
 def fingerprint_inputs(
@@ -40,21 +39,6 @@ def fingerprint_data(data: HumanFolder) -> str:
     return digest.hexdigest()[:16]
 
 
-def fingerprint_base(path: str | None) -> str:
-    """Digest of the weights and settings in a base's folder; the name itself for a repository."""
-    from fairhuman.models import EMBEDDED
-
-    folder = EMBEDDED if path is None else Path(path)
-    if not folder.is_dir():
-        return str(path)
-    digest = hashlib.sha256()
-    for file in sorted([*folder.rglob("*.safetensors"), *folder.rglob("*.json")]):
-        digest.update(str(file.relative_to(folder)).encode())
-        with file.open("rb") as content:
-            digest.update(hashlib.file_digest(content, "sha256").digest())
-    return digest.hexdigest()[:16]
-
-
 def _fingerprint_conditions(sets: Iterable[HumanFolder]) -> str:
     sizes = [
         record.conditions[name].stat().st_size
@@ -63,16 +47,3 @@ def _fingerprint_conditions(sets: Iterable[HumanFolder]) -> str:
         for name in data.conditions
     ]
     return hashlib.sha256(" ".join(map(str, sizes)).encode()).hexdigest()[:16]
-
-
-def fingerprint_adapters(paths: Iterable[str | os.PathLike[str]], kind: str) -> str:
-    """Digest of trained weights, each in a run's folder, in a network's own, or a file; what is missing is
-    left to who reads it."""
-    digest, weights = hashlib.sha256(), Path(WEIGHTS[kind])
-    for path in map(Path, paths):
-        for file in (path / weights, path / weights.name, path):
-            if file.is_file():
-                with file.open("rb") as content:
-                    digest.update(hashlib.file_digest(content, "sha256").digest())
-                break
-    return digest.hexdigest()[:16]

@@ -7,33 +7,27 @@ import shutil
 import time
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
-from torch import Tensor
 
 from fairhuman.data import HumanFolder, JointTransform
-from fairhuman.fairness import FairAccumulator, FairStep, Strategy, get_strategy
-from fairhuman.objectives import GLOBAL, present, regional_losses
-from fairhuman.training._adapter import build_adapter, training_facts
-from fairhuman.training._batches import Batch, Examples, collate
+from fairhuman.fairness import FairAccumulator, FairStep, get_strategy
+from fairhuman.objectives import GLOBAL, present
+from fairhuman.training._batches import Examples
 from fairhuman.training._checkpoint import latest_checkpoint, load_checkpoint, save_checkpoint
+from fairhuman.training._deviations import Deviations
 from fairhuman.training._encoding import Encodings
 from fairhuman.training._heldout import heldout_errors
 from fairhuman.training._inputs import fingerprint_inputs
-from fairhuman.training._noising import min_snr_weights
+from fairhuman.training._objectives import Objectives
 from fairhuman.training._optimization import learning_rate, make_optimizer
-from fairhuman.training._precision import PRECISIONS, LossScale
-from fairhuman.training._random import EXAMPLE, example_index, generator
-from fairhuman.training._released import GRAD_SCALE, LOCAL_SCALE, AsReleased, image_error_weights
+from fairhuman.training._precision import LossScale
 from fairhuman.training._run import HELDOUT_FILE, LOG_FILE, Log, Run, check_output, write_settings
 from fairhuman.training._samples import write_samples
 from fairhuman.training._settings import TrainSettings
-from fairhuman.training._setup import autocast, frozen_base, make_accelerator
-from fairhuman.training._watch import Watched
-
-if TYPE_CHECKING:
-    from fairhuman.training._batches import Example
+from fairhuman.training._setup import autocast, build_adapter, frozen_base, make_accelerator
+from fairhuman.training._strategy import RunStrategy
 
 __all__ = ["train"]
 
@@ -70,7 +64,6 @@ def train(
         ValueError, FileNotFoundError: Something asked for is wrong or missing.
         FloatingPointError: ``settings.skip_limit`` non-finite steps in a row.
     """
-    strategy = get_strategy(settings.strategy)
     other = check_output(settings)
     data = HumanFolder(settings.data, settings.regions, settings.conditions)
     heldout = settings.heldout and HumanFolder(settings.heldout, settings.regions, settings.conditions)
@@ -81,7 +74,7 @@ def train(
         raise ValueError(f"output: {run.directory} holds another run: {other}")
     if run.complete and not other:
         return run
-    trainer = _Trainer(run, strategy, data, heldout, encodings)
+    trainer = Trainer(run, data, heldout, encodings)
     trainer.accelerator.wait_for_everyone()  # all have looked at the folder before one changes it
     if other:
         trainer.remove_other()
@@ -89,21 +82,24 @@ def train(
     return run
 
 
-class _Trainer:
-    """Everything that a run holds in memory."""
+class Trainer:
+    """Everything that a run holds in memory.
+
+    Args:
+        run: The run.
+        data, heldout: The training and the held-out set.
+        encodings: As for :func:`train`.
+    """
 
     def __init__(
         self,
         run: Run,
-        strategy: Strategy,
         data: HumanFolder,
-        heldout: HumanFolder | None,
+        heldout: HumanFolder | None = None,
         encodings: Encodings | None = None,
     ) -> None:
         settings = run.settings
         self.run, self.settings = run, settings
-        self.released = AsReleased(strategy, settings.released)
-        self.strategy = Watched(self.released, settings.gramian_every)
         self.accelerator = make_accelerator(settings)
         self.pipeline = frozen_base(settings, self.accelerator.device)
         self.adapter = build_adapter(self.pipeline, settings)
@@ -111,16 +107,26 @@ class _Trainer:
             self.adapter.checkpoint_gradients()
         self.parameters = self.adapter.parameters
         self.optimizer = make_optimizer(settings, list(self.parameters.values()))
-        self.loss_scale = LossScale(settings.precision)
-        self.examples = Examples(
-            self.pipeline, data, settings.transform, settings.mask_mode, settings.cache,
-            "independent_flips" in settings.released, encodings,
-        )  # fmt: skip
-        self.heldout = heldout and Examples(
-            self.pipeline, heldout, JointTransform(settings.resolution), settings.mask_mode
+        self.loss_scale, deviations = LossScale(settings.precision), Deviations(settings.released)
+        self.strategy = RunStrategy(
+            get_strategy(settings.strategy),
+            deviations,
+            self.loss_scale,
+            watched=lambda: _due(self.step, settings.gramian_every),
         )
-        if settings.min_snr is not None:  # refused for a flow before the first step
-            min_snr_weights(self.examples.scheduler, torch.zeros(1, dtype=torch.long), settings.min_snr)
+        self.examples = Examples(
+            self.pipeline,
+            data,
+            settings.transform,
+            mask_mode=settings.mask_mode,
+            cache=settings.cache,
+            independent_masks=deviations.independent_masks,
+            encodings=encodings,
+        )
+        self.objectives = Objectives(settings, self.adapter, self.examples, self.accelerator, deviations)
+        self.heldout = heldout and Examples(
+            self.pipeline, heldout, JointTransform(settings.resolution), mask_mode=settings.mask_mode
+        )
         self.step, self.skipped, self.elapsed = 0, 0, 0.0
 
     @property
@@ -148,7 +154,7 @@ class _Trainer:
             write_settings(self.run.directory, self.settings, inputs)
         self.accelerator.wait_for_everyone()
         if self.settings.tracker:
-            facts = training_facts(self.settings).items()
+            facts = self.settings.facts.items()
             plain = {name: value for name, value in facts if isinstance(value, int | float | str)}
             named = {"wandb": {"name": self.run.directory.name}}
             self.accelerator.init_trackers("fairhuman", plain, named)
@@ -180,7 +186,7 @@ class _Trainer:
         if main:
             log.close()
             measured.close()
-            self.adapter.save(self.run.directory, training_facts(self.settings))
+            self.adapter.save(self.run.directory, self.settings.facts)
         self.accelerator.wait_for_everyone()
         if self.settings.tracker:
             self.accelerator.end_training()
@@ -188,28 +194,26 @@ class _Trainer:
     def advance(self) -> dict[str, Any]:
         """One step; returns its line for the log."""
         start = time.perf_counter()
-        settings, rate = self.settings, learning_rate(self.settings, self.step)
+        objectives, rate = self.objectives, learning_rate(self.settings, self.step)
         for group in self.optimizer.param_groups:
             group["lr"] = rate
-        self.strategy.step = self.step
-        self.released.scale = self.loss_scale.value if self.loss_scale.dynamic else GRAD_SCALE
-        examples = self.draw(self.step)
-        parts = self.parts(examples)
-        if "overwriting_accumulation" in settings.released:
-            parts = parts[-1:]
-        counts, weight = self.counts(parts), 1 / len(parts)
-        accumulator = FairAccumulator(
-            self.parameters.values(), self.strategy, scale=self.loss_scale.value
-        )  # fmt: skip
-        for batch, weights in parts:
+        examples = objectives.draw(self.step)
+        parts = objectives.parts(examples)
+        counts, weight = objectives.counts(parts), 1 / len(parts)
+        parameters, length = self.parameters.values(), self.examples.scheduler.config.num_train_timesteps
+        accumulator = FairAccumulator(parameters, self.strategy, scale=self.loss_scale.value)
+        for part in parts:
+            batch = part.batch
             absent = [name for name, mask in batch.masks.items() if not present(mask).any()]
-            output = self.predict(batch)
-            losses = self.losses(batch, weights, counts, output)
-            noise = batch.timesteps / self.examples.scheduler.config.num_train_timesteps
+            output = objectives.predict(batch)
+            losses = objectives.losses(part, output, counts)
+            noise = batch.timesteps / length
             accumulator.add(losses, absent=absent, weight=weight, output=output, noise=noise)
         fair = accumulator.step()
         self.apply(fair)
         self.step += 1
+        masks = [example.encoded.masks for example in examples]
+        with_region = {name: sum(bool(m[name].any()) for m in masks) for name in self.settings.regions}
         seconds = time.perf_counter() - start
         self.elapsed += self.agreed(seconds)
         return {
@@ -218,81 +222,11 @@ class _Trainer:
             "weights": fair.weights,
             "gramian": None if fair.gramian is None else fair.gramian.tolist(),
             "timesteps": [example.timestep for example in examples],
-            "present": {GLOBAL: len(examples)}
-            | {name: sum(bool(e.encoded.masks[name].any()) for e in examples) for name in settings.regions},
+            "present": {GLOBAL: len(examples)} | with_region,
             "finite": fair.finite,
             "learning_rate": rate,
             "seconds": round(seconds, 4),
         }
-
-    def draw(self, step: int) -> list[Example]:
-        """This process's share of a step's images, with timesteps and noises."""
-        settings, size, processes = self.settings, self.settings.batch_size, self.accelerator.num_processes
-        share = size // processes
-        first = step * size + self.accelerator.process_index * share
-        return [
-            self.examples.draw(
-                example_index(settings.seed, position, len(self.examples)),
-                generator(settings.seed, EXAMPLE, position),
-                dropout=settings.condition_dropout,
-                noise_offset=settings.noise_offset,
-            )
-            for position in range(first, first + share)
-        ]
-
-    def parts(self, examples: list[Example]) -> list[tuple[Batch, Tensor | None]]:
-        """The images in the parts that pass through the network, each with the weights of its errors."""
-        size, scheduler = len(examples) // self.settings.accumulation, self.examples.scheduler
-        found = []
-        for first in range(0, len(examples), size):
-            part = examples[first : first + size]
-            kind = PRECISIONS[self.settings.precision]
-            batch = collate(part, scheduler, self.accelerator.device, kind)
-            found.append((batch, self.weights(torch.tensor([example.timestep for example in part]))))
-        return found
-
-    def weights(self, steps: Tensor) -> Tensor | None:
-        """Factor on the errors of each image, or ``None`` for 1."""
-        scheduler, gamma, weights = self.examples.scheduler, self.settings.min_snr, None
-        if gamma is not None:
-            weights = min_snr_weights(scheduler, steps, gamma)
-        if "x0_term" in self.settings.released:
-            weights = image_error_weights(scheduler, steps) + (1.0 if weights is None else weights)
-        return None if weights is None else weights.to(self.accelerator.device)
-
-    def counts(self, parts: list[tuple[Batch, Tensor | None]]) -> dict[str, float] | None:
-        """Mean number of images with each region in a part: makes ``mask`` losses those of the whole."""
-        processes = self.accelerator.num_processes
-        if self.settings.reduction != "mask" or len(parts) * processes == 1:
-            return None
-        names = list(self.settings.regions)
-        found = torch.tensor(
-            [float(sum(present(batch.masks[name]).sum() for batch, _ in parts)) for name in names],
-            device=self.accelerator.device,
-        )
-        if processes > 1:
-            found = self.accelerator.reduce(found, "sum")
-        return dict(zip(names, (found / (len(parts) * processes)).tolist(), strict=True))
-
-    def predict(self, batch: Batch) -> Tensor:
-        """The network's answer to one part."""
-        with autocast(self.settings, self.accelerator.device):
-            return self.adapter.predict(batch)
-
-    def losses(
-        self,
-        batch: Batch,
-        weights: Tensor | None,
-        counts: Mapping[str, float] | None,
-        prediction: Tensor | None = None,
-    ) -> dict[str, Tensor]:
-        """The objectives of one part, of the network's answer if that is there already."""
-        settings = self.settings
-        scale = LOCAL_SCALE if "local_scale_inside" in settings.released else settings.local_scale
-        prediction = self.predict(batch) if prediction is None else prediction
-        return regional_losses(
-            prediction, batch.target, batch.masks, settings.reduction, scale, weights=weights, counts=counts
-        )
 
     def agreed(self, seconds: float) -> float:
         """One number for all processes, where they must stop together."""

@@ -1,4 +1,4 @@
-"""How latents turn to noise along a base's schedule, and how much each timestep counts."""
+"""The noise of a base's schedule: how it is added, what the network predicts there, what each step counts."""
 
 from __future__ import annotations
 
@@ -7,14 +7,24 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
-from fairhuman.objectives import prediction_type
-
 if TYPE_CHECKING:
-    from diffusers import DDPMScheduler, FlowMatchEulerDiscreteScheduler, StableDiffusionXLPipeline
+    from diffusers import (
+        DDPMScheduler,
+        FlowMatchEulerDiscreteScheduler,
+        SchedulerMixin,
+        StableDiffusionXLPipeline,
+    )
 
     NoiseScheduler = DDPMScheduler | FlowMatchEulerDiscreteScheduler
 
-__all__ = ["add_noise", "min_snr_weights", "noise_scheduler", "offset_noise"]
+__all__ = [
+    "add_noise",
+    "min_snr_weights",
+    "noise_scheduler",
+    "offset_noise",
+    "prediction_type",
+    "training_target",
+]
 
 
 def noise_scheduler(pipeline: StableDiffusionXLPipeline) -> NoiseScheduler:
@@ -34,6 +44,20 @@ def noise_scheduler(pipeline: StableDiffusionXLPipeline) -> NoiseScheduler:
     )
 
 
+def prediction_type(scheduler: SchedulerMixin) -> str:
+    """``epsilon``, ``v_prediction`` or ``flow_prediction``, as the scheduler's configuration says.
+
+    Raises:
+        ValueError: Another prediction type.
+    """
+    kind = scheduler.config.get("prediction_type", "flow_prediction")  # flow schedulers don't have the entry
+    if kind not in ("epsilon", "v_prediction", "flow_prediction"):
+        raise ValueError(
+            f"scheduler: prediction_type must be 'epsilon', 'v_prediction' or 'flow_prediction', got {kind!r}"
+        )
+    return kind
+
+
 def add_noise(
     scheduler: NoiseScheduler, latents: Tensor, noise: Tensor, steps: Tensor
 ) -> tuple[Tensor, Tensor]:
@@ -45,7 +69,7 @@ def add_noise(
         steps: Places in the schedule, from 0 (next to no noise) upwards; integers, shape (batch,).
 
     Returns:
-        The noised latents, and the time that the network is told, shape (batch,): for a diffusion the
+        The noised latents, and the time as the network takes it, shape (batch,): for a diffusion the
         place itself, for a flow the share σ of noise times the schedule's length.
     """
     if hasattr(scheduler, "alphas_cumprod"):
@@ -53,6 +77,20 @@ def add_noise(
     places = scheduler.config.num_train_timesteps - 1 - steps.cpu()  # its tables begin with pure noise
     sigma = scheduler.sigmas[places].to(latents).view(-1, 1, 1, 1)
     return (1 - sigma) * latents + sigma * noise, scheduler.timesteps[places].to(latents)
+
+
+def training_target(scheduler: SchedulerMixin, latents: Tensor, noise: Tensor, timesteps: Tensor) -> Tensor:
+    """What the network is to predict, as the scheduler's configuration says: the noise (ε-prediction,
+    Eq. 1), the velocity ``√ᾱ ε − √(1−ᾱ) z₀`` (v-prediction), or the velocity ``ε − z₀`` of the straight
+    path from image to noise (flow matching).
+
+    Raises:
+        ValueError: Another prediction type.
+    """
+    kind = prediction_type(scheduler)
+    if kind == "epsilon":
+        return noise
+    return scheduler.get_velocity(latents, noise, timesteps) if kind == "v_prediction" else noise - latents
 
 
 def min_snr_weights(scheduler: NoiseScheduler, steps: Tensor, gamma: float) -> Tensor:

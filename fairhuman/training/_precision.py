@@ -26,7 +26,9 @@ class LossScale:
         interval: Finite steps after which the scale is doubled.
     """
 
-    def __init__(self, precision: str, start: float = 65536.0, interval: int = 2000) -> None:
+    START = 65536.0
+
+    def __init__(self, precision: str, start: float = START, interval: int = 2000) -> None:
         self.dynamic, self.interval = precision == "fp16", interval
         self.value = start if self.dynamic else 1.0
         self._finite_steps = 0

@@ -5,23 +5,18 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from fairhuman.files import is_begun, write_text
+from fairhuman.models.adapters import ADAPTERS
 from fairhuman.training._settings import TrainSettings
 
 __all__ = ["Log", "Run", "check_output", "write_settings"]
 
 SETTINGS_FILE, INPUTS_FILE = "settings.yaml", "inputs.json"
 LOG_FILE, HELDOUT_FILE = "log.jsonl", "heldout.jsonl"
-WEIGHTS = {
-    "lora": "pytorch_lora_weights.safetensors",
-    "controlnet": "controlnet/diffusion_pytorch_model.safetensors",
-    "controlnet-union": "controlnet-union/diffusion_pytorch_model.safetensors",
-    "t2i-adapter": "t2i-adapter/diffusion_pytorch_model.safetensors",
-    "mole": "mole.safetensors",
-}
 # These change nothing of what is trained; of the inputs it is the content that counts.
 _MAY_DIFFER = {"output", "keep_checkpoints", "data", "heldout", "base", "tracker"}
 _SINCE = {"conditions", "start", "experts"}  # inputs that older runs kept no fingerprint of
@@ -58,7 +53,7 @@ class Run:
     def weights(self) -> Path:
         """The adapter's weights; they exist once the run is complete. A LoRA's folder is what
         ``pipe.load_lora_weights`` reads, another adapter's what its class's ``from_pretrained`` reads."""
-        return self.directory / WEIGHTS[self.settings.adapter]
+        return self.directory / ADAPTERS[self.settings.adapter].weights
 
     @property
     def complete(self) -> bool:
@@ -89,9 +84,7 @@ class Log:
 
     def __init__(self, path: Path, before: int) -> None:
         kept = [line for line in read_lines(path) if line["step"] < before]
-        partial = path.with_suffix(".partial")
-        partial.write_text("".join(json.dumps(line) + "\n" for line in kept))
-        partial.replace(path)
+        write_text(path, "".join(json.dumps(line) + "\n" for line in kept))
         self._file = path.open("a")
 
     def write(self, line: Mapping[str, Any]) -> None:
@@ -124,14 +117,9 @@ def check_output(settings: TrainSettings, inputs: Mapping[str, str] | None = Non
         ValueError: The folder is a file, or holds something else than a run.
     """
     path = Path(settings.output)
-    if path.exists() and not path.is_dir():
-        raise ValueError(f"output: {path} is a file, not a folder")
-    begun = {INPUTS_FILE, *(_partial(path / name).name for name in (INPUTS_FILE, SETTINGS_FILE))}
-    if not path.exists() or {entry.name for entry in path.iterdir()} <= begun:
+    if not is_begun(path, [SETTINGS_FILE], name="output", ignore=[INPUTS_FILE]):
         return None  # nothing, or what a kill leaves before the settings are there
-    if not (path / SETTINGS_FILE).is_file():
-        raise ValueError(f"output: {path} holds something else than a run; name an empty folder")
-    there, here = asdict(Run.open(path).settings), asdict(settings)
+    there, here = Run.open(path).settings.to_dict(), settings.to_dict()
     for name in here:
         if name not in _MAY_DIFFER and there[name] != here[name]:
             return f"{name} is {there[name]!r} there, {here[name]!r} here"
@@ -146,12 +134,5 @@ def check_output(settings: TrainSettings, inputs: Mapping[str, str] | None = Non
 
 def write_settings(path: Path, settings: TrainSettings, inputs: Mapping[str, str]) -> None:
     """Make the run's folder, with its settings and the fingerprints of its inputs in it."""
-    path.mkdir(parents=True, exist_ok=True)
-    for file, text in ((INPUTS_FILE, json.dumps(inputs) + "\n"), (SETTINGS_FILE, settings.to_yaml())):
-        partial = _partial(path / file)
-        partial.write_text(text)
-        partial.replace(path / file)
-
-
-def _partial(path: Path) -> Path:
-    return path.with_name(f".{path.name}.partial")
+    write_text(path / INPUTS_FILE, json.dumps(inputs) + "\n")
+    write_text(path / SETTINGS_FILE, settings.to_yaml())

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 import torch
 from PIL import Image
 
+from fairhuman.files import written_whole
+from fairhuman.seeds import validation_example_generator, validation_generator
 from fairhuman.training._encoding import decode_latents
-from fairhuman.training._random import SAMPLE, generator
 
 if TYPE_CHECKING:
     from fairhuman.models.adapters import Adapter
@@ -45,9 +46,8 @@ def write_samples(
     """
     pipeline, paths = adapter.sampler(), []
     pipeline.set_progress_bar_config(disable=True)
-    folder.mkdir(parents=True, exist_ok=True)
     for index in range(min(count, len(examples))):
-        encoded = examples.draw(index, generator(seed, SAMPLE, index, 1)).encoded
+        encoded = examples.draw(index, validation_example_generator(seed, index)).encoded
         conditions = {name: image[None] / 255 for name, image in encoded.conditions.items()}
         size = examples.transform.size
         latents = pipeline(
@@ -56,13 +56,13 @@ def write_samples(
             width=size,
             num_inference_steps=steps,
             guidance_scale=guidance,
-            generator=generator(seed, SAMPLE, index),
+            generator=validation_generator(seed, index),
             output_type="latent",
             **adapter.arguments(conditions),
         ).images
         pixels = decode_latents(pipeline.vae, latents)[0].permute(1, 2, 0).cpu().numpy()
         path = folder / f"{index:03d}.png"
-        partial = path.with_suffix(".partial")
-        Image.fromarray((255 * pixels).round().astype("uint8")).save(partial, format="PNG")
-        paths.append(partial.replace(path))
+        with written_whole(path) as partial:
+            Image.fromarray((255 * pixels).round().astype("uint8")).save(partial, format="PNG")
+        paths.append(path)
     return paths

@@ -1,26 +1,49 @@
-"""What a training run is: one validated dataclass, from Python, a mapping or a YAML file."""
+"""What a training run is: one set of validated settings, from Python, a mapping or a YAML file."""
 
 from __future__ import annotations
 
-import dataclasses
-import os
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any, Literal
+from pathlib import Path
+from types import MappingProxyType
+from typing import Annotated, Any, Literal, Self
 
-import yaml
+from pydantic import model_validator
 
 from fairhuman.data import JointTransform
+from fairhuman.fairness import STRATEGIES, get_strategy
+from fairhuman.models.adapters import ADAPTERS, kinds_with
 from fairhuman.objectives import Reduction
-from fairhuman.regions import MaskMode
-from fairhuman.training._rules import check, resolve
-from fairhuman.training._values import check_keys, coerce_fields, read_settings
+from fairhuman.profiles import unknown
+from fairhuman.regions import MaskMode, check_regions
+from fairhuman.settings import (
+    Bare,
+    Count,
+    Folder,
+    Names,
+    Number,
+    Place,
+    Positive,
+    Settings,
+    Side,
+    Unsigned,
+    Whole,
+    require,
+    rule,
+)
+from fairhuman.training._deviations import check_released
 
 __all__ = ["TrainSettings"]
 
+_Dropout = Annotated[Number, rule("must be in [0, 1)", lambda share: 0 <= share < 1)]
+_PLACES = ("data", "output", "heldout", "start", "experts")
+_CONDITION_DROPOUT = 0.3  # the paper's
+_GOES_WITH = {"condition_dropout": "conditions"}
+"""A setting of the training → the option of an adapter without which it has no effect."""
+_IDLE: Mapping[str, Any] = MappingProxyType({"targets": (), "conditions": (), "condition_dropout": 0.0})
+"""Settings whose default is the adapter's → what stands there for adapters that have no use for them."""
 
-@dataclass(frozen=True, kw_only=True)
-class TrainSettings:
+
+class TrainSettings(Settings):
     """One run of :func:`fairhuman.training.train`. Every value is checked on construction.
 
     Attributes:
@@ -32,7 +55,7 @@ class TrainSettings:
         mask_mode: How masks reach the latent grid (see :func:`fairhuman.regions.latent_mask`).
         reduction: Scale of the losses (see :func:`fairhuman.objectives.regional_losses`).
         local_scale: Factor on the regional losses, > 0.
-        adapter: What is trained: ``lora``, ``controlnet``, ``controlnet-union``, ``t2i-adapter`` or ``mole``.
+        adapter: What is trained, a kind of :data:`fairhuman.models.adapters.ADAPTERS`.
         rank: Rank of the LoRA, or of each expert of MoLE, ≥ 1.
         alpha: The LoRA's output is scaled by alpha / rank; ``None`` means alpha = rank.
         targets: Endings of the names of the UNet's layers that get a LoRA; ``None`` is attention for a LoRA,
@@ -99,90 +122,134 @@ class TrainSettings:
         ValueError: settings: unknown name 'step'; did you mean 'steps'? ...
     """
 
-    data: str
-    output: str
-    base: str | None = None
-    regions: tuple[str, ...] = ("face", "hand")
+    data: Folder
+    output: Folder
+    base: Place | None = None
+    regions: Names = ("face", "hand")
     strategy: str = "mpd"
     mask_mode: MaskMode = "soft"
     reduction: Reduction = "image"
-    local_scale: float = 1.0
-    adapter: Literal["lora", "controlnet", "controlnet-union", "t2i-adapter", "mole"] = "lora"
-    rank: int = 16
-    alpha: float | None = None
-    targets: tuple[str, ...] | None = None
-    experts: tuple[str, ...] | None = None
+    local_scale: Positive = 1.0
+    adapter: str = "lora"
+    rank: Count = 16
+    alpha: Positive | None = None
+    targets: Names | None = None
+    experts: Names | None = None
     gates_only: bool = False
     text_encoders: bool = False
-    conditions: tuple[str, ...] | None = None
-    condition_dropout: float | None = None
-    start: str | None = None
-    resolution: int = 256
+    conditions: Names | None = None
+    condition_dropout: _Dropout | None = None
+    start: Place | None = None
+    resolution: Side = 256
     crop: Literal["center", "random"] = "center"
-    flip: float = 0.0
-    steps: int = 1000
-    seconds: float | None = None
-    batch_size: int = 4
-    accumulation: int = 1
-    learning_rate: float = 1e-4
+    flip: Number = 0.0
+    steps: Count = 1000
+    seconds: Positive | None = None
+    batch_size: Count = 4
+    accumulation: Count = 1
+    learning_rate: Positive = 1e-4
     schedule: Literal["constant", "cosine", "linear"] = "constant"
-    warmup: int = 0
+    warmup: Whole = 0
     optimizer: Literal["adamw", "adam", "adamw8bit"] = "adamw"
-    weight_decay: float = 1e-2
-    min_snr: float | None = None
-    noise_offset: float = 0.0
-    clip_norm: float | None = None
-    seed: int = 0
-    precision: Literal["no", "bf16", "fp16"] = "no"
+    weight_decay: Unsigned = 1e-2
+    min_snr: Positive | None = None
+    noise_offset: Unsigned = 0.0
+    clip_norm: Positive | None = None
+    seed: Whole = 0
+    precision: Annotated[Literal["no", "bf16", "fp16"], Bare] = "no"
     cache: bool = True
     gradient_checkpointing: bool = False
-    gramian_every: int = 0
-    checkpoint_every: int = 0
-    keep_checkpoints: int = 1
-    heldout: str | None = None
-    heldout_every: int = 100
-    heldout_images: int = 64
-    heldout_draws: int = 4
-    sample_every: int = 0
-    sample_count: int = 4
+    gramian_every: Whole = 0
+    checkpoint_every: Whole = 0
+    keep_checkpoints: Count = 1
+    heldout: Place | None = None
+    heldout_every: Count = 100
+    heldout_images: Count = 64
+    heldout_draws: Count = 4
+    sample_every: Whole = 0
+    sample_count: Count = 4
     tracker: Literal["tensorboard", "wandb"] | None = None
-    skip_limit: int = 10
-    released: tuple[str, ...] = ()
+    skip_limit: Count = 10
+    released: Names = ()
 
-    def __post_init__(self) -> None:
-        coerce_fields(self)
-        for name, value in resolve(self).items():
-            object.__setattr__(self, name, value)
-        check(self)
-
+    @model_validator(mode="before")
     @classmethod
-    def from_mapping(cls, values: Mapping[str, Any], source: str = "settings") -> TrainSettings:
-        """Settings from a mapping, such as a YAML file's content; an unknown key is refused.
+    def _complete(cls, values: dict[str, Any]) -> dict[str, Any]:
+        """Values in place of the ``None`` that depends on the adapter."""
+        kind = values.get("adapter", cls.model_fields["adapter"].default)
+        options = ADAPTERS[kind].options() if isinstance(kind, str) and kind in ADAPTERS else {}
+        if "conditions" in options:
+            options["condition_dropout"] = _CONDITION_DROPOUT
+        usual = {name: options.get(name, idle) for name, idle in _IDLE.items()}
+        return values | {name: value for name, value in usual.items() if values.get(name) is None}
 
-        Args:
-            values: Field names to values.
-            source: What to call the mapping in a message.
-        """
-        check_keys(cls, values, source)
-        return cls(**values)
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        check_regions(self.regions)
+        self._check_strategy()
+        self._check_adapter()
+        self._check_schedule()
+        JointTransform(self.resolution, self.crop, self.flip)
+        if self.cache and self.crop == "random":
+            raise ValueError("cache: latents can't be kept with crop 'random'; set cache to false")
+        if self.sample_every and self.heldout is None:
+            raise ValueError("sample_every: validation samples need captions; set heldout")
+        check_released(
+            self.released,
+            regions=self.regions,
+            accumulation=self.accumulation,
+            local_scale=self.local_scale,
+            draws=self.flip > 0 or self.crop == "random",
+        )
+        return self
 
-    @classmethod
-    def from_yaml(cls, path: str | os.PathLike[str], **changes: Any) -> TrainSettings:
-        """Settings from a YAML file; ``changes`` take precedence over what it says."""
-        return cls.from_mapping({**read_settings(path), **changes}, str(path))
+    def _check_strategy(self) -> None:
+        if self.strategy in STRATEGIES:
+            return
+        constants = getattr(get_strategy(self.strategy), "constants", None)
+        fits = constants is None or len(constants) == 1 + len(self.regions)
+        rule = f"needs {1 + len(self.regions)} weights: for the global loss and for each of regions"
+        require("strategy", fits, rule, self.strategy)
 
-    def to_yaml(self) -> str:
-        """All settings, defaults included, as YAML that :meth:`from_yaml` reads back."""
-        values = {
-            name: list(value) if isinstance(value, tuple) else value
-            for name, value in dataclasses.asdict(self).items()
-        }
-        return yaml.safe_dump(values, sort_keys=False)
+    def _check_adapter(self) -> None:
+        """Options of another kind of adapter would be silently without effect: they are refused."""
+        kind = self.adapter
+        if kind not in ADAPTERS:
+            raise ValueError(f"adapter: {unknown(kind, ADAPTERS)}")
+        for name, field in type(self).model_fields.items():
+            kinds = kinds_with(_GOES_WITH.get(name, name))
+            if kinds and kind not in kinds:
+                rule = f"is for the adapter {' or '.join(kinds)}, not for {kind}"
+                value = getattr(self, name)
+                require(name, value == _IDLE.get(name, field.default), rule, value)
+        ADAPTERS[kind].check_options(self.adapter_options)
+
+    def _check_schedule(self) -> None:
+        size, parts = self.batch_size, self.accumulation
+        require("accumulation", size % parts == 0, f"must divide batch_size = {size}", parts)
+        require("warmup", self.warmup < self.steps, f"must be below steps = {self.steps}", self.warmup)
+        if self.seconds is not None and self.schedule != "constant":
+            raise ValueError(
+                f"schedule: {self.schedule!r} ends at the last step, which is unknown where seconds is "
+                "given; use 'constant'"
+            )
 
     @property
     def scaling(self) -> float:
         """The factor alpha / rank on the LoRA's output."""
         return 1.0 if self.alpha is None else self.alpha / self.rank
+
+    @property
+    def adapter_options(self) -> dict[str, Any]:
+        """The options of the adapter."""
+        return {name: getattr(self, name) for name in ADAPTERS[self.adapter].options()}
+
+    @property
+    def facts(self) -> dict[str, Any]:
+        """What a model card says of a run; paths of this machine are no part of it."""
+        facts = {name: value for name, value in self.model_dump().items() if name not in _PLACES}
+        local = self.base is not None and Path(self.base).exists()
+        return facts | ({"base": Path(self.base).name} if local else {})
 
     @property
     def transform(self) -> JointTransform:

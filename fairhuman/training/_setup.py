@@ -1,4 +1,4 @@
-"""What a run stands on: processes, the frozen base, the precision."""
+"""What a run stands on: processes, the frozen base, the new adapter, the precision."""
 
 from __future__ import annotations
 
@@ -7,6 +7,9 @@ from typing import TYPE_CHECKING
 
 import torch
 
+from fairhuman.models import load_base
+from fairhuman.models.adapters import ADAPTERS, Adapter
+from fairhuman.seeds import start_seed
 from fairhuman.training._precision import PRECISIONS
 from fairhuman.training._settings import TrainSettings
 
@@ -16,7 +19,7 @@ if TYPE_CHECKING:
 
 _PARTS = ("unet", "vae", "text_encoder", "text_encoder_2", "tokenizer", "tokenizer_2", "scheduler")
 
-__all__ = ["autocast", "frozen_base", "make_accelerator"]
+__all__ = ["autocast", "build_adapter", "frozen_base", "make_accelerator"]
 
 
 def make_accelerator(settings: TrainSettings) -> Accelerator:
@@ -58,8 +61,6 @@ def frozen_base(settings: TrainSettings, device: torch.device) -> StableDiffusio
     Raises:
         ValueError: The base lacks a part, as a refiner does, or the resolution does not fit it.
     """
-    from fairhuman.models import load_base
-
     base = settings.base
     pipeline = load_base(base)
     for part in _PARTS:
@@ -77,3 +78,12 @@ def frozen_base(settings: TrainSettings, device: torch.device) -> StableDiffusio
         module.requires_grad_(False)
     pipeline.vae.to(memory_format=torch.channels_last)  # encodes in three quarters of the time
     return pipeline.to(device)
+
+
+def build_adapter(pipeline: StableDiffusionXLPipeline, settings: TrainSettings) -> Adapter:
+    """Freeze the base and put a new adapter on it; its start depends on ``settings.seed`` alone.
+
+    Raises:
+        ValueError: The settings don't fit the base, or what they start from does not.
+    """
+    return ADAPTERS[settings.adapter](pipeline, seed=start_seed(settings.seed), **settings.adapter_options)

@@ -6,14 +6,11 @@ import dataclasses
 import math
 import os
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any, get_args, get_origin, get_type_hints
-
-import yaml
 
 from fairhuman.profiles import unknown
 
-__all__ = ["at_least", "check_keys", "coerce_fields", "coerced", "positive", "read_settings", "require"]
+__all__ = ["at_least", "check_keys", "coerce_fields", "coerced", "positive", "require"]
 
 
 def require(name: str, holds: bool, rule: str, value: Any) -> None:
@@ -97,22 +94,3 @@ def check_keys(kind: type, values: Mapping[str, Any], source: str) -> None:
         defaults = (field.default, field.default_factory)
         if defaults == (dataclasses.MISSING, dataclasses.MISSING) and field.name not in values:
             raise ValueError(f"{source}: {field.name!r} is missing")
-
-
-def read_settings(path: str | os.PathLike[str]) -> dict[str, Any]:
-    """The mapping in a YAML file.
-
-    Raises:
-        FileNotFoundError: No such file.
-        ValueError: It is not YAML, or no mapping.
-    """
-    path = Path(path)
-    if not path.is_file():
-        raise FileNotFoundError(f"settings: no such file: {path}")
-    try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise ValueError(f"settings: cannot read {path}: {error}") from error
-    if not isinstance(content, dict):
-        raise ValueError(f"settings: {path} must be a mapping, got {type(content).__name__}")
-    return content

@@ -53,6 +53,6 @@ def test_what_is_wrong_is_said_before_any_work(tmp_path):
         fit(tmp_path, tmp_path / "out", training={"data": "x"})
     with pytest.raises(ValueError, match="did you mean 'steps'"):
         fit(tmp_path, tmp_path / "out", training={"step": 3})
-    with pytest.raises(ValueError, match="count: must be at least 1"):
+    with pytest.raises(ValueError, match="count: must be ≥ 1, got 0"):
         SampleSettings(count=0)
     assert not (tmp_path / "out").exists()

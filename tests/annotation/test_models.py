@@ -14,7 +14,7 @@ from PIL import Image
 from fairhuman.data import HumanFolder, condition_pixels
 from fairhuman.data.annotation import AnnotateSettings, annotate
 from fairhuman.data.annotation._models import DepthModel
-from fairhuman.data.annotation._yolo import YoloDetector
+from fairhuman.detectors._yolo import YoloDetector
 
 
 @pytest.fixture(scope="module")

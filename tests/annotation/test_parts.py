@@ -3,12 +3,8 @@
 import inspect
 import struct
 import zlib
-from concurrent.futures import Future
-from concurrent.futures.process import BrokenProcessPool
-from contextlib import nullcontext
 from dataclasses import asdict
 from pathlib import Path
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -16,13 +12,11 @@ from PIL import Image, ImageCms
 
 from fairhuman.commands.annotate import annotate as annotate_command
 from fairhuman.commands.fit import fit as fit_command
-from fairhuman.data.annotation import AnnotateSettings, Shard, _pool
+from fairhuman.data.annotation import AnnotateSettings
 from fairhuman.data.annotation._captions import read_captions, sidecar
-from fairhuman.data.annotation._duplicates import find_duplicates
-from fairhuman.data.annotation._masks import draw_boxes, draw_hulls
-from fairhuman.data.annotation._reading import Refused, read_photograph
 from fairhuman.data.annotation._scan import Photograph
-from fairhuman.data.annotation._tiles import is_cut, tiles
+from fairhuman.data.store import Refused, Shard, draw_boxes, draw_hulls, find_duplicates, read_photograph
+from fairhuman.detectors._tiles import is_cut, tiles
 
 
 @pytest.mark.parametrize(("width", "height", "scale"), [(1024, 1024, 2), (1500, 700, 3), (33, 4000, 2)])
@@ -96,22 +90,6 @@ def test_a_share_is_written_i_of_n_and_shares_split_the_work():
     for wrong in ("0/3", "4/3", "3", "a/b", "-1/2"):
         with pytest.raises(ValueError, match="shard: must be i/n"):
             Shard.parse(wrong)
-
-
-def test_no_item_is_lost_to_a_pool_that_breaks_between_two_results(monkeypatch):
-    def pool(workers, left=[5]):  # noqa: B006 - the pools that follow share what the first one has left
-        def submit(task, item):
-            left[0] -= 1
-            if left[0] == 0:
-                raise BrokenProcessPool
-            done = Future()
-            done.set_result(task(item))
-            return done
-
-        return nullcontext(SimpleNamespace(submit=submit, shutdown=lambda cancel_futures: None))
-
-    monkeypatch.setattr(_pool, "_pool", pool)
-    assert sorted(_pool.work_through(str, range(30), 2)) == [(item, str(item)) for item in range(30)]
 
 
 def test_a_text_beside_a_photograph_is_its_caption(tmp_path):

@@ -8,9 +8,9 @@ from browser import browser, find_browser, wait_for
 from PIL import Image
 
 from fairhuman.data import HumanFolder
-from fairhuman.data.annotation._masks import draw_boxes
 from fairhuman.data.pose import draw_pose
 from fairhuman.data.review import apply_review, read_decisions, write_page
+from fairhuman.data.store import draw_boxes
 
 PROGRAM = find_browser()
 NAMES = [f"images/0{i}/0{i}.png" for i in range(4)]

@@ -131,10 +131,10 @@ def test_thickness_follows_the_size():
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"keypoints": np.zeros((18, 3))}, r"keypoints must have shape \(17, 3\); got \(18, 3\)"),
-        ({"keypoints": np.zeros((17, 3)), "left_hand": np.zeros((21, 2))}, r"left_hand .* \(21, 2\)"),
-        ({"keypoints": np.full((17, 3), np.nan)}, "keypoints must be finite"),
-        ({"keypoints": np.zeros((17, 3)), "size": 0}, "size must be at least 1 pixel; got 0"),
+        ({"keypoints": np.zeros((18, 3))}, r"keypoints: must have shape \(17, 3\), got \(18, 3\)"),
+        ({"keypoints": np.zeros((17, 3)), "left_hand": np.zeros((21, 2))}, r"left_hand: .* \(21, 2\)"),
+        ({"keypoints": np.full((17, 3), np.nan)}, "keypoints: must be finite"),
+        ({"keypoints": np.zeros((17, 3)), "size": 0}, "size: must be at least 1 pixel, got 0"),
     ],
 )
 def test_bad_input_is_named(arguments, message):

@@ -155,7 +155,7 @@ def test_evaluation_says_what_the_metric_says(tmp_path, model_folder):
         evaluate_folders([tmp_path / "made"], asked=tmp_path / "set", settings=settings)
     with pytest.raises(ValueError, match="depth_model: needs asked"):
         evaluate_folders([tmp_path / "made"], settings=settings)
-    with pytest.raises(ValueError, match="depth_model: needs posed images, found .* without posed"):
+    with pytest.raises(ValueError, match="depth_model: needs posed images, got .* without posed"):
         EvaluateSettings(depth_model=model_folder)
 
 
@@ -173,11 +173,11 @@ def test_stored_depths_are_read_as_millimetres(tmp_path):
 
 
 def test_maps_are_checked():
-    with pytest.raises(ValueError, match="asked, found: must be of one length, found 1 found and more asked"):
+    with pytest.raises(ValueError, match="asked, found: must be of one length, got 1 found and more asked"):
         judge_depths([DEPTH] * 2, iter([NEAR]))
-    with pytest.raises(ValueError, match=r"asked\[0\], found\[0\]: .* found \(40, 30\) and \(30, 40\)"):
+    with pytest.raises(ValueError, match=r"asked\[0\], found\[0\]: .* got \(40, 30\) and \(30, 40\)"):
         judge_depths([DEPTH], [NEAR.T])
-    with pytest.raises(ValueError, match=r"asked\[1\]: must not be negative, found -1"):
+    with pytest.raises(ValueError, match=r"asked\[1\]: must not be negative, got -1"):
         judge_depths([DEPTH, np.where(SHOWN, DEPTH, -1.0)], [NEAR] * 2)
 
 

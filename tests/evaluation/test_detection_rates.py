@@ -6,6 +6,7 @@ import pytest
 from people import write_folder
 
 from fairhuman.data import HumanFolder
+from fairhuman.detectors import Detection, Face, Hand
 from fairhuman.evaluation import (
     compare_detection,
     compare_losses,
@@ -15,7 +16,6 @@ from fairhuman.evaluation import (
     tabulate_detections,
 )
 from fairhuman.evaluation.detection_rates import area_names
-from fairhuman.evaluation.detectors import Detection, Face, Hand
 
 
 def image(faces=(), hands=()):
@@ -141,11 +141,11 @@ def test_losses_are_paired_by_image_and_region():
 @pytest.mark.parametrize(
     ("call", "message"),
     [
-        (lambda: evaluate_detection(DETECTIONS, pd.DataFrame()), "found 0 for 4 images"),
+        (lambda: evaluate_detection(DETECTIONS, pd.DataFrame()), "got 0 for 4 images"),
         (lambda: evaluate_detection(DETECTIONS, by_area=True), "by_area: needs truth"),
-        (lambda: compare_detection(DETECTIONS, DETECTIONS[:2]), "must be of one length, found 4 and 2"),
+        (lambda: compare_detection(DETECTIONS, DETECTIONS[:2]), "must be of one length, got 4 and 2"),
         (lambda: compare_systems({}), "every system needs the same images"),
-        (lambda: compare_systems({"a": DETECTIONS, "b": DETECTIONS[:1]}), "found {'a': 4, 'b': 1}"),
+        (lambda: compare_systems({"a": DETECTIONS, "b": DETECTIONS[:1]}), "got {'a': 4, 'b': 1}"),
         (lambda: compare_systems({"a": DETECTIONS}, ceiling="b"), "ceiling: must be one of"),
         (lambda: compare_losses({}), "losses: at least one system"),
         (lambda: compare_losses({"a": losses(1), "b": losses(1, 30)}), "'b' was judged on other images"),

@@ -10,9 +10,18 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from fairhuman.evaluation import compare_crops, detect, detect_crops, evaluate_crops, match_regions
-from fairhuman.evaluation.detectors import Hand, Palm, _pool
-from fairhuman.evaluation.detectors._mediapipe import FacesAndHands
+from fairhuman.detectors import (
+    Body,
+    Hand,
+    Palm,
+    PhotographDetector,
+    _search,
+    detect,
+    detect_bodies,
+    match_regions,
+)
+from fairhuman.detectors._detect import FacesAndHands
+from fairhuman.evaluation import detect_crops, evaluate_crops
 
 # A photograph of a face that comes with Matplotlib: Grace Hopper, by the United States Navy.
 PHOTOGRAPH = Path(matplotlib.get_data_path()) / "sample_data" / "grace_hopper.jpg"
@@ -89,7 +98,7 @@ def test_what_came_before_does_not_matter(found):
 @pytest.fixture
 def eager(monkeypatch):
     """Several processes even for few images."""
-    monkeypatch.setattr(_pool, "IMAGES_WORTH_A_PROCESS", 2)
+    monkeypatch.setattr(_search, "IMAGES_WORTH_A_PROCESS", 2)
 
 
 def test_workers_change_nothing_but_the_time(eager):
@@ -113,12 +122,12 @@ def test_a_damaged_file_among_good_ones_is_named(tmp_path, eager, workers):
     ("images", "options", "error", "message"),
     [
         (["/nowhere/a.png"], {}, FileNotFoundError, "no image at /nowhere/a.png"),
-        ("a.png", {}, ValueError, "must be a sequence of images, found the single path 'a.png'"),
-        ([np.zeros((4, 4), np.uint8)], {}, ValueError, r"images\[0\].* found uint8 of shape \(4, 4\)"),
-        ([np.zeros((4, 4, 3))], {}, ValueError, "found float64"),
-        ([None], {}, ValueError, "found NoneType"),
-        ([], {"workers": 0}, ValueError, "workers must be an integer of at least 1, found 0"),
-        ([], {"threshold": 1.5}, ValueError, r"threshold must be in \[0, 1\], found 1.5"),
+        ("a.png", {}, ValueError, "images: must be a sequence of images, got the single path 'a.png'"),
+        ([np.zeros((4, 4), np.uint8)], {}, ValueError, r"images\[0\].* got uint8 of shape \(4, 4\)"),
+        ([np.zeros((4, 4, 3))], {}, ValueError, "got float64"),
+        ([None], {}, ValueError, "got NoneType"),
+        ([], {"workers": 0}, ValueError, "workers: must be a whole number of at least 1, got 0"),
+        ([], {"threshold": 1.5}, ValueError, r"threshold: must be in \[0, 1\], got 1.5"),
     ],
 )
 def test_bad_input_is_named(images, options, error, message):
@@ -152,6 +161,54 @@ def test_a_damaged_entry_is_looked_for_again(found, tmp_path):
     assert not list(tmp_path.glob("*/*.partial"))
 
 
+def test_a_body_is_kept_with_all_its_landmarks(tmp_path):
+    images = [PHOTOGRAPH, np.zeros((64, 64, 3), dtype=np.uint8)]
+    body, nobody = detect_bodies(images, cache=tmp_path)
+    assert nobody is None and (body.width, body.height) == (512, 600)
+    again, still_nobody = detect_bodies(images, cache=tmp_path)
+    assert still_nobody is None and again == body and (again.landmarks == body.landmarks).all()
+    for entry in tmp_path.glob("*/*.json"):
+        entry.write_text('{"size": [512, 600], "at": [[1, 2, 3]]}')
+    assert detect_bodies(images, cache=tmp_path) == [body, None]
+
+
+def test_keypoints_are_visible_occluded_or_outside():
+    landmarks = np.zeros((33, 3))
+    landmarks[[0, 2, 5, 7]] = [[10, 10, 0.7], [10, 10, 0.4], [-1, 10, 0.9], [10, 50, 0.9]]
+    body = Body(40, 50, landmarks)
+    assert body.keypoints()[:4, 2].tolist() == [2, 1, 0, 0]
+    assert body.keypoints(least=0.3)[:4, 2].tolist() == [2, 2, 0, 0]
+    assert (landmarks[0] == [10, 10, 0.7]).all()  # left as they were
+
+
+def test_a_wrist_has_the_middle_of_the_hand_and_the_length_of_the_forearm():
+    landmarks = np.zeros((33, 3))
+    landmarks[[11, 12], 0] = 10, 30  # shoulders
+    landmarks[[13, 15, 17, 19, 21], :2] = [[0, 0], [30, 40], [34, 40], [30, 44], [26, 36]]
+    wrists = Body(100, 100, landmarks).wrists()
+    assert wrists["left"] == (30, 40, 50)
+    assert wrists["right"] == (0, 0, pytest.approx(14))  # no forearm is that short
+
+
+def test_a_hand_without_landmarks_is_its_box():
+    hand = Hand(None, None, (2.0, 4.0, 6.0, 12.0), None)
+    assert hand.middle == (4, 8)
+    assert hand.outline.min(axis=0).tolist() == [2, 4] and hand.outline.max(axis=0).tolist() == [6, 12]
+    points = np.random.default_rng(0).uniform(0, 9, (21, 3))
+    with_landmarks = Hand(0.9, "left", (0.0, 0.0, 9.0, 9.0), points)
+    assert with_landmarks.middle == pytest.approx(points[:, :2].mean(axis=0))
+
+
+def test_at_one_scale_a_photograph_shows_what_it_shows_as_a_whole(found):
+    """Below 640 pixels nothing is shrunk, so both ways see the same."""
+    detector = PhotographDetector(threshold=0.5, scales=1)
+    seen = detector(np.array(Image.open(PHOTOGRAPH).convert("RGB")))
+    detector.close()
+    best = max(*found.faces, *found.short_range_faces, key=lambda face: face.score)
+    assert seen.faces == (best,)  # both models' faces are one
+    assert (seen.body.landmarks == detect_bodies([PHOTOGRAPH])[0].landmarks).all()
+
+
 def test_only_what_lies_in_its_box_counts(found):
     x0, y0, x1, y1 = found.faces[0].box
     there, beside = (x0, y0, x1, y1), (x1, y0, x1 + 50, y1)
@@ -163,7 +220,7 @@ def test_only_what_lies_in_its_box_counts(found):
     handed = replace(found, hands=(hand,), palms=(palm,))
     kept = match_regions([handed] * 2, [{"right_hand": (0, 0, 10, 10)}, {"face": (0, 0, 10, 10)}])
     assert [(len(one.hands), len(one.palms)) for one in kept] == [(1, 1), (0, 0)]
-    with pytest.raises(ValueError, match="found 1 and 2"):
+    with pytest.raises(ValueError, match="got 1 and 2"):
         match_regions([found], [{}, {}])
 
 
@@ -180,9 +237,7 @@ def test_a_face_too_small_to_be_found_is_found_in_its_crop():
     assert not detect([scene])[0].short_range_faces
     assert table["face", "rate"] == table["face_short", "rate"] == 1
     assert table["face", "confidence"] == crops.detections[0].faces[0].score
-    same = compare_crops(crops, crops)
-    assert (same.value == 0).all() and not same.supported.any()
-    with pytest.raises(ValueError, match="found 2 and 1"):
+    with pytest.raises(ValueError, match="got 2 and 1"):
         detect_crops([scene, photograph], boxes[:1])
 
 
@@ -191,6 +246,6 @@ def test_no_images_no_detections():
 
 
 def test_nothing_is_written_to_stderr():
-    code = f"from fairhuman.evaluation import detect; detect([{str(PHOTOGRAPH)!r}])"
+    code = f"from fairhuman.detectors import detect; detect([{str(PHOTOGRAPH)!r}])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stderr == ""

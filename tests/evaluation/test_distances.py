@@ -111,11 +111,11 @@ def test_the_order_of_images_does_not_matter():
 @pytest.mark.parametrize(
     ("function", "sets", "message"),
     [
-        (kernel_distance, (np.zeros((9, 2)), np.zeros((40, 2))), "at least 10 images a set, found 9 and 40"),
-        (frechet_distance, (np.zeros((5, 8)), np.zeros((9, 8))), "at least 9 images a set, found 5 and 9"),
-        (kernel_distance, (np.zeros((12, 2)), np.zeros((12, 3))), r"found \(12, 2\) and \(12, 3\)"),
+        (kernel_distance, (np.zeros((9, 2)), np.zeros((40, 2))), "at least 10 images a set, got 9 and 40"),
+        (frechet_distance, (np.zeros((5, 8)), np.zeros((9, 8))), "at least 9 images a set, got 5 and 9"),
+        (kernel_distance, (np.zeros((12, 2)), np.zeros((12, 3))), r"got \(12, 2\) and \(12, 3\)"),
         (kernel_distance, (np.full((12, 2), np.nan), np.zeros((12, 2))), "must be finite"),
-        (kernel_distance_difference, (np.zeros((12, 2)),) * 2 + (np.zeros((11, 2)),), "found 12 and 11"),
+        (kernel_distance_difference, (np.zeros((12, 2)),) * 2 + (np.zeros((11, 2)),), "got 12 and 11"),
     ],
 )
 def test_too_little_is_refused(function, sets, message):

@@ -10,7 +10,8 @@ from PIL import Image
 from typer.testing import CliRunner
 
 from fairhuman.__main__ import app
-from fairhuman.evaluation import detect, kernel_distance
+from fairhuman.detectors import detect
+from fairhuman.evaluation import kernel_distance
 from fairhuman.evaluation.evaluate import EvaluateSettings, evaluate_folders, paired_sets, read_sets
 from fairhuman.evaluation.reader import AttributeReader
 
@@ -59,7 +60,7 @@ def test_the_numbers_are_those_of_the_metrics_themselves(found, folders):
 def test_what_cannot_be_measured_is_empty_and_says_why(found):
     frechet = pick(found, system="one", subject="whole", metric="Fréchet")
     assert (
-        math.isnan(frechet["value"]) and "needs at least 209 images a set, found 14 and 12" in frechet["note"]
+        math.isnan(frechet["value"]) and "needs at least 209 images a set, got 14 and 12" in frechet["note"]
     )
     hands = pick(found, system="one", group="distance", subject="hand", metric="kernel")
     assert math.isnan(hands["value"]) and "at least 10 images a set" in hands["note"]
@@ -87,7 +88,7 @@ def test_systems_of_other_prompts_are_not_compared(folders):
 def test_too_few_images_are_no_silent_number(folders):
     found = evaluate_folders([folders["few"]], reference=folders["reference"])
     row = pick(found, group="distance", subject="whole", metric="kernel")
-    assert math.isnan(row["value"]) and "found 14 and 4" in row["note"]
+    assert math.isnan(row["value"]) and "got 14 and 4" in row["note"]
 
 
 def test_a_bad_file_leaves_all_systems_together(folders, tmp_path):
@@ -116,7 +117,7 @@ def test_samples_bring_their_prompts_and_annotations_say_what_to_expect(tmp_path
     assert row["n"] == sum(sum(point[2] == 2 for point in entry["keypoints"]) > 1 for entry in entries)
     expected = sum(abs(entry["face_yaw"]) < 45 for entry in entries)
     assert pick(found, group="in place", subject="face", metric="rate")["n"] == expected
-    with pytest.raises(ValueError, match="asked: must describe every image, found 3 for 4 of 'more'"):
+    with pytest.raises(ValueError, match="asked: must describe every image, got 3 for 4 of 'more'"):
         evaluate_folders([noise(tmp_path / "more", 4, 0)], asked=tmp_path / "set")
 
 
@@ -140,19 +141,19 @@ def test_the_command_writes_a_table_and_a_file(folders, tmp_path):
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (["few", "--prompts", "PROMPTS"], "prompts: must be one an image, found 2 for 4 images"),
+        (["few", "--prompts", "PROMPTS"], "prompts: must be one an image, got 2 for 4 images"),
         (["nowhere"], "no such folder"),
         (["few", "few"], "must be folders of different names"),
         (["few", "--reference", "nowhere"], "no such folder"),
         (["few", "--posed"], "posed: needs --asked"),
-        (["few", "--depth-model", "few"], "depth_model: needs posed images, found few without posed"),
+        (["few", "--depth-model", "few"], "depth_model: needs posed images, got few without posed"),
         (["few", "--asked", "few", "--posed", "--depth-model", "few"], "depth_model: few holds no config"),
         (["few", "--out", "nowhere/a.json"], "out: no such folder"),
         (["few", "--weights", "hps=few"], "weights: unknown name 'hps'"),
         (["few", "--weights", "hps_v2.1"], "weights: must be METRIC=FOLDER"),
         (["few", "--weights", "clip_score=nowhere"], "weights: no such folder: nowhere"),
-        (["few", "--workers", "0"], "workers must be an integer of at least 1"),
-        (["few", "--level", "1"], r"level: must be in \(0, 1\), found 1"),
+        (["few", "--workers", "0"], "workers: must be a whole number of at least 1"),
+        (["few", "--level", "1"], r"level: must be in \(0, 1\), got 1"),
     ],
 )
 def test_wrong_requests_are_refused(folders, tmp_path, monkeypatch, words, message):
@@ -175,7 +176,7 @@ def test_paired_files_must_all_be_good(folders, tmp_path):
     files = {name: sorted(folders[name].iterdir()) for name in ("one", "two")}
     sets = paired_sets(files, [CAPTION] * 12)
     assert sets.paired and sets.images == files
-    with pytest.raises(ValueError, match=r"images: must be one a prompt \(3\), found {'one': 12, 'two': 12}"):
+    with pytest.raises(ValueError, match=r"images: must be one a prompt \(3\), got {'one': 12, 'two': 12}"):
         paired_sets(files, [CAPTION] * 3)
     (tmp_path / "empty.png").touch()
     with pytest.raises(ValueError, match="empty.png is empty"):

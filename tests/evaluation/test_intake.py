@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from fairhuman.evaluation._images import as_rgb
 from fairhuman.evaluation.intake import inspect_images
+from fairhuman.images import as_rgb
 
 
 @pytest.fixture

@@ -53,9 +53,9 @@ def test_joints_are_mediapipes_own_and_nobody_is_nobody():
 
 
 def test_shapes_are_checked():
-    with pytest.raises(ValueError, match="found 1 and 2"):
+    with pytest.raises(ValueError, match="got 1 and 2"):
         judge_poses([pose()], [pose()] * 2)
-    with pytest.raises(ValueError, match=r"asked\[0\]: must have shape \(17, 3\), found \(5, 3\)"):
+    with pytest.raises(ValueError, match=r"asked\[0\]: must have shape \(17, 3\), got \(5, 3\)"):
         judge_poses([np.zeros((5, 3))], [pose()])
-    with pytest.raises(ValueError, match=r"threshold must be in \[0, 1\], found 2"):
+    with pytest.raises(ValueError, match=r"threshold: must be in \[0, 1\], got 2"):
         detect_poses([], threshold=2)

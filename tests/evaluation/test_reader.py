@@ -4,12 +4,12 @@ import numpy as np
 import pytest
 import torch
 
+from fairhuman.boxes import cut_square
 from fairhuman.evaluation.reader import (
     AttributeReader,
     ReaderNetwork,
     caption_agreement,
     caption_attributes,
-    cut_square,
 )
 from fairhuman.evaluation.reader._attributes import known_attributes
 
@@ -85,5 +85,5 @@ def test_views_weights_and_captions_must_be_there(untrained, tmp_path):
         untrained.read([np.zeros((8, 8, 3), np.uint8)], "foot")
     with pytest.raises(FileNotFoundError, match="reader: no weights at"):
         AttributeReader.load(tmp_path / "nothing.safetensors")
-    with pytest.raises(ValueError, match="found 0 for 1 images"):
+    with pytest.raises(ValueError, match="got 0 for 1 images"):
         caption_agreement([np.zeros((8, 8, 3), np.uint8)], [])

@@ -4,17 +4,17 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from fairhuman.boxes import cut_square
 from fairhuman.data import HumanFolder
+from fairhuman.detectors import detect, match_regions
 from fairhuman.evaluation import (
     compare_detection,
-    detect,
     evaluate_detection,
     expected_regions,
     kernel_distance_difference,
-    match_regions,
 )
-from fairhuman.evaluation.degradation import blur_region
-from fairhuman.evaluation.reader import MARGINS, AttributeReader, cut_square
+from fairhuman.evaluation.reader import MARGINS, AttributeReader
+from fairhuman.experiments.degradation import blur_region
 from fairhuman.humans import generate
 
 

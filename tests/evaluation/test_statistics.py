@@ -6,8 +6,10 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy import stats
 
 from fairhuman.evaluation import (
+    corrected_level,
     estimate_mean,
     estimate_proportion,
     estimate_ratio,
@@ -106,6 +108,17 @@ def test_noise_alone_is_rarely_called_a_difference():
     assert false <= 0.2  # nominal 0.1
 
 
+def test_the_risk_of_any_false_claim_among_many_is_what_was_asked_for():
+    """Twenty independent differences of normal means, none of which is real."""
+    draws = np.abs(np.random.default_rng(6).normal(size=(20_000, 20)))
+    tails = {m: (1 - corrected_level(0.9, m)) / 2 for m in (1, 20)}
+    false = {m: (draws > stats.norm.isf(tail)).any(axis=1).mean() for m, tail in tails.items()}
+    assert false[1] > 0.5 and 0.08 < false[20] <= 0.1
+    assert corrected_level(0.95, 0) == corrected_level(0.95, 1) == pytest.approx(0.95)
+    with pytest.raises(ValueError, match="comparisons: must be at least 0, got -1"):
+        corrected_level(0.95, -1)
+
+
 def test_ratio_difference_agrees_with_the_ratios_and_with_pairing():
     rng = np.random.default_rng(5)
     counts = rng.integers(0, 3, size=50)
@@ -132,11 +145,11 @@ def test_any_sample_in_bounds_gives_an_ordered_repeatable_interval(values, seed)
     ("call", "message"),
     [
         (lambda: estimate_mean([1.0, math.nan]), "values: must be finite"),
-        (lambda: estimate_mean([0.5, 1.5], bounds=(0, 1)), r"values: must be in \[0, 1\], found 0.5 to 1.5"),
-        (lambda: estimate_mean([[1.0]]), r"values: must have one dimension, found shape \(1, 1\)"),
-        (lambda: estimate_proportion(3, 2), r"successes: must be in \[0, 2\], the number of trials, found 3"),
-        (lambda: estimate_proportion(1, 1, level=1.0), r"level: must be in \(0, 1\), found 1.0"),
-        (lambda: paired_difference([1.0], [1.0, 2.0]), "must be of one length, found 1 and 2"),
+        (lambda: estimate_mean([0.5, 1.5], bounds=(0, 1)), r"values: must be in \[0, 1\], got 0.5 to 1.5"),
+        (lambda: estimate_mean([[1.0]]), r"values: must have one dimension, got shape \(1, 1\)"),
+        (lambda: estimate_proportion(3, 2), r"successes: must be in \[0, 2\], the number of trials, got 3"),
+        (lambda: estimate_proportion(1, 1, level=1.0), r"level: must be in \(0, 1\), got 1.0"),
+        (lambda: paired_difference([1.0], [1.0, 2.0]), "must be of one length, got 1 and 2"),
         (lambda: estimate_ratio([1.0], [-1.0]), "counts: must not be negative"),
     ],
 )
@@ -157,6 +170,6 @@ def test_an_estimate_survives_the_results_folder(tmp_path, monkeypatch):
         samples=3,
         seed=0,
     )
-    figures = read_result("quick", "e")["figures"]
+    figures = read_result("quick", "e")["values"]
     assert figures["rate"] == estimate.stored()
     assert figures["none"]["low"] is None

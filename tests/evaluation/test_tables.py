@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 
 from fairhuman.evaluation import spread
-from fairhuman.figures import images_table
+from fairhuman.experiments.figures import images_table
 
 ROWS = pd.DataFrame(
     [

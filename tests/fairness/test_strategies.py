@@ -79,7 +79,7 @@ GRAMIANS = Path(__file__).parents[2] / "results/benchmarks/gramians.json"
 
 
 def test_nash_solves_the_bargain_on_every_recorded_step():
-    steps = json.loads(GRAMIANS.read_text())["figures"]["steps"]
+    steps = json.loads(GRAMIANS.read_text())["values"]["steps"]
     K = torch.tensor([step["gramian"] for step in steps], dtype=torch.float64)
     w = torch.stack([get_strategy("nash_mtl").weights(torch.ones(3).double(), k, PRESENT) for k in K])
     shares = w * (K @ w.unsqueeze(-1)).squeeze(-1)  # alike among those there, and ‖d‖² = Σ shares = 1

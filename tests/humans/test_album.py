@@ -206,9 +206,9 @@ def test_values_out_of_range_are_named_and_nothing_is_written(tmp_path, options,
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"seed": 5}, "seed: must be 3, .*metadata.jsonl was drawn with, found 5"),
-        ({"preset": "world"}, "preset: must be 'studio'.* found 'world'"),
-        ({"size": 128}, "size: must be 64.* found 128"),
+        ({"seed": 5}, "seed: must be 3, .* was begun with, got 5"),
+        ({"preset": "world"}, "preset: must be 'studio'.* got 'world'"),
+        ({"size": 128}, "size: must be 64.* got 128"),
         ({"count": 2}, "count: .*whole already holds 6 of these images, found 2"),
     ],
 )
@@ -223,7 +223,7 @@ def test_an_unfinished_other_data_set_is_refused(tmp_path):
     out = tmp_path / "out"
     with pytest.raises(RuntimeError, match="image 0 of seed 3, preset studio: a limb of no length"):
         make(out, renderer=draw_badly)
-    with pytest.raises(ValueError, match="seed: must be 3, .*found 9"):
+    with pytest.raises(ValueError, match="seed: must be 3, .*got 9"):
         make(out, seed=9)
 
 
@@ -280,7 +280,7 @@ def test_a_folder_with_something_else_is_refused(tmp_path, name, text, message):
 
 def test_a_file_in_place_of_the_folder_is_refused(tmp_path):
     (tmp_path / "out").write_text("")
-    with pytest.raises(ValueError, match="out: .* is a file, not a folder"):
+    with pytest.raises(ValueError, match="out: must be a folder, got .*, which is a file"):
         make(tmp_path / "out")
 
 

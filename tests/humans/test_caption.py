@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from synthetic import draw_person
 
-from fairhuman.humans import Part, caption, caption_vocabulary
+from fairhuman.humans import Part, caption, caption_vocabulary, mirrored, render_human
 from fairhuman.humans._caption import WORDS
 
 CAPTIONS = 400
@@ -153,3 +153,57 @@ def test_articles():
 def test_an_attribute_without_words_is_named():
     with pytest.raises(ValueError, match="attributes: pose must be one of .*, found 'flying'"):
         caption(person(framing="upper body", pose="flying"), np.random.default_rng(0))
+
+
+def everyday(seed):
+    """A person of the base's corpus, small, and its caption in full or in brief."""
+    rng = np.random.default_rng([5, seed])
+    human = render_human(rng, "everyday", 64)
+    return human, caption(human, rng)
+
+
+@pytest.mark.parametrize("seed", range(24))
+def test_a_detailed_caption_is_true_of_the_picture(seed):
+    human, text = everyday(seed)
+    facts, said = human.attributes, text.lower()
+    known = {piece for word in caption_vocabulary() for piece in words(word)}
+    assert words(said) <= known
+    assert not re.search(r"  | ,|,,|,$|\band and\b|\bnone\b|[{}]", said), said
+    for found in re.findall(r"with (?:a )?(very light|light|medium|tan|brown|dark) skin", said):
+        assert found == facts["skin_tone"]
+    if turned := re.search(r"turned (?:slightly )?to the (left|right)", said):
+        assert (turned[1] == "right") == (human.face_yaw > 0)
+    if lit := re.search(r"lit from the (left|right)", said):
+        assert lit[1] == facts["light"]
+    if hand := re.search(r"(left|right) hand", said):
+        assert facts[f"{hand[1]}_gesture"] != "relaxed"
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_a_mirrored_caption_swaps_the_sides_and_nothing_else(seed):
+    _, text = everyday(seed)
+    assert mirrored(mirrored(text)) == text
+    sided = re.compile(r"\b(left|right)\b")
+    assert sided.sub("", mirrored(text)) == sided.sub("", text)
+    assert len(sided.findall(text)) == len(sided.findall(mirrored(text)))
+    assert (mirrored(text) == text) == (not sided.search(text))
+
+
+def test_light_from_the_named_side_is_on_that_side_of_the_face():
+    """The named side of the face is the brighter one, over several people."""
+    lean = []
+    for seed in range(40):
+        human, _ = everyday(seed)
+        face = human.parts == Part.FACE
+        if face.mean() < 0.02:
+            continue
+        columns = np.nonzero(face)[1]
+        grey, middle = human.image.mean(axis=-1), np.median(columns)
+        left, right = (grey[face & (side)].mean() for side in _halves(face.shape, middle))
+        lean.append((right > left) == (human.attributes["light"] == "right"))
+    assert len(lean) >= 6 and np.mean(lean) > 0.8
+
+
+def _halves(shape, middle):
+    places = np.broadcast_to(np.arange(shape[1]), shape)
+    return places < middle, places > middle

@@ -7,7 +7,7 @@ import pytest
 import torch
 from diffusers import StableDiffusionXLPipeline
 
-from fairhuman.humans import caption_vocabulary
+from fairhuman.humans._caption import brief_vocabulary
 from fairhuman.models import EMBEDDED, Architecture, build_pipeline, load_base
 
 
@@ -34,7 +34,7 @@ def test_plain_diffusers_draws_with_it():
 
 def test_every_word_of_a_caption_is_one_token(pipeline):
     for tokenizer in (pipeline.tokenizer, pipeline.tokenizer_2):
-        for word in caption_vocabulary():
+        for word in brief_vocabulary():
             pieces = tokenizer.tokenize(word)
             assert "".join(pieces).count("</w>") == len(pieces), word  # whole words and signs only
 

@@ -1,10 +1,15 @@
 """A tiny random base and a small data set, made once."""
 
+from pathlib import Path
+
 import pytest
 import torch
 from people import write_folder
 
+from fairhuman.data import HumanFolder
 from fairhuman.models import tiny_pipeline
+from fairhuman.training import Run
+from fairhuman.training._loop import Trainer
 
 
 @pytest.fixture(scope="session")
@@ -30,6 +35,15 @@ def values(base, people, tmp_path):
         "data": str(people), "base": str(base), "output": str(tmp_path / "run"), "rank": 2, "resolution": 64,
         "steps": 6, "batch_size": 2, "learning_rate": 1e-2, "seed": 3,
     }  # fmt: skip
+
+
+@pytest.fixture
+def trainer_of():
+    """What a run holds in memory, before its first step."""
+    return lambda settings: Trainer(
+        Run(Path(settings.output), settings),
+        HumanFolder(settings.data, settings.regions, settings.conditions),
+    )
 
 
 @pytest.fixture(autouse=True)

@@ -13,7 +13,7 @@ from fairhuman.data import HumanFolder, condition_image
 from fairhuman.models import load_base, tiny_pipeline
 from fairhuman.models.adapters import ControlNet, LoRA
 from fairhuman.training import Examples, Run, TrainSettings, collate, load_lora, train
-from fairhuman.training._adapter import build_adapter
+from fairhuman.training._setup import build_adapter
 
 
 @pytest.fixture(scope="module")
@@ -124,8 +124,7 @@ def _all_parameters(adapter):
 
 
 def test_what_a_kill_left_of_an_earlier_writing_is_removed(base, tmp_path):
-    (tmp_path / ".partial-abc").mkdir()
-    (tmp_path / ".partial-abc/half.safetensors").write_bytes(b"half")
+    (tmp_path / ".pytorch_lora_weights.safetensors.partial").write_bytes(b"half")
     LoRA(load_base(base), rank=2).save(tmp_path, {})
     assert sorted(path.name for path in tmp_path.iterdir()) == [
         "README.md",
@@ -221,17 +220,17 @@ def test_a_control_net_resumes_to_the_same_bits(trained, tmp_path, monkeypatch):
     whole = trained("controlnet")
     values = json.loads(json.dumps(vars(whole.settings))) | {"output": str(tmp_path / "cut")}
     values |= {"conditions": ["pose", "depth"], "checkpoint_every": 1}
-    advance = loop._Trainer.advance
+    advance = loop.Trainer.advance
 
     def cut(self):
         if self.step == 2:
             raise KeyboardInterrupt
         return advance(self)
 
-    monkeypatch.setattr(loop._Trainer, "advance", cut)
+    monkeypatch.setattr(loop.Trainer, "advance", cut)
     with pytest.raises(KeyboardInterrupt):
         train(TrainSettings(**values))
-    monkeypatch.setattr(loop._Trainer, "advance", advance)
+    monkeypatch.setattr(loop.Trainer, "advance", advance)
     resumed = load_file(train(TrainSettings(**values)).weights)
     for name, tensor in load_file(whole.weights).items():
         assert torch.equal(tensor, resumed[name]), name

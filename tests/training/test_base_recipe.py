@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -18,11 +19,13 @@ from fairhuman.training.base import (
     load_training,
     train_base,
     training_curves,
+    views_seen,
 )
+from fairhuman.training.base._autoencoder import mirror_error, roughness, transformed
 from fairhuman.training.base._corpus import Corpus, to_pixels
-from fairhuman.training.base._crops import draw_views
+from fairhuman.training.base._crops import draw_views, resized
 from fairhuman.training.base._denoiser import spread_timesteps
-from fairhuman.training.base._latents import encode_corpus, normalise_latents
+from fairhuman.training.base._latents import encode_corpus, normalise_latents, reduced_autoencoder
 
 WORDS = ("a", "red", "square")
 
@@ -41,6 +44,20 @@ def data(tmp_path_factory):
         lines.append(
             {"file_name": name, "text": "a red square", "face_box": [20, 20, 40, 40], "left_hand_box": None}
         )
+    (folder / "metadata.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+    return folder
+
+
+@pytest.fixture(scope="module")
+def halves(data, tmp_path_factory):
+    """The same squares at half the size."""
+    folder = tmp_path_factory.mktemp("halves")
+    (folder / "images").mkdir()
+    for path in (data / "images").iterdir():
+        Image.open(path).resize((32, 32)).save(folder / "images" / path.name)
+    lines = [json.loads(line) for line in (data / "metadata.jsonl").open()]
+    for line in lines:
+        line["face_box"] = [value // 2 for value in line["face_box"]]
     (folder / "metadata.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
     return folder
 
@@ -100,7 +117,7 @@ def test_the_trained_pipeline_loads_and_another_run_is_refused(data, tmp_path):
     assert np.isfinite(image).all()
     assert "/" not in (folder / "unet" / "config.json").read_text()  # no path of the machine
     changed = dataclasses.replace(settings, seed=1)
-    with pytest.raises(ValueError, match="seed is 0 there, 1 here"):
+    with pytest.raises(ValueError, match="seed: must be 0, .* got 1"):
         train_base(changed, WORDS, progress=False)
 
 
@@ -121,7 +138,7 @@ def test_a_training_can_be_judged_while_it_goes_on(data, tmp_path):
 def test_longer_is_another_run_once_the_decay_has_begun(data, tmp_path):
     settings = _settings(data, tmp_path / "run")
     train_base(settings, WORDS, progress=False)
-    with pytest.raises(ValueError, match="denoiser.steps is 6 there, 9 here"):
+    with pytest.raises(ValueError, match="denoiser.steps: must be 6, .* got 9"):
         train_base(_settings(data, tmp_path / "run", steps=9), WORDS, progress=False)
 
 
@@ -181,6 +198,27 @@ def test_normalised_latents_have_unit_deviation_and_decode_to_the_same(data):
     torch.testing.assert_close(after, before, atol=1e-3, rtol=1e-3)
 
 
+def test_reduced_channels_are_principal_components_at_unit_deviation(data):
+    torch.manual_seed(0)
+    vae, corpus = build_autoencoder(TINY), Corpus.read(data, 64)
+    with torch.no_grad():
+        vae.post_quant_conv.bias.normal_()
+        vae.quant_conv.bias.normal_()
+    latents = encode_corpus(vae, corpus)
+    every = build_autoencoder(TINY)
+    reduced_autoencoder(vae, latents, every)
+    components = encode_corpus(every, corpus)
+    covariance = torch.cov(components.movedim(1, -1).reshape(-1, 4).T)
+    torch.testing.assert_close(covariance, torch.eye(4), atol=2e-3, rtol=0)
+    with torch.no_grad():  # all components together lose nothing
+        torch.testing.assert_close(
+            every.decode(components).sample, vae.decode(latents).sample, atol=1e-3, rtol=1e-3
+        )
+    few = build_autoencoder(dataclasses.replace(TINY, latent_channels=2))
+    reduced_autoencoder(vae, latents, few)
+    torch.testing.assert_close(encode_corpus(few, corpus), components[:, :2], atol=1e-3, rtol=1e-3)
+
+
 def test_crops_cover_the_boxes_they_are_laid_on(data):
     corpus = Corpus.read(data, 64)
     settings = AutoencoderSettings(crop=32, crops=16, region_share=1.0, region_weight=3.0)
@@ -193,13 +231,71 @@ def test_crops_cover_the_boxes_they_are_laid_on(data):
     assert not torch.equal(pixels, other)
 
 
-def test_mirror_images_keep_captions_that_stay_true():
-    images = torch.arange(2 * 3 * 8 * 8, dtype=torch.uint8).view(2, 3, 8, 8)
-    corpus = Corpus(images, ["Her left hand", "A bright face"], [[], [(1, 2, 4, 5)]])
-    mirrored = corpus.mirrored()
-    assert mirrored.captions == ["A bright face"]
-    assert mirrored.boxes == [[(4, 2, 7, 5)]]
-    assert torch.equal(mirrored.images[0, :, :, 0], images[1, :, :, 7])
+def test_views_of_half_the_size_show_twice_as_much(data):
+    corpus = Corpus.read(data, 64)
+    whole = {"steps": 1, "whole_steps": 1, "warmup": 0, "decay": 0, "whole_images": 4}
+    full, _, _ = draw_views(corpus, AutoencoderSettings(**whole), seed=0, step=0)
+    half, weights, _ = draw_views(corpus, AutoencoderSettings(**whole, half_share=1.0), seed=0, step=0)
+    assert half.shape == (4, 3, 32, 32) and weights.shape == (4, 1, 32, 32)
+    torch.testing.assert_close(resized(full, 32), half)
+
+
+def test_a_transformation_moves_latents_pixels_and_weights_alike():
+    draw = torch.Generator().manual_seed(0)
+    ramp = torch.arange(8.0).expand(2, 4, 8, 8)
+    pixels = ramp[:, :1].repeat_interleave(8, -1).repeat_interleave(8, -2)
+    seen = set()
+    for _ in range(40):
+        latents, shown, weights = transformed(ramp, pixels, pixels, 0.8, draw)
+        side = latents.shape[-1]
+        assert 4 <= side <= 8 and shown.shape[-1] == weights.shape[-1] == 8 * side
+        torch.testing.assert_close(shown, weights)
+        blocks = torch.nn.functional.avg_pool2d(shown, 8)
+        torch.testing.assert_close(latents[:, :1], blocks, atol=0.3, rtol=0)
+        seen.add((side, bool(latents[0, 0, 0, 0] > latents[0, 0, 0, -1])))
+    assert len({side for side, _ in seen}) >= 4 and len({flipped for _, flipped in seen}) == 2
+
+
+def test_a_mirror_error_is_none_for_an_encoder_that_mirrors_and_two_for_unrelated_codes():
+    means = torch.randn(8, 4, 16, 16, generator=torch.Generator().manual_seed(0))
+
+    class Encoder:
+        def __init__(self, codes):
+            self.codes = codes
+
+        def encode(self, views):
+            posterior = SimpleNamespace(mean=self.codes[: len(views)])
+            return SimpleNamespace(latent_dist=posterior)
+
+    views = torch.zeros(8, 3, 128, 128)
+    assert mirror_error(Encoder(means.flip(-1)), views, means).item() == pytest.approx(0, abs=1e-12)
+    other = torch.randn(8, 4, 16, 16, generator=torch.Generator().manual_seed(1))
+    assert mirror_error(Encoder(other), views, means).item() == pytest.approx(2, abs=0.1)
+
+
+def test_smooth_latents_are_less_rough_than_noise():
+    noise = torch.randn(4, 2, 16, 16, generator=torch.Generator().manual_seed(0))
+    smooth = torch.nn.functional.interpolate(noise[..., :4, :4], scale_factor=4, mode="bilinear")
+    assert roughness(smooth).item() < 0.15 * roughness(noise).item()
+    assert roughness(torch.ones(1, 2, 8, 8)).item() == 0
+
+
+def test_a_corpus_of_two_sizes_trains_both_and_can_be_stopped(data, halves, tmp_path):
+    settings = dataclasses.replace(
+        _settings(data, tmp_path / "run", small_share=0.5, small_share_later=0.5), small=str(halves)
+    )
+    assert train_base(settings, WORDS, progress=False, minutes=0) is None
+    assert train_base(settings, WORDS, progress=False, minutes=0) is None
+    folder = train_base(settings, WORDS, progress=False)
+    lines = [json.loads(line) for line in (tmp_path / "run" / "denoiser" / "log.jsonl").open()]
+    assert [line["step"] for line in lines] == list(range(6))
+    assert {line["size"] for line in lines} == {32, 64}
+    assert views_seen(tmp_path / "run" / "denoiser") == sum(line["images"] for line in lines)
+    whole = train_base(dataclasses.replace(settings, output=str(tmp_path / "whole")), WORDS, progress=False)
+    expected, found = (
+        load_file(path / "unet" / "diffusion_pytorch_model.safetensors") for path in (whole, folder)
+    )
+    assert all(torch.equal(expected[key], found[key]) for key in expected)
 
 
 def test_the_log_is_summarised_without_losing_steps_or_time(data, tmp_path):

@@ -78,7 +78,7 @@ def test_encoding_is_the_same_inside_an_autocast(pipeline):
 
 
 def test_a_batch_is_noised_by_the_schedule(pipeline, people):
-    examples = Examples(pipeline, HumanFolder(people), JointTransform(64), "hard")
+    examples = Examples(pipeline, HumanFolder(people), JointTransform(64), mask_mode="hard")
     drawn = [examples.draw(i, torch.Generator().manual_seed(i)) for i in range(3)]
     batch = collate(drawn, examples.scheduler)
     share = examples.scheduler.alphas_cumprod[batch.timesteps].view(3, 1, 1, 1)

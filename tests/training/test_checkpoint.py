@@ -1,5 +1,7 @@
 """Checkpoints come back as they were, and a failed one harms nothing."""
 
+import os
+
 import pytest
 import torch
 from safetensors import SafetensorError
@@ -60,7 +62,7 @@ def test_a_failure_leaves_the_previous_one(tmp_path, monkeypatch, moment):
     if moment == "writing":
         monkeypatch.setattr(checkpoint, "save_file", full_disk)
     else:
-        monkeypatch.setattr(checkpoint.os, "fsync", lambda _: (_ for _ in ()).throw(OSError("lost")))
+        monkeypatch.setattr(os, "fsync", lambda _: (_ for _ in ()).throw(OSError("lost")))
     with pytest.raises(OSError, match=r"cannot write .*step-00000002.*untouched"):
         save_checkpoint(tmp_path, 2, STATE, keep=1)
     step, state = load_checkpoint(latest_checkpoint(tmp_path))
@@ -82,7 +84,7 @@ def test_a_full_disk_gets_its_space_back(tmp_path, monkeypatch, error):
         with pytest.raises(OSError, match="earlier ones are untouched"):
             save_checkpoint(tmp_path, 2, STATE, keep=1)
     assert [path.name for path in (tmp_path / "checkpoints").iterdir()] == ["step-00000001.safetensors"]
-    (tmp_path / "checkpoints/step-00000003.partial").write_bytes(b"killed whi")
+    (tmp_path / "checkpoints/.step-00000003.safetensors.partial").write_bytes(b"killed whi")
     save_checkpoint(tmp_path, 4, STATE, keep=1)
     assert [path.name for path in (tmp_path / "checkpoints").iterdir()] == ["step-00000004.safetensors"]
 

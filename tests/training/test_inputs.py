@@ -71,7 +71,7 @@ def test_a_kill_while_inputs_are_written_again_leaves_the_old_ones(settings, mon
 def test_one_process_removes_and_all_wait_for_it(settings, main):
     write_settings(Path(settings.output), settings, {})
     waits = []
-    trainer = loop._Trainer.__new__(loop._Trainer)
+    trainer = loop.Trainer.__new__(loop.Trainer)
     trainer.run = Run(Path(settings.output), settings)
     trainer.accelerator = SimpleNamespace(is_main_process=main, wait_for_everyone=lambda: waits.append(1))
     trainer.remove_other()

@@ -2,12 +2,17 @@
 
 import pytest
 import torch
-from diffusers import DDIMScheduler, FlowMatchEulerDiscreteScheduler, UniPCMultistepScheduler
+from diffusers import DDIMScheduler, DDPMScheduler, FlowMatchEulerDiscreteScheduler, UniPCMultistepScheduler
 from diffusers.training_utils import compute_snr
 
 from fairhuman.models import tiny_pipeline
-from fairhuman.objectives import training_target
-from fairhuman.training._noising import add_noise, min_snr_weights, noise_scheduler, offset_noise
+from fairhuman.training._noising import (
+    add_noise,
+    min_snr_weights,
+    noise_scheduler,
+    offset_noise,
+    training_target,
+)
 
 STEPS = torch.tensor([0, 300, 999])
 
@@ -26,10 +31,10 @@ def test_a_diffusion_follows_its_own_schedule(pipeline, kind, monkeypatch):
     monkeypatch.setattr(pipeline, "scheduler", DDIMScheduler(prediction_type=kind, beta_schedule="linear"))
     scheduler = noise_scheduler(pipeline)
     latents, noise = pair()
-    noisy, told = add_noise(scheduler, latents, noise, STEPS)
+    noisy, times = add_noise(scheduler, latents, noise, STEPS)
     share = torch.cumprod(1 - torch.linspace(1e-4, 0.02, 1000), 0)[STEPS].view(-1, 1, 1, 1)
     torch.testing.assert_close(noisy, share.sqrt() * latents + (1 - share).sqrt() * noise)
-    assert torch.equal(told, STEPS)
+    assert torch.equal(times, STEPS)
 
 
 @pytest.mark.parametrize(
@@ -43,16 +48,43 @@ def test_a_flow_is_told_the_share_of_noise(pipeline, sampler, shift, monkeypatch
     monkeypatch.setattr(pipeline, "scheduler", sampler)
     scheduler = noise_scheduler(pipeline)
     latents, noise = pair()
-    noisy, told = add_noise(scheduler, latents, noise, STEPS)
+    noisy, times = add_noise(scheduler, latents, noise, STEPS)
     sigma = (STEPS + 1) / 1000
     sigma = shift * sigma / (1 + (shift - 1) * sigma)
-    torch.testing.assert_close(told, 1000 * sigma)
+    torch.testing.assert_close(times, 1000 * sigma)
     expected = torch.lerp(latents, noise, sigma.view(-1, 1, 1, 1))
     torch.testing.assert_close(noisy, expected)
     velocity = training_target(scheduler, latents, noise, STEPS)
     torch.testing.assert_close(noisy - sigma.view(-1, 1, 1, 1) * velocity, latents, atol=1e-5, rtol=1e-5)
     with pytest.raises(ValueError, match="trained by flow matching"):
         min_snr_weights(scheduler, STEPS, 5.0)
+
+
+def test_targets_are_the_schedulers():
+    generator = torch.Generator().manual_seed(0)
+    latents, noise = torch.randn(2, 2, 4, 4, 4, generator=generator)
+    timesteps = torch.tensor([10, 900])
+    scheduler = DDPMScheduler(prediction_type="epsilon")
+    assert training_target(scheduler, latents, noise, timesteps) is noise
+    scheduler = DDPMScheduler(prediction_type="v_prediction")
+    share = scheduler.alphas_cumprod[timesteps].view(2, 1, 1, 1)
+    torch.testing.assert_close(
+        training_target(scheduler, latents, noise, timesteps),
+        share.sqrt() * noise - (1 - share).sqrt() * latents,
+    )
+    with pytest.raises(ValueError, match="'sample'"):
+        training_target(DDPMScheduler(prediction_type="sample"), latents, noise, timesteps)
+
+
+def test_the_target_of_a_flow_leads_from_the_image_to_the_noise():
+    generator = torch.Generator().manual_seed(0)
+    latents, noise = torch.randn(2, 1, 4, 4, 4, generator=generator)
+    scheduler = FlowMatchEulerDiscreteScheduler(shift=3.0)
+    velocity = training_target(scheduler, latents, noise, torch.tensor([500]))
+    place = 400  # any: from there, going back against the velocity ends at the image
+    sigma = scheduler.sigmas[place]
+    noisy = scheduler.scale_noise(latents, scheduler.timesteps[place : place + 1], noise)
+    torch.testing.assert_close(noisy - sigma * velocity, latents)
 
 
 @pytest.mark.parametrize(("kind", "extra"), [("epsilon", 0), ("v_prediction", 1)])

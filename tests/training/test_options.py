@@ -15,7 +15,7 @@ from people import write_folder, write_metadata
 from safetensors.torch import load_file
 
 from fairhuman.models import load_base
-from fairhuman.training import Run, TrainSettings, train
+from fairhuman.training import TrainSettings, train
 from fairhuman.training import _loop as loop
 from fairhuman.training._precision import LossScale
 
@@ -52,11 +52,10 @@ def test_the_rate_follows_its_schedule(values):
     np.testing.assert_allclose(rates[2:], 0.5 * (1 + np.cos(np.pi * np.arange(4) / 4)))
 
 
-def test_a_rate_of_zero_moves_nothing(values, base):
+def test_a_rate_of_zero_moves_nothing(values, trainer_of):
     one = train(TrainSettings(**values | {"steps": 2, "weight_decay": 0.0}, warmup=1))
     assert one.log[0]["learning_rate"] == 0
-    trainer = loop._Trainer(Run(one.directory, one.settings), loop.get_strategy("mpd"),
-                            loop.HumanFolder(one.settings.data), None)  # fmt: skip
+    trainer = trainer_of(one.settings)
     before = {name: p.detach().clone() for name, p in trainer.parameters.items()}
     trainer.advance()
     assert all(torch.equal(before[name], p) for name, p in trainer.parameters.items())
@@ -71,29 +70,27 @@ def test_seconds_end_a_run_and_resuming_counts_them(values):
     assert again.complete and len(again.log) == len(spent)
 
 
-def test_min_snr_weighs_each_image(values, people):
+def test_min_snr_weighs_each_image(values, trainer_of):
     plain, weighed = (
-        loop._Trainer(Run(loop.Path("x"), settings), loop.get_strategy("ls"), loop.HumanFolder(people), None)
-        for settings in (TrainSettings(**values), TrainSettings(**values, min_snr=5.0))
+        trainer_of(TrainSettings(**values, **more)).objectives for more in ({}, {"min_snr": 5.0})
     )
     examples = plain.draw(0)
-    ((batch, none),) = plain.parts(examples)
-    ((_, weights),) = weighed.parts(examples)
+    (part,) = plain.parts(examples)
+    (weighed_part,) = weighed.parts(examples)
     with torch.no_grad():
-        prediction = plain.adapter.predict(batch)
-        found = weighed.losses(batch, weights, None)
+        prediction = plain.predict(part.batch)
+        found = weighed.losses(weighed_part, prediction)
     share = plain.examples.scheduler.alphas_cumprod[[e.timestep for e in examples]]
     snr = share / (1 - share)
-    errors = (prediction - batch.target).square().mean(dim=(1, 2, 3))
+    errors = (prediction - part.batch.target).square().mean(dim=(1, 2, 3))
     expected = (errors * snr.clamp(max=5) / (snr + 1)).mean()  # v-prediction
-    assert none is None
+    assert part.weights is None
     torch.testing.assert_close(found["global"], expected, rtol=1e-4, atol=1e-7)
 
 
-def test_a_noise_offset_moves_the_noise_only(values, people):
+def test_a_noise_offset_moves_the_noise_only(values, trainer_of):
     plain, offset = (
-        loop._Trainer(Run(loop.Path("x"), settings), loop.get_strategy("ls"), loop.HumanFolder(people), None)
-        for settings in (TrainSettings(**values), TrainSettings(**values, noise_offset=0.1))
+        trainer_of(TrainSettings(**values, **more)).objectives for more in ({}, {"noise_offset": 0.1})
     )
     for mine, theirs in zip(plain.draw(0), offset.draw(0), strict=True):
         assert torch.equal(mine.latents, theirs.latents) and mine.timestep == theirs.timestep

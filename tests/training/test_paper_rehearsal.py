@@ -1,7 +1,5 @@
 """The paper's parameter file runs, with base, steps and resolution changed, on a random pipeline on disk."""
 
-import dataclasses
-
 import pytest
 
 from fairhuman.profiles import load_profile
@@ -15,7 +13,7 @@ RENAMED = {"draws": "heldout_draws"}
 @pytest.mark.parametrize("notebook", NOTEBOOKS)
 def test_the_paper_s_parameters_run_end_to_end(notebook, base, people, tmp_path):
     values = parameter_defaults(notebook) | load_profile("paper").parameters(notebook)
-    fields = {field.name for field in dataclasses.fields(TrainSettings)}
+    fields = TrainSettings.model_fields
     given = {RENAMED.get(name, name): value for name, value in values.items()}
     given = {name: value for name, value in given.items() if name in fields}
     given |= {"base": str(base), "steps": 2, "resolution": 64}

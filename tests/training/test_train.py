@@ -12,7 +12,7 @@ from safetensors.torch import load_file
 from fairhuman.models import load_base, tiny_pipeline
 from fairhuman.training import Run, TrainSettings, load_lora, train
 from fairhuman.training import _loop as loop
-from fairhuman.training._random import EXAMPLE, example_index, generator
+from fairhuman.training import _objectives as objectives
 
 
 def lora(run):
@@ -38,14 +38,14 @@ def test_mpd_logs_weights_that_solve_eq_8(values):
     assert run.complete and Run.open(run.directory) == run
 
 
-def test_ls_sums_the_losses_as_a_plain_loop_does(values):
+def test_ls_sums_the_losses_as_a_plain_loop_does(values, trainer_of):
     """Linear scalarisation against a loop written out: same draws, one loss, one backward."""
     run = train(TrainSettings(**values, strategy="ls", optimizer="adam"))
     settings = run.settings
-    trainer = loop._Trainer(run, loop.get_strategy("ls"), loop.HumanFolder(settings.data), None)
+    trainer = trainer_of(settings)
     optimizer = torch.optim.Adam(trainer.parameters.values(), lr=settings.learning_rate)
     for step in range(settings.steps):
-        ((batch, _),) = trainer.parts(trainer.draw(step))
+        batch = trainer.objectives.parts(trainer.objectives.draw(step))[0].batch
         error = trainer.adapter.predict(batch) - batch.target
         loss = sum((mask * error).square().mean() for mask in (1, *batch.masks.values()))
         optimizer.zero_grad()
@@ -79,17 +79,17 @@ def test_a_run_cut_off_anywhere_ends_with_the_same_bits(values, tmp_path, monkey
         """Not an Exception: nothing may swallow it, as nothing catches a kill."""
 
     for place in (1, 3, 4, 5):
-        advance = loop._Trainer.advance
+        advance = loop.Trainer.advance
 
         def cut(self, place=place, advance=advance):
             if self.step == place:
                 raise Cut
             return advance(self)
 
-        monkeypatch.setattr(loop._Trainer, "advance", cut)
+        monkeypatch.setattr(loop.Trainer, "advance", cut)
         with pytest.raises(Cut):
             train(settings)
-        monkeypatch.setattr(loop._Trainer, "advance", advance)
+        monkeypatch.setattr(loop.Trainer, "advance", advance)
     resumed = train(settings)
     assert_same(whole, resumed)
 
@@ -177,7 +177,7 @@ def test_bfloat16_keeps_the_lora_in_float32(values):
 
 
 def test_non_finite_steps_are_skipped_then_stop(values, monkeypatch):
-    losses = loop.regional_losses
+    losses = objectives.regional_losses
     calls = []
 
     def sometimes(*arguments, **options):
@@ -185,12 +185,12 @@ def test_non_finite_steps_are_skipped_then_stop(values, monkeypatch):
         found = losses(*arguments, **options)
         return {name: loss * float("nan") if len(calls) in (2, 3) else loss for name, loss in found.items()}
 
-    monkeypatch.setattr(loop, "regional_losses", sometimes)
+    monkeypatch.setattr(objectives, "regional_losses", sometimes)
     run = train(TrainSettings(**values, skip_limit=3))
     assert [line["finite"] for line in run.log] == [True, False, False, True, True, True]
     assert all(tensor.isfinite().all() for tensor in lora(run).values())
     monkeypatch.setattr(
-        loop,
+        objectives,
         "regional_losses",
         lambda *a, **o: {k: v * float("inf") for k, v in losses(*a, **o).items()},
     )
@@ -308,20 +308,6 @@ def test_a_folder_with_something_else_is_refused(values, tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(ValueError, match="is a file"):
         train(TrainSettings(**values | {"output": str(tmp_path / "file")}))
-
-
-def test_every_image_comes_once_an_epoch():
-    for seed in range(3):
-        epochs = [[example_index(seed, 7 * e + i, 7) for i in range(7)] for e in range(4)]
-        assert all(sorted(epoch) == list(range(7)) for epoch in epochs)
-        assert len({tuple(epoch) for epoch in epochs}) > 1
-
-
-def test_streams_are_independent_and_repeatable():
-    first = torch.randn(4, generator=generator(0, EXAMPLE, 5))
-    assert torch.equal(first, torch.randn(4, generator=generator(0, EXAMPLE, 5)))
-    others = [generator(1, EXAMPLE, 5), generator(0, EXAMPLE, 6), generator(0, EXAMPLE + 1, 5)]
-    assert not any(torch.equal(first, torch.randn(4, generator=g)) for g in others)
 
 
 def test_the_log_is_json_without_nan(values, people, tmp_path):

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
-from fairhuman.data.annotation._reading import Refused
+from fairhuman.data.store import Refused
 
 __all__ = ["read_captions", "sidecar", "written_caption"]
 
@@ -32,7 +32,7 @@ def read_captions(path: Path) -> dict[str, str]:
             rows = csv.DictReader(lines)
             for column in ("file_name", "text"):
                 if column not in (rows.fieldnames or ()):
-                    raise ValueError(f"captions: {path} has no column {column!r}, found {rows.fieldnames}")
+                    raise ValueError(f"captions: {path} has no column {column!r}, got {rows.fieldnames}")
             for row in rows:
                 name = (row["file_name"] or "").strip().replace("\\", "/").removeprefix("./")
                 if not name or name in captions:

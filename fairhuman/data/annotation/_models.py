@@ -101,8 +101,11 @@ class CaptionModel:
         content = [{"type": "image", "image": picture}, {"type": "text", "text": self._prompt}]
         return self._processor.apply_chat_template(
             [{"role": "user", "content": content}],
-            add_generation_prompt=True, tokenize=True, return_dict=True, return_tensors="pt",
-        )  # fmt: skip
+            add_generation_prompt=True,
+            tokenize=True,
+            return_dict=True,
+            return_tensors="pt",
+        )
 
 
 def _loaded(family: Any, folder: str, device: str) -> Any:

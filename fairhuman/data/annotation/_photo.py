@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
@@ -11,21 +12,28 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from fairhuman.boxes import corners, largest
 from fairhuman.data.annotation._captions import written_caption
-from fairhuman.data.annotation._detect import Detectors
-from fairhuman.data.annotation._duplicates import perceptual_hash
-from fairhuman.data.annotation._found import Found, FoundHand
-from fairhuman.data.annotation._layout import file_names
-from fairhuman.data.annotation._masks import dilation_pixels, draw_boxes, draw_ellipses, draw_hulls, padded
 from fairhuman.data.annotation._models import CaptionModel, DepthModel
-from fairhuman.data.annotation._reading import Refused, read_photograph
 from fairhuman.data.annotation._scan import Photograph
 from fairhuman.data.annotation._settings import AnnotateSettings
 from fairhuman.data.png import write_png
 from fairhuman.data.pose import draw_pose
+from fairhuman.data.store import (
+    Refused,
+    dilation_pixels,
+    draw_boxes,
+    draw_ellipses,
+    draw_hulls,
+    file_names,
+    padded,
+    perceptual_hash,
+    read_photograph,
+)
+from fairhuman.detectors import Detection, Hand, PhotographDetector
 
-# One set of networks a process: starting MediaPipe's graphs alone costs a second.
-_detectors = cache(Detectors)
+# One set of networks per process: starting MediaPipe's graphs alone costs a second.
+_detector = cache(PhotographDetector)
 _depth_model = cache(DepthModel)
 _caption_model = cache(CaptionModel)
 
@@ -61,14 +69,15 @@ def annotate_photograph(
     return _write(out, photograph, pixels, text, found, depth, settings)
 
 
-def _found(pixels: NDArray[np.uint8], settings: AnnotateSettings) -> Found:
-    detectors = _detectors(settings)
+def _found(pixels: NDArray[np.uint8], settings: AnnotateSettings) -> Detection:
+    detector = _detector(
+        settings.threshold, settings.scales, settings.face_weights, settings.hand_weights, settings.device
+    )
     try:
-        found = detectors(pixels)
+        found = detector(pixels)
     except (RuntimeError, ValueError) as error:  # MediaPipe's, of an image that it cannot take
         raise Refused("unreadable", f"detection failed: {error}") from error
-    height, width = pixels.shape[:2]
-    share = _person_share(found, width, height)
+    share = _person_share(found)
     if share == 0:
         raise Refused("filtered", "nobody found")
     if share < settings.min_person:
@@ -81,12 +90,12 @@ def _write(
     photograph: Photograph,
     pixels: NDArray[np.uint8],
     text: str,
-    found: Found,
+    found: Detection,
     depth: NDArray[np.uint16] | None,
     settings: AnnotateSettings,
 ) -> dict[str, Any]:
     height, width = pixels.shape[:2]
-    own = own_hands(found)
+    hands_of_main = main_hands(found)
     face_boxes = [padded(face.box, settings.face_padding, width, height) for face in found.faces]
     hand_boxes = [padded(hand.box, settings.hand_padding, width, height) for hand in found.hands]
     grow = dilation_pixels(settings.dilation, width, height)
@@ -95,9 +104,9 @@ def _write(
         face_mask, hand_mask = (draw_boxes(boxes, (height, width), grow) for boxes in (faces, hands))
     else:
         face_mask = draw_ellipses(faces, (height, width), grow)
-        hand_mask = draw_hulls([hand.points for hand in found.hands], (height, width), grow)
-    body = np.zeros((17, 3)) if found.body is None else found.body.keypoints
-    points = {side: _seen(hand, width, height) for side, hand in own.items()}
+        hand_mask = draw_hulls([hand.outline for hand in found.hands], (height, width), grow)
+    body = np.zeros((17, 3)) if found.body is None else found.body.keypoints()
+    points = {side: _seen(hand, width, height) for side, hand in hands_of_main.items()}
     grids = {
         "file_name": pixels,
         "face_mask_file_name": face_mask,
@@ -110,14 +119,13 @@ def _write(
         write_png(out / name, grids[key])
     side_box = {
         side: None if hand is None else padded(hand.box, settings.hand_padding, width, height)
-        for side, hand in own.items()
+        for side, hand in hands_of_main.items()
     }
-    main = max(faces, key=lambda box: (box[2] - box[0]) * (box[3] - box[1]), default=None)
     return {
         "file_name": names.pop("file_name"),
         "text": text,
         **names,
-        "face_box": main,
+        "face_box": largest(faces),
         "left_hand_box": side_box["left"],
         "right_hand_box": side_box["right"],
         "face_boxes": faces,
@@ -135,37 +143,39 @@ def _write(
     }
 
 
-def own_hands(found: Found) -> dict[str, FoundHand | None]:
+def main_hands(found: Detection) -> dict[str, Hand | None]:
     """The left and right hand of the main person: the ones nearest the body's wrists, if a body is known."""
     hands = list(found.hands)
-    own: dict[str, FoundHand | None] = dict.fromkeys(("left", "right"))
+    chosen: dict[str, Hand | None] = dict.fromkeys(("left", "right"))
     if found.body is None:
-        for side in own:
-            own[side] = next((hand for hand in hands if hand.side == side), None)
-        return own
+        for side in chosen:
+            chosen[side] = next((hand for hand in hands if hand.side == side), None)
+        return chosen
     pairs = sorted(
-        (float(np.hypot(*(hand.points.mean(axis=0) - (x, y)))) / length, side, index)
-        for side, (x, y, length) in found.body.wrists.items()
+        (math.dist(hand.middle, (x, y)) / length, side, index)
+        for side, (x, y, length) in found.body.wrists().items()
         for index, hand in enumerate(hands)
         if length > 0
     )
     taken: set[int] = set()
     for distance, side, index in pairs:
-        if distance < 1 and own[side] is None and index not in taken:
-            own[side] = hands[index]
+        if distance < 1 and chosen[side] is None and index not in taken:
+            chosen[side] = hands[index]
             taken.add(index)
-    return own
+    return chosen
 
 
-def _person_share(found: Found, width: int, height: int) -> float:
-    points = [np.reshape(item.box, (2, 2)) for item in (*found.faces, *found.hands)]
+def _person_share(found: Detection) -> float:
+    points = [corners(item.box) for item in (*found.faces, *found.hands)]
     if found.body is not None:
-        points.append(found.body.keypoints[found.body.keypoints[:, 2] == 2, :2])
-    corners = np.concatenate(points) if points else np.empty((0, 2))
-    if len(corners) < 2:
+        joints = found.body.keypoints()
+        points.append(joints[joints[:, 2] == 2, :2])
+    every = np.concatenate(points) if points else np.empty((0, 2))
+    if len(every) < 2:
         return 0.0
-    low, high = corners.min(axis=0).clip(0), np.minimum(corners.max(axis=0), (width, height))
-    return float(np.prod((high - low).clip(0)) / (width * height))
+    size = found.width, found.height
+    low, high = every.min(axis=0).clip(0), np.minimum(every.max(axis=0), size)
+    return float(np.prod((high - low).clip(0)) / np.prod(size))
 
 
 def _scaled(pixels: NDArray[np.uint8], size: int | None) -> NDArray[np.uint8]:
@@ -177,12 +187,13 @@ def _scaled(pixels: NDArray[np.uint8], size: int | None) -> NDArray[np.uint8]:
     return np.asarray(Image.fromarray(pixels).resize(target, Image.Resampling.LANCZOS))
 
 
-def _seen(hand: FoundHand | None, width: int, height: int) -> NDArray[np.float64] | None:
+def _seen(hand: Hand | None, width: int, height: int) -> NDArray[np.float64] | None:
     """The landmarks (21, 3) of a hand that has any."""
-    if hand is None or not hand.side:
+    if hand is None or hand.landmarks is None:
         return None
-    inside = (hand.points >= 0).all(axis=1) & (hand.points < (width, height)).all(axis=1)
-    return np.column_stack([hand.points, 2.0 * inside])
+    points = hand.landmarks[:, :2]
+    inside = (points >= 0).all(axis=1) & (points < (width, height)).all(axis=1)
+    return np.column_stack([points, 2.0 * inside])
 
 
 def _rounded(points: NDArray[np.float64]) -> list[list[float]]:

@@ -2,33 +2,29 @@
 
 from __future__ import annotations
 
-import json
 import os
-from collections import Counter
-from dataclasses import dataclass
 from pathlib import Path
 
 from fairhuman.data.annotation._captions import read_captions
-from fairhuman.data.annotation._finish import METADATA, REJECTED, read_lines
-from fairhuman.data.annotation._job import OWNER, Shard, check_out, do_shard, merge_shards
 from fairhuman.data.annotation._models import check_model
 from fairhuman.data.annotation._photo import annotate_photograph
 from fairhuman.data.annotation._scan import find_photographs
-from fairhuman.data.annotation._settings import AnnotateSettings, check_whole
-from fairhuman.data.annotation._yolo import require_ultralytics
+from fairhuman.data.annotation._settings import AnnotateSettings
+from fairhuman.data.store import (
+    METADATA,
+    OWNER,
+    Annotation,
+    Shard,
+    annotation_of,
+    check_out,
+    do_shard,
+    merge_shards,
+    read_owner,
+)
+from fairhuman.detectors import require_ultralytics
+from fairhuman.processes import check_workers
 
-__all__ = ["Annotation", "annotate", "annotation_of", "merge"]
-
-
-@dataclass(frozen=True)
-class Annotation:
-    """A finished annotation: its folder, and how many images were kept and left out, by kind."""
-
-    path: Path
-    kept: int
-    unreadable: int
-    filtered: int
-    duplicates: int
+__all__ = ["annotate", "merge"]
 
 
 def annotate(
@@ -72,7 +68,7 @@ def annotate(
     share = Shard(1, 1) if shard is None else Shard.parse("{}/{}".format(*shard))
     if not root.is_dir():
         raise FileNotFoundError(f"photographs: no such folder: {root}")
-    check_whole("workers", workers, 1)
+    check_workers(workers)
     if root.resolve().is_relative_to(out.resolve()):
         raise ValueError(f"out: must not hold the photographs, got {out} for {root}")
     _check_models(settings)
@@ -83,9 +79,17 @@ def annotate(
         raise ValueError(f"photographs: {root} holds no files that could be photographs")
     if not (out / METADATA).is_file():
         do_shard(
-            lambda: find_photographs(root, out), out, identity, share, workers, progress,
-            annotate_photograph, out, settings, captions,
-        )  # fmt: skip
+            lambda: find_photographs(root, out),
+            out,
+            identity,
+            share,
+            workers,
+            progress,
+            annotate_photograph,
+            out,
+            settings,
+            captions,
+        )
     if share.count > 1:
         return None
     merge_shards(out, settings.duplicate_distance)
@@ -102,16 +106,8 @@ def merge(out: str | os.PathLike[str]) -> Annotation:
     out = Path(out)
     if not (out / OWNER).is_file():
         raise FileNotFoundError(f"out: {out} holds no {OWNER}: no annotation was begun there")
-    identity = json.loads((out / OWNER).read_text(encoding="utf-8"))
-    merge_shards(out, identity["settings"]["duplicate_distance"])
+    merge_shards(out, read_owner(out)["settings"]["duplicate_distance"])
     return annotation_of(out)
-
-
-def annotation_of(out: Path) -> Annotation:
-    """The counts of a finished annotation."""
-    kinds = Counter(entry["kind"] for entry in read_lines(out / REJECTED))
-    kept = sum(1 for _ in read_lines(out / METADATA))
-    return Annotation(out, kept, kinds["unreadable"], kinds["filtered"], kinds["duplicate"])
 
 
 def _check_models(settings: AnnotateSettings) -> None:

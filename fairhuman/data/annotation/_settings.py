@@ -8,9 +8,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
+from fairhuman.data.store import check_whole
 from fairhuman.profiles import unknown
 
-__all__ = ["AnnotateSettings", "MaskShape", "check_whole"]
+__all__ = ["AnnotateSettings", "MaskShape"]
 
 MaskShape = Literal["box", "hull"]
 
@@ -110,11 +111,3 @@ class AnnotateSettings:
     def stored(self) -> dict[str, Any]:
         """All values, for a JSON file."""
         return dataclasses.asdict(self)
-
-
-def check_whole(name: str, value: object, least: int, most: int | None = None) -> None:
-    """Refuses what is no whole number from ``least`` to ``most``; the message names rule and value."""
-    whole = isinstance(value, int) and not isinstance(value, bool)
-    if not whole or value < least or (most is not None and value > most):
-        bounds = f"of at least {least}" if most is None else f"from {least} to {most}"
-        raise ValueError(f"{name}: must be a whole number {bounds}, got {value!r}")

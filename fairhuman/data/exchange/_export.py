@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
-import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final
@@ -15,8 +13,9 @@ import torch
 from PIL import Image
 
 from fairhuman.data import CONDITIONS, HumanFolder, HumanSample, condition_image, condition_pixels
-from fairhuman.data.annotation._report import region_boxes
 from fairhuman.data.png import write_png
+from fairhuman.data.store import METADATA, REGIONS, region_boxes
+from fairhuman.files import write_lines, written_whole
 
 __all__ = ["EXPORTS", "export_folder"]
 
@@ -47,23 +46,20 @@ def export_folder(source: str | os.PathLike[str], out: str | os.PathLike[str], l
     if out.exists() or out.is_symlink():
         raise ValueError(f"out: {out} exists; name a new folder")
     data = HumanFolder(source, conditions=_conditions(source))
-    out.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix=f".{out.name}.", dir=out.parent) as temporary:
-        staging = Path(temporary) / out.name
-        staging.mkdir()
-        with (staging / "metadata.jsonl").open("w", encoding="utf-8") as listing:
-            for index, record in enumerate(data.records):
-                entry = EXPORTS[layout](data[index], dict(record.metadata), staging, f"{index:06d}.png")
-                listing.write(json.dumps(entry, ensure_ascii=False) + "\n")
-        shutil.move(staging, out)
+    with written_whole(out) as partial:
+        entries = (
+            EXPORTS[layout](data[index], dict(record.metadata), partial, f"{index:06d}.png")
+            for index, record in enumerate(data.records)
+        )
+        write_lines(partial / METADATA, entries)
     return len(data)
 
 
 def _conditions(source: Path) -> tuple[str, ...]:
     """Those that every image has, as the first line says; the folder is then read strictly."""
-    if not (source / "metadata.jsonl").is_file():
+    if not (source / METADATA).is_file():
         return ()
-    with (source / "metadata.jsonl").open(encoding="utf-8") as lines:
+    with (source / METADATA).open(encoding="utf-8") as lines:
         try:
             entry = json.loads(lines.readline())
         except json.JSONDecodeError:
@@ -95,7 +91,7 @@ def _released(sample: HumanSample, entry: dict[str, Any], out: Path, name: str) 
 
 def _boxes(sample: HumanSample, entry: dict[str, Any], out: Path, name: str) -> dict[str, Any]:
     write_png(out / "images" / name, sample.image)
-    found = [(region, box) for region in ("face", "hand") for box in region_boxes(entry, region)]
+    found = [(region, box) for region in REGIONS for box in region_boxes(entry, region)]
     return {
         "file_name": f"images/{name}",
         "text": sample.text,

@@ -13,17 +13,28 @@ from numpy.typing import NDArray
 from PIL import Image
 from scipy.ndimage import find_objects, label
 
-from fairhuman.data.annotation import Annotation
-from fairhuman.data.annotation._duplicates import perceptual_hash
-from fairhuman.data.annotation._finish import METADATA
-from fairhuman.data.annotation._job import Shard, check_out, do_shard, merge_shards
-from fairhuman.data.annotation._layout import file_names
-from fairhuman.data.annotation._masks import dilation_pixels, draw_boxes, padded
-from fairhuman.data.annotation._reading import Refused, read_photograph
-from fairhuman.data.annotation._run import annotation_of
-from fairhuman.data.annotation._settings import check_whole
-from fairhuman.data.exchange._lines import REGIONS, Line, boxes_of, file_of, read_lines, text_of
+from fairhuman.boxes import largest
+from fairhuman.data.exchange._lines import Line, boxes_of, file_of, read_lines, text_of
 from fairhuman.data.png import write_png
+from fairhuman.data.store import (
+    METADATA,
+    REGIONS,
+    Annotation,
+    Refused,
+    Shard,
+    annotation_of,
+    check_out,
+    check_whole,
+    dilation_pixels,
+    do_shard,
+    draw_boxes,
+    file_names,
+    merge_shards,
+    padded,
+    perceptual_hash,
+    read_photograph,
+)
+from fairhuman.processes import check_workers
 
 __all__ = ["LAYOUTS", "import_folder"]
 
@@ -79,20 +90,33 @@ def import_folder(
     if not 0 <= dilation < math.inf:
         raise ValueError(f"dilation: must be at least 0 and finite, got {dilation!r}")
     check_whole("max_pixels", max_pixels, 1)
-    check_whole("workers", workers, 1)
+    check_workers(workers)
     if source.resolve().is_relative_to(out.resolve()):
         raise ValueError(f"out: must not hold the source, got {out} for {source}")
     if not sum(1 for _ in read_lines(source, LAYOUTS[layout])):  # every line is looked at before any work
         raise ValueError(f"source: {source / METADATA} holds no images")
-    settings = {"layout": layout, "categories": categories, "dilation": dilation, "max_pixels": max_pixels,
-                "duplicate_distance": -1}  # fmt: skip
+    settings = {
+        "layout": layout,
+        "categories": categories,
+        "dilation": dilation,
+        "max_pixels": max_pixels,
+        "duplicate_distance": -1,
+    }
     identity = {"photographs": str(source.resolve()), "settings": settings}
     check_out(out, identity, Shard(1, 1))
     if not (out / METADATA).is_file():
         do_shard(
-            lambda: read_lines(source, LAYOUTS[layout]), out, identity, Shard(1, 1), workers, progress,
-            _import_line, source, out, settings,
-        )  # fmt: skip
+            lambda: read_lines(source, LAYOUTS[layout]),
+            out,
+            identity,
+            Shard(1, 1),
+            workers,
+            progress,
+            _import_line,
+            source,
+            out,
+            settings,
+        )
     merge_shards(out, -1)
     return annotation_of(out)
 
@@ -110,12 +134,11 @@ def _import_line(line: Line, source: Path, out: Path, settings: Mapping[str, Any
     for key, name in names.items():
         write_png(out / name, grids[key])
     height, width = grids["file_name"].shape[:2]
-    main = max(boxes["face"], key=lambda box: (box[2] - box[0]) * (box[3] - box[1]), default=None)
     return {
         "file_name": names.pop("file_name"),
         "text": text,
         **names,
-        "face_box": main,
+        "face_box": largest(boxes["face"]),
         "face_boxes": boxes["face"],
         "hand_boxes": boxes["hand"],
         "width": width,

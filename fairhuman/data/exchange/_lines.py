@@ -8,11 +8,11 @@ import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
-__all__ = ["REGIONS", "Line", "boxes_of", "file_of", "read_lines", "text_of"]
+from fairhuman.data.store import METADATA, REGIONS
 
-REGIONS: Final = ("face", "hand")
+__all__ = ["Line", "boxes_of", "file_of", "read_lines", "text_of"]
 
 
 @dataclass(frozen=True)
@@ -39,7 +39,7 @@ def read_lines(source: Path, image_key: str) -> Iterator[Line]:
         FileNotFoundError: No such folder or listing.
         ValueError: A line that is no JSON object or names no image; the message names it.
     """
-    listing = source / "metadata.jsonl"
+    listing = source / METADATA
     if not listing.is_file():
         raise FileNotFoundError(f"source: {source} has no metadata.jsonl")
     names: set[str] = set()

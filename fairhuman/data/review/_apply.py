@@ -11,15 +11,26 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
+from fairhuman.boxes import largest
 from fairhuman.data._record import read_record
-from fairhuman.data.annotation._finish import METADATA, REJECTED, read_lines, write_lines
-from fairhuman.data.annotation._job import OWNER
-from fairhuman.data.annotation._layout import file_names, files_of
-from fairhuman.data.annotation._masks import dilation_pixels, draw_boxes
-from fairhuman.data.annotation._report import region_boxes, write_report
 from fairhuman.data.png import write_png
 from fairhuman.data.pose import draw_pose
-from fairhuman.data.review._decisions import REGIONS, Decision
+from fairhuman.data.review._decisions import Decision
+from fairhuman.data.store import (
+    METADATA,
+    OWNER,
+    REGIONS,
+    REJECTED,
+    dilation_pixels,
+    draw_boxes,
+    file_names,
+    files_of,
+    read_lines,
+    read_owner,
+    region_boxes,
+    write_report,
+)
+from fairhuman.files import write_lines
 
 __all__ = ["Reviewed", "apply_review"]
 
@@ -58,9 +69,7 @@ def apply_review(data: Path, decisions: Mapping[str, Decision]) -> Reviewed:
     if not listing.is_file():
         raise FileNotFoundError(f"data: {data} has no metadata.jsonl")
     known = _struck_before(data)
-    dilation = 0.0
-    if (data / OWNER).is_file():
-        dilation = json.loads((data / OWNER).read_text(encoding="utf-8"))["settings"]["dilation"]
+    dilation = read_owner(data)["settings"]["dilation"] if (data / OWNER).is_file() else 0.0
     current = {entry["file_name"]: entry for entry in read_lines(listing) if entry["file_name"] in decisions}
     for name, decision in decisions.items():
         _check(name, decision, current.get(name), known.get(name, Decision()), data)
@@ -118,10 +127,7 @@ def _strike(data: Path, entry: dict[str, Any], decision: Decision, dilation: flo
         if f"{region}_boxes" in entry:
             entry[f"{region}_boxes"] = left
     if decision.face and tuple(entry.get("face_box") or ()) in decision.face:
-        boxes = entry.get("face_boxes") or []
-        entry["face_box"] = max(
-            boxes, key=lambda box: (box[2] - box[0]) * (box[3] - box[1]), default=None
-        )  # fmt: skip
+        entry["face_box"] = largest(entry.get("face_boxes") or [])
     redrawn = decision.pose
     for side in _SIDES:
         hand = tuple(entry.get(f"{side}_hand_box") or ()) in decision.hand

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-__all__ = ["Decision", "read_decisions"]
+from fairhuman.boxes import Box
+from fairhuman.data.store import REGIONS
 
-REGIONS = ("face", "hand")
-Box = tuple[float, ...]
+__all__ = ["Decision", "read_decisions"]
 
 
 @dataclass(frozen=True)

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from fairhuman.data._record import read_record
-from fairhuman.data.annotation import Shard
-from fairhuman.data.annotation._report import region_boxes
+from fairhuman.data.store import METADATA, REGIONS, Shard, region_boxes
+from fairhuman.files import write_text
 
 __all__ = ["write_page"]
 
@@ -30,7 +30,7 @@ def write_page(data: Path, part: tuple[int, int] | None = None) -> Path:
         ValueError: A line that breaks the form or leaves the folder, more images than a page can hold.
     """
     share = Shard(1, 1) if part is None else Shard.parse("{}/{}".format(*part))
-    listing = data / "metadata.jsonl"
+    listing = data / METADATA
     if not listing.is_file():
         raise FileNotFoundError(f"data: {data} has no metadata.jsonl")
     lines = [line for line in listing.read_text(encoding="utf-8").split("\n") if line.strip()]
@@ -57,20 +57,18 @@ def write_page(data: Path, part: tuple[int, int] | None = None) -> Path:
     page = _TEMPLATE.read_text(encoding="utf-8")
     for mark, text in replaced.items():
         page = page.replace(mark, text)
-    partial = data / f".{name}.partial"
-    partial.write_text(page, encoding="utf-8")
-    return partial.replace(data / name)
+    return write_text(data / name, page)
 
 
 def _entry(line: str, place: str, data: Path) -> dict[str, Any]:
-    record = read_record(line, place, data, ("face", "hand"), ())
+    record = read_record(line, place, data, REGIONS, ())
     entry = record.metadata
     if not {"width", "height"} <= entry.keys():
         raise ValueError(f"{place}: needs 'width' and 'height' for a page")
     return {
         **{key: entry[key] for key in ("file_name", "text", "width", "height")},
         "original": entry.get("original", entry["file_name"]),
-        **{f"{region}_mask": entry[f"{region}_mask_file_name"] for region in ("face", "hand")},
+        **{f"{region}_mask": entry[f"{region}_mask_file_name"] for region in REGIONS},
         "pose": entry.get("pose_file_name"),
-        **{region: region_boxes(entry, region) for region in ("face", "hand")},
+        **{region: region_boxes(entry, region) for region in REGIONS},
     }

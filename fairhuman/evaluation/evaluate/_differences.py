@@ -8,11 +8,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from fairhuman.detectors import Detection
 from fairhuman.evaluation.detection_rates import DETECTORS, METRICS, compare_detection
-from fairhuman.evaluation.detectors import Detection
 from fairhuman.evaluation.distances import kernel_distance_difference
 from fairhuman.evaluation.preference import SCORERS
-from fairhuman.evaluation.statistics import paired_difference
+from fairhuman.evaluation.statistics import corrected_level, paired_difference
 
 __all__ = ["differences"]
 
@@ -42,10 +42,10 @@ def differences(
     metrics = []
     if scores is not None:
         metrics = [name for name in SCORERS if name in scores and scores[name].notna().all()]
-    least = min([len(own["whole"]) for own in (base, *features.values()) if own is not None], default=0)
+    least = min([len(views["whole"]) for views in (base, *features.values()) if views is not None], default=0)
     distant = base is not None and least >= 10
     count = len(others) * (len(DETECTORS) * len(METRICS) + distant + len(metrics))
-    each = {"level": 1 - (1 - level) / max(1, count), "seed": seed}
+    each = {"level": corrected_level(level, count), "seed": seed}
     rows = []
     for system in others:
         pair = {"system": system, "reference": first}

@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from fairhuman.data import HumanFolder
 from fairhuman.data.annotation import check_model
-from fairhuman.evaluation.detectors import detect
+from fairhuman.detectors import detect
 from fairhuman.evaluation.evaluate import _rows as rows
 from fairhuman.evaluation.evaluate._differences import differences
 from fairhuman.evaluation.evaluate._features import LazyImages, view_features
@@ -68,7 +68,7 @@ class EvaluateSettings:
 
     def __post_init__(self) -> None:
         if not 0 < self.level < 1:
-            raise ValueError(f"level: must be in (0, 1), found {self.level}")
+            raise ValueError(f"level: must be in (0, 1), got {self.level}")
         for name in self.groups:
             if name not in GROUPS:
                 raise ValueError(f"groups: {unknown(name, GROUPS)}")
@@ -79,7 +79,7 @@ class EvaluateSettings:
                 raise FileNotFoundError(f"weights: no such folder: {folder} (of {name})")
         if self.depth_model is not None:
             if not self.posed:
-                raise ValueError(f"depth_model: needs posed images, found {self.depth_model} without posed")
+                raise ValueError(f"depth_model: needs posed images, got {self.depth_model} without posed")
             check_model("depth_model", self.depth_model)
 
     @property
@@ -118,17 +118,19 @@ def evaluate_folders(
     conditions = () if settings.depth_model is None else ("depth",)
     records = None if asked is None else _records(asked, sets, conditions)
     found = evaluate_images(
-        sets, reference=None if base is None else next(iter(base.images.values())), asked=records,
+        sets,
+        reference=None if base is None else next(iter(base.images.values())),
+        asked=records,
         settings=settings,
-    )  # fmt: skip
+    )
     files = {name: _account(intake) for name, intake in sets.intakes.items()}
     if base is not None:
         files["reference"] = _account(next(iter(base.intakes.values())))
-    told = {"reference": reference, "asked": asked}
+    places = {"reference": reference, "asked": asked}
     return found | {
         "paired": sets.paired,
         "files": files,
-        "settings": asdict(settings) | {name: path and str(path) for name, path in told.items()},
+        "settings": asdict(settings) | {name: path and str(path) for name, path in places.items()},
         "provenance": provenance(),
     }
 
@@ -162,7 +164,7 @@ def evaluate_images(
     inception = None
     if settings.inception is not None:
         inception = InceptionFeatures.load(settings.inception, settings.device)
-    sure = {"level": settings.level, "seed": settings.seed}
+    options = {"level": settings.level, "seed": settings.seed}
     wanted = set(settings.groups)
     base = None
     if reference is not None and "distance" in wanted:
@@ -174,31 +176,35 @@ def evaluate_images(
         found[system] = detect(paths, **settings.detecting)
         records = None if asked is None else asked[system]
         truth = None if records is None else expected_regions(records)
-        own = []
+        system_rows = []
         if "detection" in wanted:
-            own += rows.detection_rows(found[system], truth, "detection", **sure)
+            system_rows += rows.detection_rows(found[system], truth, "detection", **options)
         if records is not None and settings.posed:
-            own += posed_rows(paths, records, found[system], truth, settings, depth_model)
+            system_rows += posed_rows(paths, records, found[system], truth, settings, depth_model)
         if base is not None:
             features[system] = view_features(reader, paths, found[system])
-            own += rows.distance_rows(base, features[system], **sure)
+            system_rows += rows.distance_rows(base, features[system], **options)
             if inception is not None:
                 further = view_features(inception, paths, found[system])
-                own += rows.distance_rows(base_inception, further, **sure, names=("KID", "FID"))
+                system_rows += rows.distance_rows(base_inception, further, **options, names=("KID", "FID"))
         if sets.prompts is not None and "caption" in wanted:
-            own += rows.caption_rows(LazyImages(paths), sets.prompts[system], reader, **sure)
-        table += [{"system": system} | row for row in own]
+            system_rows += rows.caption_rows(LazyImages(paths), sets.prompts[system], reader, **options)
+        table += [{"system": system} | row for row in system_rows]
     scores = None
     if sets.prompts is not None and "preference" in wanted:
         scores = preference_scores(
-            sets.images, sets.prompts, weights=settings.weights, device=settings.device,
-            download=settings.download, progress=settings.progress is not False,
-        )  # fmt: skip
-        table += rows.preference_rows(preference_estimates(scores, **sure), scores.attrs["absent"])
+            sets.images,
+            sets.prompts,
+            weights=settings.weights,
+            device=settings.device,
+            download=settings.download,
+            progress=settings.progress is not False,
+        )
+        table += rows.preference_rows(preference_estimates(scores, **options), scores.attrs["absent"])
     truth = None
     if asked is not None and sets.paired:
         truth = expected_regions(next(iter(asked.values())))
-    compared = differences(found, truth, base, features, scores, **sure) if sets.paired else []
+    compared = differences(found, truth, base, features, scores, **options) if sets.paired else []
     return {"rows": table, "differences": compared}
 
 
@@ -209,9 +215,7 @@ def _records(
     for name, intake in sets.intakes.items():
         files = len(intake.images) + len(intake.refused)
         if len(records) < files:
-            raise ValueError(
-                f"asked: must describe every image, found {len(records)} for {files} of {name!r}"
-            )
+            raise ValueError(f"asked: must describe every image, got {len(records)} for {files} of {name!r}")
     return {name: [records[place] for place in places] for name, places in sets.kept.items()}
 
 

@@ -7,11 +7,12 @@ from pathlib import Path
 
 import numpy as np
 
-from fairhuman.evaluation._images import as_rgb
-from fairhuman.evaluation.detectors import Box, Detection
+from fairhuman.boxes import Box, cut_square
+from fairhuman.detectors import Detection
 from fairhuman.evaluation.inception import InceptionFeatures
-from fairhuman.evaluation.reader import MARGINS, SIDES, AttributeReader, cut_square
+from fairhuman.evaluation.reader import MARGINS, SIDES, AttributeReader
 from fairhuman.evaluation.reader._views import fit
+from fairhuman.images import as_rgb
 
 __all__ = ["LEAST_BOX", "LazyImages", "view_features"]
 
@@ -47,7 +48,7 @@ def view_features(
     Returns:
         View (``whole``, ``head``, ``hand``) to an array of shape (count, features).
     """
-    own = isinstance(reader, AttributeReader)
+    is_reader = isinstance(reader, AttributeReader)
     cut: dict[str, list[np.ndarray]] = {"head": [], "hand": []}
     for path, found in zip(paths, detections, strict=True):
         boxes = {"head": [face.box for face in found.faces], "hand": [hand.box for hand in found.hands]}
@@ -58,8 +59,8 @@ def view_features(
             large = [box for box in places if _shorter(box) >= LEAST_BOX]
             crops = [cut_square(image, box, MARGINS[view]) for box in large]
             # The reader's crops at the size it looks at; many large ones would fill the memory.
-            cut[view] += list(fit(crops, SIDES[view]).permute(0, 2, 3, 1).numpy()) if own else crops
-    if own:
+            cut[view] += list(fit(crops, SIDES[view]).permute(0, 2, 3, 1).numpy()) if is_reader else crops
+    if is_reader:
         views = {view: reader.features(crops, view) for view, crops in cut.items()}
     else:
         views = {view: reader.features(crops) for view, crops in cut.items()}

@@ -11,10 +11,12 @@ import numpy as np
 import pandas as pd
 from PIL import Image
 
+from fairhuman.boxes import Box
 from fairhuman.data import HumanRecord
 from fairhuman.data.annotation import DepthModel
+from fairhuman.detectors import Detection, match_regions
 from fairhuman.evaluation._depth import check_depth, estimate_depths, load_depth_model, read_depth
-from fairhuman.evaluation.detectors import Box, Detection, detect_crops, match_regions
+from fairhuman.evaluation.crops import detect_crops
 from fairhuman.evaluation.evaluate._rows import Row, crop_rows, depth_rows, detection_rows, pose_rows
 from fairhuman.evaluation.pose_alignment import detect_poses
 
@@ -73,7 +75,7 @@ def posed_rows(
         settings: How images are judged.
         depth_model: Estimates depths; without it these rows are empty.
     """
-    sure = {"level": settings.level, "seed": settings.seed}
+    options = {"level": settings.level, "seed": settings.seed}
     ratios = [_ratio(record, one) for record, one in zip(records, found, strict=True)]
     boxes = [
         {name: _scaled(record.boxes.get(name), *ratio) for name in _REGION}
@@ -81,28 +83,28 @@ def posed_rows(
     ]
     rows: list[Row] = []
     if "in place" in settings.groups:
-        rows += detection_rows(match_regions(found, boxes), truth, "in place", **sure)
+        rows += detection_rows(match_regions(found, boxes), truth, "in place", **options)
     if "crops" in settings.groups:
         wanted: list[Mapping[str, Box | None]] = [
-            {name: box for name, box in own.items() if truth[f"{_REGION[name]}_expected"].iloc[place]}
-            for place, own in enumerate(boxes)
+            {name: box for name, box in regions.items() if truth[f"{_REGION[name]}_expected"].iloc[place]}
+            for place, regions in enumerate(boxes)
         ]
-        rows += crop_rows(detect_crops(paths, wanted, **settings.detecting), **sure)
+        rows += crop_rows(detect_crops(paths, wanted, **settings.detecting), **options)
     if "pose" in settings.groups:
         none = np.zeros((17, 3))
         joints = [
             record.keypoints.get("body", none) * [*ratio, 1]
             for record, ratio in zip(records, ratios, strict=True)
         ]
-        rows += pose_rows(joints, detect_poses(paths, **settings.detecting), **sure)
+        rows += pose_rows(joints, detect_poses(paths, **settings.detecting), **options)
     if "depth" in settings.groups and depth_model is None:
-        rows += depth_rows([], [], absent=_NO_DEPTH_MODEL, **sure)
+        rows += depth_rows([], [], absent=_NO_DEPTH_MODEL, **options)
     elif "depth" in settings.groups:
         depths = (
             read_depth(record.conditions["depth"], (one.height, one.width))
             for record, one in zip(records, found, strict=True)
         )
-        rows += depth_rows(depths, estimate_depths(paths, depth_model, progress=settings.progress), **sure)
+        rows += depth_rows(depths, estimate_depths(paths, depth_model, progress=settings.progress), **options)
     return rows
 
 

@@ -10,10 +10,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from fairhuman.detectors import Detection
 from fairhuman.evaluation.crop_rates import evaluate_crops
+from fairhuman.evaluation.crops import Crops
 from fairhuman.evaluation.depth_alignment import explain_depths, judge_depths, summarise_depths
 from fairhuman.evaluation.detection_rates import evaluate_detection
-from fairhuman.evaluation.detectors import Crops, Detection
 from fairhuman.evaluation.distances import frechet_distance, kernel_distance
 from fairhuman.evaluation.evaluate._features import LazyImages
 from fairhuman.evaluation.pose_alignment import judge_poses, summarise_poses
@@ -48,14 +49,14 @@ def crop_rows(crops: Crops, level: float, seed: int) -> list[Row]:
 
 def distance_rows(
     reference: Mapping[str, np.ndarray],
-    own: Mapping[str, np.ndarray],
+    features: Mapping[str, np.ndarray],
     level: float,
     seed: int,
     names: tuple[str, str] = ("kernel", "Fréchet"),
 ) -> list[Row]:
     """Distances from the reference, view by view; by Inception's features their names are KID and FID."""
     rows = []
-    for view in own:
+    for view in features:
         for metric, distance in zip(names, (kernel_distance, frechet_distance), strict=True):
             rows.append(
                 _tried(
@@ -63,9 +64,9 @@ def distance_rows(
                     view,
                     metric,
                     lambda distance=distance, view=view: distance(
-                        reference[view], own[view], level=level, seed=seed
+                        reference[view], features[view], level=level, seed=seed
                     ),
-                    len(own[view]),
+                    len(features[view]),
                     level,
                 )
             )

@@ -58,30 +58,30 @@ def read_sets(
     folders = [Path(folder) for folder in folders]
     names = [folder.resolve().name for folder in folders] if names is None else list(names)
     if not folders or len(set(names)) != len(folders):
-        raise ValueError(f"images: must be folders of different names, at least one, found {names}")
-    files, own = {}, {}
+        raise ValueError(f"images: must be folders of different names, at least one, got {names}")
+    files, texts = {}, {}
     for name, folder in zip(names, folders, strict=True):
-        files[name], own[name] = _listed(folder)
+        files[name], texts[name] = _listed(folder)
         if prompts is not None:
-            own[name] = list(prompts)
+            texts[name] = list(prompts)
             if len(prompts) != len(files[name]):
                 raise ValueError(
-                    f"prompts: must be one an image, found {len(prompts)} for {len(files[name])} images in "
+                    f"prompts: must be one an image, got {len(prompts)} for {len(files[name])} images in "
                     f"{folder}; the i-th prompt belongs to the i-th file in {_order(folder)} order"
                 )
     intakes = {name: inspect_images(paths) for name, paths in files.items()}
     for intake in intakes.values():
         if not intake.images:
             intake.require_all()  # names what is wrong with each
-    known = all(texts is not None for texts in own.values())
+    known = all(lines is not None for lines in texts.values())
     first = names[0]
     paired = len(names) > 1 and all(
-        len(files[name]) == len(files[first]) and own[name] == own[first] for name in names
+        len(files[name]) == len(files[first]) and texts[name] == texts[first] for name in names
     )
     kept = _kept(files, intakes, paired)
     return ImageSets(
         images={name: [files[name][place] for place in kept[name]] for name in names},
-        prompts={name: [own[name][place] for place in kept[name]] for name in names} if known else None,
+        prompts={name: [texts[name][place] for place in kept[name]] for name in names} if known else None,
         kept=kept,
         intakes=intakes,
         paired=paired,
@@ -101,7 +101,7 @@ def paired_sets(images: Mapping[str, Sequence[str | os.PathLike[str]]], prompts:
     """
     counts = {name: len(paths) for name, paths in images.items()}
     if not counts or set(counts.values()) != {len(prompts)}:
-        raise ValueError(f"images: must be one a prompt ({len(prompts)}), found {counts}")
+        raise ValueError(f"images: must be one a prompt ({len(prompts)}), got {counts}")
     intakes = {name: inspect_images(paths) for name, paths in images.items()}
     return ImageSets(
         images={name: intake.require_all() for name, intake in intakes.items()},

@@ -42,15 +42,15 @@ def terminal_tables(found: Mapping[str, Any]) -> list[Table]:
         if row["supported"]
     }
     tables = []
-    for group, own in data.groupby("group", sort=False):
+    for group, rows in data.groupby("group", sort=False):
         table = Table(title=_TITLES.get(group, group), title_justify="left", title_style="bold")
         table.add_column("metric", no_wrap=True)
         for system in systems:
             table.add_column(Text(system), justify="right")
-        noted = own.note.any()
+        noted = rows.note.any()
         if noted:
             table.add_column("note", overflow="fold")
-        for (subject, metric), cells in own.groupby(["subject", "metric"], sort=False):
+        for (subject, metric), cells in rows.groupby(["subject", "metric"], sort=False):
             by_system = {row["system"]: row for row in cells.to_dict("records")}
             values = [
                 _cell(by_system.get(system), (system, group, subject, metric) in supported)

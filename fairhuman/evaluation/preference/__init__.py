@@ -19,7 +19,6 @@ from fairhuman.evaluation.preference._scorers import (
     load_scorer,
 )
 from fairhuman.evaluation.preference._table import (
-    preference_differences,
     preference_estimates,
     preference_scores,
 )
@@ -33,7 +32,6 @@ __all__ = [
     "MissingWeights",
     "Scorer",
     "load_scorer",
-    "preference_differences",
     "preference_estimates",
     "preference_scores",
 ]

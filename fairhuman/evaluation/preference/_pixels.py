@@ -8,7 +8,7 @@ from PIL import Image
 from torch import Tensor
 from torch.nn import functional
 
-from fairhuman.evaluation._images import ImageLike, as_rgb
+from fairhuman.images import ImageLike, as_rgb
 
 #: Mean and deviation of CLIP's training images, red, green and blue in [0, 1] (Radford et al. 2021).
 MEAN, DEVIATION = (0.48145466, 0.4578275, 0.40821073), (0.26862954, 0.26130258, 0.27577711)
@@ -18,7 +18,7 @@ def crop_centre(image: ImageLike, size: int) -> Tensor:
     """The shorter side resized to ``size`` (PIL's bicubic, as CLIP and ImageReward do), the centre cut out.
 
     Args:
-        image: Anything :func:`fairhuman.evaluation._images.as_rgb` reads.
+        image: Anything :func:`fairhuman.images.as_rgb` reads.
         size: Side of the result in pixels.
 
     Returns:
@@ -41,7 +41,7 @@ def fit_and_pad(image: ImageLike, size: int) -> Tensor:
     made with an older version differ.
 
     Args:
-        image: Anything :func:`fairhuman.evaluation._images.as_rgb` reads.
+        image: Anything :func:`fairhuman.images.as_rgb` reads.
         size: Side of the result in pixels.
 
     Returns:

@@ -12,11 +12,11 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from fairhuman.evaluation._images import ImageLike
 from fairhuman.evaluation.preference._image_reward import reward_network
 from fairhuman.evaluation.preference._open_clip import clip_from_open_clip
 from fairhuman.evaluation.preference._pixels import crop_centre, fit_and_pad
 from fairhuman.evaluation.preference._weights import Published, find, read_state
+from fairhuman.images import ImageLike
 from fairhuman.profiles import unknown
 
 _CLIP = ("openai/clip-vit-large-patch14", "32bd64288804d66eefd0ccbe215aa642df71cc41")
@@ -63,12 +63,12 @@ class Scorer(ABC):
                 read.
         """
         if len(images) != len(prompts):
-            raise ValueError(f"prompts: one for each of {len(images)} images, found {len(prompts)}")
+            raise ValueError(f"prompts: one for each of {len(images)} images, got {len(prompts)}")
         for index, prompt in enumerate(prompts):
             if not isinstance(prompt, str) or not prompt.strip():
-                raise ValueError(f"prompts[{index}]: must be a non-empty string, found {prompt!r}")
+                raise ValueError(f"prompts[{index}]: must be a non-empty string, got {prompt!r}")
         if batch < 1:
-            raise ValueError(f"batch: must be ≥ 1, found {batch}")
+            raise ValueError(f"batch: must be ≥ 1, got {batch}")
         from tqdm import tqdm
 
         values = []

@@ -10,10 +10,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from fairhuman.evaluation._images import ImageLike
 from fairhuman.evaluation.preference._scorers import SCORERS, load_scorer
 from fairhuman.evaluation.preference._weights import MissingWeights
-from fairhuman.evaluation.statistics import estimate_mean, paired_difference
+from fairhuman.evaluation.statistics import estimate_mean
+from fairhuman.images import ImageLike
 from fairhuman.profiles import unknown
 
 _log = logging.getLogger(__name__)
@@ -52,15 +52,15 @@ def preference_scores(
         if name not in SCORERS:
             raise ValueError(f"metrics: {unknown(name, SCORERS)}")
     asked = prompts if isinstance(prompts, Mapping) else dict.fromkeys(images, prompts)
-    for system, own in images.items():
-        if len(own) != len(asked[system]):
-            raise ValueError(f"images: {system!r} has {len(own)} for {len(asked[system])} prompts")
+    for system, system_images in images.items():
+        if len(system_images) != len(asked[system]):
+            raise ValueError(f"images: {system!r} has {len(system_images)} for {len(asked[system])} prompts")
     table = pd.DataFrame(
         [{"system": system, "image": index} for system in images for index in range(len(images[system]))],
         columns=["system", "image"],
     )
     absent: dict[str, str] = {}
-    everything = [image for own in images.values() for image in own]
+    everything = [image for system_images in images.values() for image in system_images]
     for name in metrics:
         try:
             scorer = load_scorer(name, (weights or {}).get(name), device=device, download=download)
@@ -89,43 +89,10 @@ def preference_estimates(scores: pd.DataFrame, *, level: float = 0.95, seed: int
     """
     return [
         {"system": system, "metric": name}
-        | estimate_mean(own[name].dropna(), level=level, seed=seed).stored()
-        for system, own in scores.groupby("system", sort=False)
+        | estimate_mean(rows[name].dropna(), level=level, seed=seed).stored()
+        for system, rows in scores.groupby("system", sort=False)
         for name in _metrics(scores)
     ]
-
-
-def preference_differences(
-    scores: pd.DataFrame, reference: str, *, level: float = 0.95, seed: int = 0
-) -> list[dict[str, Any]]:
-    """Each other system's paired difference from ``reference``, prompt by prompt.
-
-    Args:
-        scores: Of :func:`preference_scores`.
-        reference: The system compared with.
-        level: Confidence level of all differences taken together (Bonferroni).
-        seed: Of the resampling.
-
-    Returns:
-        Rows with ``reference``, ``system``, ``metric``, the estimate's fields and ``supported``.
-
-    Raises:
-        ValueError: No such system.
-    """
-    systems = list(dict.fromkeys(scores.system))
-    if reference not in systems:
-        raise ValueError(f"reference: {unknown(reference, systems)}")
-    metrics = [name for name in _metrics(scores) if scores[name].notna().all()]
-    others = [system for system in systems if system != reference]
-    each = 1 - (1 - level) / max(1, len(others) * len(metrics))
-    wide = {name: scores.pivot(index="image", columns="system", values=name) for name in metrics}
-    rows = []
-    for system in others:
-        for name in metrics:
-            found = paired_difference(wide[name][reference], wide[name][system], level=each, seed=seed)
-            row = {"reference": reference, "system": system, "metric": name, **found.stored()}
-            rows.append(row | {"supported": found.excludes(0)})
-    return rows
 
 
 def _metrics(scores: pd.DataFrame) -> list[str]:

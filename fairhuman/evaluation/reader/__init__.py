@@ -5,7 +5,7 @@ from fairhuman.evaluation.reader._attributes import ATTRIBUTES, CAPTIONED, capti
 from fairhuman.evaluation.reader._network import ReaderNetwork
 from fairhuman.evaluation.reader._reader import AttributeReader
 from fairhuman.evaluation.reader._training import ReaderSettings, stored_parameters, train_reader
-from fairhuman.evaluation.reader._views import MARGINS, SIDES, cut_square
+from fairhuman.evaluation.reader._views import MARGINS, SIDES
 
 __all__ = [
     "ATTRIBUTES",
@@ -17,7 +17,6 @@ __all__ = [
     "ReaderSettings",
     "caption_agreement",
     "caption_attributes",
-    "cut_square",
     "stored_parameters",
     "train_reader",
 ]

@@ -45,7 +45,7 @@ def caption_agreement(
     """
     if len(images) != len(captions) or not len(images):
         raise ValueError(
-            f"captions: must be one an image, at least one, found {len(captions)} for {len(images)} images"
+            f"captions: must be one an image, at least one, got {len(captions)} for {len(images)} images"
         )
     reader = AttributeReader.load() if reader is None else reader
     read = reader.read(images)

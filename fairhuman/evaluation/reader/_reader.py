@@ -15,6 +15,7 @@ from safetensors.torch import save_file
 
 from fairhuman.evaluation.reader._network import ReaderNetwork
 from fairhuman.evaluation.reader._views import SIDES, fit
+from fairhuman.files import written_whole
 from fairhuman.profiles import unknown
 
 WEIGHTS = Path(__file__).with_name("reader.safetensors")
@@ -57,12 +58,12 @@ class AttributeReader:
         networks = {}
         for view, attributes in classes.items():
             network = ReaderNetwork(SIDES[view], {name: len(values) for name, values in attributes.items()})
-            own = {
+            weights = {
                 name.removeprefix(f"{view}."): tensor if tensor.dtype == torch.int64 else tensor.float()
                 for name, tensor in tensors.items()
                 if name.startswith(f"{view}.")
             }
-            network.load_state_dict(own)
+            network.load_state_dict(weights)
             networks[view] = network
         return cls(networks, classes)
 
@@ -74,9 +75,8 @@ class AttributeReader:
             for view, network in self.networks.items()
             for name, tensor in network.state_dict().items()
         }
-        partial = path.with_suffix(".partial")
-        save_file(tensors, partial, {"classes": json.dumps(self.classes)})
-        partial.replace(path)
+        with written_whole(path) as partial:
+            save_file(tensors, partial, {"classes": json.dumps(self.classes)})
         return path
 
     @torch.no_grad()
@@ -85,7 +85,7 @@ class AttributeReader:
 
         Args:
             images: Each (height, width, 3), uint8; for ``head`` and ``hand`` crops by
-                :func:`fairhuman.evaluation.reader.cut_square`.
+                :func:`fairhuman.boxes.cut_square`.
             view: ``whole``, ``head`` or ``hand``.
             batch: Images at a time.
 

@@ -15,11 +15,12 @@ from torch import Tensor
 from torch.nn.functional import cross_entropy
 from tqdm import tqdm
 
+from fairhuman.boxes import cut_square
 from fairhuman.data import HumanFolder
 from fairhuman.evaluation.reader._attributes import ATTRIBUTES, known_attributes
 from fairhuman.evaluation.reader._network import ReaderNetwork
 from fairhuman.evaluation.reader._reader import AttributeReader
-from fairhuman.evaluation.reader._views import MARGINS, SIDES, cut_square, fit
+from fairhuman.evaluation.reader._views import MARGINS, SIDES, fit
 from fairhuman.evaluation.statistics import estimate_proportion
 
 _JITTER = 9 / 8  # crops are stored this much larger than they are looked at
@@ -58,13 +59,13 @@ class ReaderSettings:
     def __post_init__(self) -> None:
         for name in ("epochs", "batch_size"):
             if getattr(self, name) < 1:
-                raise ValueError(f"{name}: must be at least 1, found {getattr(self, name)}")
+                raise ValueError(f"{name}: must be at least 1, got {getattr(self, name)}")
         if self.images < 0:
-            raise ValueError(f"images: must not be negative, found {self.images}")
+            raise ValueError(f"images: must not be negative, got {self.images}")
         if self.learning_rate <= 0:
-            raise ValueError(f"learning_rate: must be positive, found {self.learning_rate}")
+            raise ValueError(f"learning_rate: must be positive, got {self.learning_rate}")
         if self.weight_decay < 0:
-            raise ValueError(f"weight_decay: must not be negative, found {self.weight_decay}")
+            raise ValueError(f"weight_decay: must not be negative, got {self.weight_decay}")
 
 
 @dataclass(frozen=True)

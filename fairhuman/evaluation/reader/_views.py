@@ -9,8 +9,6 @@ import torch
 from torch import Tensor
 from torch.nn.functional import interpolate
 
-from fairhuman.evaluation.detectors import Box
-
 SIDES: Mapping[str, int] = {"whole": 128, "head": 64, "hand": 64}
 """Side in pixels at which a view is looked at."""
 
@@ -41,24 +39,3 @@ def resized(images: Tensor, side: int) -> Tensor:
         return images
     smaller = interpolate(images.float(), size=(side, side), mode="bilinear", antialias=True)
     return smaller.round().clamp(0, 255).to(torch.uint8)
-
-
-def cut_square(image: np.ndarray, box: Box, margin: float) -> np.ndarray:
-    """The square around the middle of a box; beyond the image's edge its border goes on.
-
-    Args:
-        image: (height, width, 3).
-        box: (x0, y0, x1, y1) in pixels.
-        margin: Side of the square against the longer side of the box.
-
-    Raises:
-        ValueError: A box without area.
-    """
-    if not (box[0] < box[2] and box[1] < box[3]):
-        raise ValueError(f"box: must have x0 < x1 and y0 < y1, found {tuple(box)}")
-    side = max(1, round(margin * max(box[2] - box[0], box[3] - box[1])))
-    left = round((box[0] + box[2] - side) / 2)
-    top = round((box[1] + box[3] - side) / 2)
-    rows = np.clip(np.arange(top, top + side), 0, image.shape[0] - 1)
-    columns = np.clip(np.arange(left, left + side), 0, image.shape[1] - 1)
-    return image[rows][:, columns]

@@ -1,8 +1,14 @@
-"""Adapters on a frozen base, each behind one interface."""
+"""Adapters on a frozen base, each behind one interface; :data:`ADAPTERS` is the table of their kinds."""
 
 from fairhuman.models.adapters._controlnet import ControlNet
-from fairhuman.models.adapters._interface import Adapter, NoisedBatch
-from fairhuman.models.adapters._load import ADAPTERS, adapter_kind, load_adapter
+from fairhuman.models.adapters._interface import Adapter
+from fairhuman.models.adapters._kinds import (
+    ADAPTERS,
+    adapter_kind,
+    fingerprint_adapters,
+    kinds_with,
+    load_adapter,
+)
 from fairhuman.models.adapters._lora import ATTENTION, LORA_FILE, LoRA, load_lora
 from fairhuman.models.adapters._mole import TRANSFORMER, MoLE
 from fairhuman.models.adapters._t2i import T2I
@@ -19,8 +25,9 @@ __all__ = [
     "ControlNetUnion",
     "LoRA",
     "MoLE",
-    "NoisedBatch",
     "adapter_kind",
+    "fingerprint_adapters",
+    "kinds_with",
     "load_adapter",
     "load_lora",
 ]

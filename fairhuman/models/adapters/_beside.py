@@ -7,23 +7,23 @@ import os
 from abc import abstractmethod
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import torch
 from torch import Tensor
 
 from fairhuman.data import CONDITIONS, condition_image
+from fairhuman.files import written_whole
 from fairhuman.models._quiet import quiet
 from fairhuman.models.adapters._card import write_card
-from fairhuman.models.adapters._files import written_whole
 from fairhuman.models.adapters._interface import Adapter
 
 if TYPE_CHECKING:
     from diffusers import ModelMixin, StableDiffusionXLPipeline
 
-__all__ = ["BesideUNet"]
+__all__ = ["NETWORK_FILE", "BesideUNet"]
 
-_FILE, _ABOUT = "diffusion_pytorch_model.safetensors", "conditions.json"
+NETWORK_FILE, _ABOUT = "diffusion_pytorch_model.safetensors", "conditions.json"
 
 
 class BesideUNet(Adapter):
@@ -36,13 +36,15 @@ class BesideUNet(Adapter):
         start: A trained adapter of the same kind to go on from, a run's folder or the network's own.
 
     Attributes:
+        network_class: Name of the class of diffusers that the network is built, saved and read as.
         network: The network, in float32 whatever the type of the base.
 
     Raises:
         ValueError: It cannot be built for this base, or ``start`` does not fit.
     """
 
-    folder: ClassVar[str]
+    network_class: ClassVar[str]
+    network: Any
 
     def __init__(
         self,
@@ -63,6 +65,23 @@ class BesideUNet(Adapter):
             self.check()
         with quiet():
             self.network.to(pipeline.unet.device, torch.float32).requires_grad_(True)
+        self.prepare()
+
+    @classmethod
+    def check_options(cls, options: Mapping[str, Any]) -> None:
+        conditions = options["conditions"]
+        if not set(conditions) <= set(CONDITIONS) or len(set(conditions)) < len(conditions):
+            known = ", ".join(CONDITIONS)
+            raise ValueError(f"conditions: must be among {known}, each once, got {conditions!r}")
+        if not conditions:
+            raise ValueError(f"conditions: must name at least one, got {conditions!r}")
+
+    @classmethod
+    def is_at(cls, path: Path) -> bool:
+        config = path / "config.json"
+        if not config.is_file():
+            return super().is_at(path)
+        return json.loads(config.read_text()).get("_class_name") == cls.network_class
 
     @classmethod
     def load(
@@ -70,18 +89,7 @@ class BesideUNet(Adapter):
         pipeline: StableDiffusionXLPipeline,
         path: str | os.PathLike[str],
         conditions: Sequence[str] | None = None,
-    ) -> BesideUNet:
-        """A trained adapter for sampling, in the type of the base.
-
-        Args:
-            pipeline: The base it was trained on.
-            path: A run's folder or the network's own.
-            conditions: Condition images that it reads; by default those it was trained with.
-
-        Raises:
-            FileNotFoundError: No such adapter, or a run that is not complete.
-            ValueError: It does not fit this base.
-        """
+    ) -> Self:
         if conditions is None:
             about = cls.place(Path(path)) / _ABOUT
             conditions = json.loads(about.read_text())["conditions"] if about.is_file() else CONDITIONS
@@ -96,9 +104,14 @@ class BesideUNet(Adapter):
         """A new network for the base; random parts from the current random state."""
 
     @classmethod
-    @abstractmethod
-    def model(cls) -> type[ModelMixin]:
-        """The class of diffusers that it is saved and read as."""
+    def model(cls) -> Any:
+        """The class of diffusers that the network is built, saved and read as."""
+        import diffusers
+
+        return getattr(diffusers, cls.network_class)
+
+    def prepare(self) -> None:  # noqa: B027 - most networks need nothing
+        """What remains to be done to the network once it is there."""
 
     @abstractmethod
     def check(self) -> None:
@@ -111,14 +124,14 @@ class BesideUNet(Adapter):
     @classmethod
     def place(cls, path: Path) -> Path:
         """The network's folder, which may be that of a run."""
-        return path / cls.folder if (path / cls.folder).is_dir() else path
+        return path / cls.kind if (path / cls.kind).is_dir() else path
 
     @classmethod
     def read(cls, path: Path) -> ModelMixin:
         """The network in a run's folder, or in a folder of its own."""
         folder = cls.place(path)
-        if not (folder / _FILE).is_file():
-            raise FileNotFoundError(f"{cls.kind}: no such file: {folder / _FILE}")
+        if not (folder / NETWORK_FILE).is_file():
+            raise FileNotFoundError(f"{cls.kind}: no such file: {folder / NETWORK_FILE}")
         return cls.model().from_pretrained(str(folder), use_safetensors=True)
 
     @property
@@ -134,16 +147,19 @@ class BesideUNet(Adapter):
         self._scale = float(value)
 
     def save(self, folder: Path, facts: Mapping[str, Any]) -> Path:
-        with written_whole(folder, self.folder) as partial:
-            self.network.save_pretrained(partial / self.folder)
-            write_card(partial / self.folder, self, facts)
-            (partial / self.folder / _ABOUT).write_text(json.dumps({"conditions": self.conditions}) + "\n")
-        return folder / self.folder / _FILE
+        with written_whole(folder / self.kind) as partial:
+            self.network.save_pretrained(partial)
+            write_card(partial, self, facts)
+            (partial / _ABOUT).write_text(json.dumps({"conditions": self.conditions}) + "\n")
+        return folder / self.weights
 
     def checkpoint_gradients(self) -> None:
         super().checkpoint_gradients()
         self.network.enable_gradient_checkpointing()
         self.network.train()
+
+    def shown(self) -> str:
+        return " over ".join(f"the {name}" for name in CONDITIONS if name in self.conditions)
 
     def parts(self) -> dict[str, Any]:
         """What a pipeline that samples with the network takes over from the base."""

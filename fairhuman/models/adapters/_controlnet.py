@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from torch import Tensor
 
-from fairhuman.models.adapters._beside import BesideUNet
-from fairhuman.models.adapters._interface import NoisedBatch
+from fairhuman.models._batch import Batch
+from fairhuman.models.adapters._beside import NETWORK_FILE, BesideUNet
 
 if TYPE_CHECKING:
     from diffusers import ControlNetModel, DiffusionPipeline, StableDiffusionXLPipeline
@@ -31,15 +31,17 @@ class ControlNet(BesideUNet):
     picture's embedding. The pose is drawn over the depth (see :func:`fairhuman.data.condition_image`)."""
 
     kind = "controlnet"
-    folder = "controlnet"
-    weights = "controlnet/diffusion_pytorch_model.safetensors"
+    title = "ControlNet"
+    summary = "a ControlNet that reads the pose drawn over the depth"
+    weights = f"{kind}/{NETWORK_FILE}"
+    usage = """\
+from diffusers import ControlNetModel, StableDiffusionXLControlNetPipeline
+
+controlnet = ControlNetModel.from_pretrained(THIS_FOLDER)
+pipe = StableDiffusionXLControlNetPipeline.from_pretrained(BASE, controlnet=controlnet)
+image = pipe("a person waving", image=condition, controlnet_conditioning_scale=0.5).images[0]"""
+    network_class = "ControlNetModel"
     network: ControlNetModel
-
-    @classmethod
-    def model(cls) -> type[ControlNetModel]:
-        from diffusers import ControlNetModel
-
-        return ControlNetModel
 
     @classmethod
     def build(cls, pipeline: StableDiffusionXLPipeline) -> ControlNetModel:
@@ -48,7 +50,7 @@ class ControlNet(BesideUNet):
     def check(self) -> None:
         check_encoder(self)
 
-    def predict(self, batch: NoisedBatch) -> Tensor:
+    def predict(self, batch: Batch) -> Tensor:
         down, middle = self.network(
             batch.noisy.to(self.network.dtype),
             batch.timesteps,
@@ -77,9 +79,9 @@ class ControlNet(BesideUNet):
 
 def check_encoder(adapter: BesideUNet) -> None:
     """Refuse a copy of another UNet's encoder."""
-    own, base = adapter.network.config, adapter.unet.config
+    encoder, base = adapter.network.config, adapter.unet.config
     for name in _ENCODER:
-        there, here = own.get(name), base.get(name)
+        there, here = encoder.get(name), base.get(name)
         if _plain(there) != _plain(here):
             raise ValueError(
                 f"{adapter.kind}: was trained for another base: {name} is {there} there, {here} here"

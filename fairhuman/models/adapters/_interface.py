@@ -2,57 +2,89 @@
 
 from __future__ import annotations
 
+import inspect
+import os
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Protocol
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from torch import Tensor
+
+from fairhuman.models._batch import Batch
 
 if TYPE_CHECKING:
     from diffusers import DiffusionPipeline, StableDiffusionXLPipeline, UNet2DConditionModel
 
-__all__ = ["Adapter", "NoisedBatch"]
-
-
-class NoisedBatch(Protocol):
-    """What an adapter is given to predict from (see :class:`fairhuman.training.Batch`).
-
-    Attributes:
-        noisy: Shape (batch, channels, h, w).
-        timesteps: What the UNet is told of the time, shape (batch,).
-        tokens, pooled, time_ids: Conditioning; shapes (batch, tokens, width), (batch, width), (batch, 6).
-        conditions: Name → image, shape (batch, 3, H, W), values in [0, 1]; black where dropped.
-        texts: The captions.
-    """
-
-    noisy: Tensor
-    timesteps: Tensor
-    tokens: Tensor
-    pooled: Tensor
-    time_ids: Tensor
-    conditions: Mapping[str, Tensor]
-    texts: Sequence[str]
-
-    def predict(self, unet: UNet2DConditionModel, **further: Any) -> Tensor:
-        """The UNet's answer; ``further`` are arguments of its forward pass."""
-        ...
+__all__ = ["Adapter"]
 
 
 class Adapter(ABC):
     """A small network on or beside a frozen base: ``y = N_base + β·N_new`` (Eq. 12).
 
+    A kind of adapter is a class of its own, called with the base and, by keyword, its options and ``seed``,
+    which decides the start alone. What differs between kinds is said here and nowhere else.
+
     Attributes:
-        kind: Name of the kind, such as ``lora``.
+        kind: Name of the kind in settings and commands, such as ``lora``.
+        title: Its name in a model card, such as ``LoRA``.
+        summary: What is trained, in a few words with an article.
         weights: Where, below a run's folder, :meth:`save` leaves the weights.
+        usage: Python code that samples with it, given ``BASE`` and ``THIS_FOLDER``.
         pipeline: The base.
         conditions: Names of the condition images it reads; ``pose`` and ``depth`` are known.
     """
 
     kind: ClassVar[str]
+    title: ClassVar[str]
+    summary: ClassVar[str]
     weights: ClassVar[str]
+    usage: ClassVar[str]
     pipeline: StableDiffusionXLPipeline
     conditions: tuple[str, ...] = ()
+
+    @classmethod
+    def options(cls) -> dict[str, Any]:
+        """Option → default: the keyword arguments of the class but the seed."""
+        parameters = inspect.signature(cls).parameters.values()
+        found = {one.name: one.default for one in parameters if one.kind is one.KEYWORD_ONLY}
+        return {name: default for name, default in found.items() if name != "seed"}
+
+    @classmethod  # noqa: B027 - any combination may be good
+    def check_options(cls, options: Mapping[str, Any]) -> None:
+        """Refuse options that are out of range or contradict each other, before anything is loaded.
+
+        Args:
+            options: A value for each of :meth:`options`, of the right type.
+
+        Raises:
+            ValueError: Names the option, the rule and the value.
+        """
+
+    @classmethod
+    def is_at(cls, path: Path) -> bool:
+        """Whether a trained adapter of this kind lies at a path: in a run's folder, a folder or a file."""
+        return (path / cls.weights).is_file()
+
+    @classmethod
+    @abstractmethod
+    def load(
+        cls,
+        pipeline: StableDiffusionXLPipeline,
+        path: str | os.PathLike[str],
+        conditions: Sequence[str] | None = None,
+    ) -> Self:
+        """A trained adapter for sampling, in the type of the base and in place of any other.
+
+        Args:
+            pipeline: The base it was trained on.
+            path: A run's folder, or what was saved there.
+            conditions: Condition images that it reads; by default those it was trained with.
+
+        Raises:
+            FileNotFoundError: No such adapter, or a run that is not complete.
+            ValueError: It does not fit this base.
+        """
 
     @property
     def unet(self) -> UNet2DConditionModel:
@@ -74,7 +106,7 @@ class Adapter(ABC):
     def scale(self, value: float) -> None: ...
 
     @abstractmethod
-    def predict(self, batch: NoisedBatch) -> Tensor:
+    def predict(self, batch: Batch) -> Tensor:
         """The prediction for a batch and its conditions, shape (batch, channels, h, w)."""
 
     @abstractmethod
@@ -100,6 +132,10 @@ class Adapter(ABC):
             conditions: Name → image of each prompt, shape (batch, 3, H, W), values in [0, 1].
         """
         return {}
+
+    def shown(self) -> str:
+        """What its condition images show, for the model card."""
+        return " and ".join(f"the {name}" for name in self.conditions)
 
     def checkpoint_gradients(self) -> None:
         """Trade time for memory in what is trained through."""

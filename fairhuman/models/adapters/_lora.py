@@ -6,20 +6,21 @@ import os
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 import torch
 from safetensors import SafetensorError
 from torch import Tensor
 
+from fairhuman.files import written_whole
+from fairhuman.models._batch import Batch
 from fairhuman.models.adapters._card import write_card
-from fairhuman.models.adapters._files import written_whole
-from fairhuman.models.adapters._interface import Adapter, NoisedBatch
+from fairhuman.models.adapters._interface import Adapter
 
 if TYPE_CHECKING:
     from diffusers import StableDiffusionXLPipeline
 
-__all__ = ["ATTENTION", "LORA_FILE", "LoRA", "linear_layers", "load_lora", "read_lora"]
+__all__ = ["ATTENTION", "LORA_FILE", "LoRA", "check_targets", "linear_layers", "load_lora", "read_lora"]
 
 LORA_FILE = "pytorch_lora_weights.safetensors"
 ATTENTION = ("to_q", "to_k", "to_v", "to_out.0")
@@ -47,7 +48,15 @@ class LoRA(Adapter):
     """
 
     kind = "lora"
+    title = "LoRA"
+    summary = "a LoRA: low-rank updates of the attention layers"
     weights = LORA_FILE
+    usage = """\
+from diffusers import StableDiffusionXLPipeline
+
+pipe = StableDiffusionXLPipeline.from_pretrained(BASE)
+pipe.load_lora_weights(THIS_FOLDER)
+image = pipe("a person waving", cross_attention_kwargs={"scale": 1.0}).images[0]"""
 
     def __init__(
         self,
@@ -73,13 +82,19 @@ class LoRA(Adapter):
             _start_from(self, Path(start))
 
     @classmethod
+    def check_options(cls, options: Mapping[str, Any]) -> None:
+        check_targets(options["targets"])
+
+    @classmethod
     def load(
-        cls, pipeline: StableDiffusionXLPipeline, path: str | os.PathLike[str], name: str = "lora"
-    ) -> LoRA:
-        """A trained LoRA on a pipeline, in place of any other; see :func:`load_lora`."""
-        load_lora(pipeline, path, name)
+        cls,
+        pipeline: StableDiffusionXLPipeline,
+        path: str | os.PathLike[str],
+        conditions: Sequence[str] | None = None,
+    ) -> Self:
         self = cls.__new__(cls)
-        self.pipeline, self._name, self._scale = pipeline, name, 1.0
+        self.pipeline, self._name, self._scale = pipeline, "lora", 1.0
+        load_lora(pipeline, path, self._name)
         self._encoders = tuple(part for part in _ENCODERS if hasattr(getattr(pipeline, part), "peft_config"))
         return self
 
@@ -100,7 +115,7 @@ class LoRA(Adapter):
         self._scale = value
         self.pipeline.set_adapters(self._name, value)
 
-    def predict(self, batch: NoisedBatch) -> Tensor:
+    def predict(self, batch: Batch) -> Tensor:
         if self._encoders:  # the cached embeddings are the base's
             tokens, _, pooled, _ = self.pipeline.encode_prompt(
                 list(batch.texts), device=self.unet.device, do_classifier_free_guidance=False
@@ -119,8 +134,8 @@ class LoRA(Adapter):
             layers[f"{part}_lora_layers"] = convert_state_dict_to_diffusers(get_peft_model_state_dict(module))
             layers[f"{part}_lora_adapter_metadata"] = module.peft_config[self._name].to_dict()
         write_card(folder, self, facts)
-        with written_whole(folder, LORA_FILE) as partial:
-            StableDiffusionXLPipeline.save_lora_weights(partial, **layers)
+        with written_whole(folder / LORA_FILE) as partial:
+            StableDiffusionXLPipeline.save_lora_weights(folder, weight_name=partial.name, **layers)
         return folder / LORA_FILE
 
     def sampler(self) -> StableDiffusionXLPipeline:
@@ -212,6 +227,16 @@ def _state(file: Path, unet: torch.nn.Module) -> tuple[dict[str, Tensor], dict[s
     return state, alphas, metadata
 
 
+def check_targets(targets: Sequence[str]) -> None:
+    """Refuse an empty list of layers.
+
+    Raises:
+        ValueError: It is empty.
+    """
+    if not targets:
+        raise ValueError(f"targets: must name at least one layer, got {targets!r}")
+
+
 def linear_layers(unet: torch.nn.Module, targets: Sequence[str]) -> list[str]:
     """Names of the UNet's linear layers that end as the targets say.
 
@@ -253,9 +278,9 @@ def _start_from(lora: LoRA, path: Path) -> None:
     for part in ("unet", *lora._encoders):
         module = getattr(lora.pipeline, part)
         config = module.peft_config[lora._name]
-        own = convert_state_dict_to_diffusers(get_peft_model_state_dict(module))
-        own = {f"{part}.{name}": tensor for name, tensor in own.items()}
-        for name, tensor in own.items():
+        named = convert_state_dict_to_diffusers(get_peft_model_state_dict(module))
+        named = {f"{part}.{name}": tensor for name, tensor in named.items()}
+        for name, tensor in named.items():
             if name not in state or state[name].shape != tensor.shape:
                 found = "is absent" if name not in state else f"has shape {tuple(state[name].shape)}"
                 raise ValueError(
@@ -266,7 +291,7 @@ def _start_from(lora: LoRA, path: Path) -> None:
         if there != config.lora_alpha:
             raise ValueError(f"start: {file} has alpha {there}, the settings {config.lora_alpha}")
         with torch.no_grad():
-            for name, tensor in own.items():
+            for name, tensor in named.items():
                 tensor.copy_(state[name])
     extra = sorted({name.split(".")[0] for name in state} - {"unet", *lora._encoders})
     if extra:

@@ -12,17 +12,18 @@ import json
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
+from fairhuman.files import written_whole
+from fairhuman.models._batch import Batch
 from fairhuman.models.adapters._card import write_card
-from fairhuman.models.adapters._files import written_whole
-from fairhuman.models.adapters._interface import Adapter, NoisedBatch
-from fairhuman.models.adapters._lora import ATTENTION, linear_layers, read_lora
+from fairhuman.models.adapters._interface import Adapter
+from fairhuman.models.adapters._lora import ATTENTION, check_targets, linear_layers, read_lora
 from fairhuman.models.adapters._mole_layer import EXPERTS, GatedLinear
 
 if TYPE_CHECKING:
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
 __all__ = ["MOLE_FILE", "TRANSFORMER", "MoLE"]
 
 MOLE_FILE = "mole.safetensors"
+_RANK = 16
 TRANSFORMER = (*ATTENTION, "ff.net.0.proj", "ff.net.2", "proj_in", "proj_out")
 """Endings of the names of all linear layers of a transformer block and its projections."""
 
@@ -40,7 +42,7 @@ class MoLE(Adapter):
 
     Args:
         pipeline: The base.
-        rank: Rank of both experts, ≥ 1, unless ``experts`` or ``start`` are given.
+        rank: Rank of both experts, ≥ 1; ``None`` is that of ``start``, or else 16.
         alpha: Their outputs are scaled by alpha / rank; ``None`` means alpha = rank.
         targets: Endings of the names of the UNet's linear layers that get experts.
         experts: LoRAs of the second stage, a run's folder or a file each, for faces and for hands; they
@@ -55,13 +57,22 @@ class MoLE(Adapter):
     """
 
     kind = "mole"
+    title = "MoLE"
+    summary = "MoLE: a face and a hand expert behind gates"
     weights = MOLE_FILE
+    usage = """\
+from fairhuman.models import load_base
+from fairhuman.models.adapters import load_adapter
+
+pipe = load_base(BASE)
+adapter = load_adapter(pipe, THIS_FOLDER)
+image = pipe("a person waving").images[0]"""
 
     def __init__(
         self,
         pipeline: StableDiffusionXLPipeline,
         *,
-        rank: int = 16,
+        rank: int | None = None,
         alpha: float | None = None,
         targets: Sequence[str] = TRANSFORMER,
         experts: Sequence[str | os.PathLike[str]] | None = None,
@@ -71,32 +82,53 @@ class MoLE(Adapter):
     ) -> None:
         self.pipeline, self._scale = pipeline, 1.0
         names = linear_layers(pipeline.unet, targets)
+        asked, rank = rank, _RANK if rank is None else rank
         scale = float(rank if alpha is None else alpha)
         ranks, alphas, state = (rank, rank), (scale, scale), {}
         if experts is not None:
             (ranks, alphas), state = _from_loras([Path(path) for path in experts], names, pipeline.unet)
         elif start is not None:
             (ranks, alphas, names), state = _from_file(Path(start), pipeline.unet)
+            if asked is not None and asked not in ranks:
+                found = " and ".join(map(str, ranks))
+                raise ValueError(f"rank: must be that of start, whose experts have {found}, got {asked}")
         pipeline.unet.requires_grad_(False)
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
             self.layers = {name: _replace(pipeline.unet, name, ranks, alphas) for name in names}
         self.ranks, self.alphas = tuple(ranks), tuple(alphas)
-        own = self._named()
+        named = self._named()
         with torch.no_grad():
             for name, tensor in state.items():
-                own[name].copy_(tensor)
-        for name, parameter in own.items():
+                named[name].copy_(tensor)
+        for name, parameter in named.items():
             parameter.requires_grad_(not gates_only or "gate" in name)
 
     @classmethod
-    def load(cls, pipeline: StableDiffusionXLPipeline, path: str | os.PathLike[str]) -> MoLE:
-        """A trained MoLE for sampling, in the type of the base.
+    def check_options(cls, options: Mapping[str, Any]) -> None:
+        check_targets(options["targets"])
+        experts, brought = options["experts"], {"start": ("alpha",), "experts": ("start", "alpha")}
+        if experts is not None and len(experts) != len(EXPERTS):
+            raise ValueError(f"experts: must be two LoRAs, got {experts!r}")
+        for source, names in brought.items():
+            for name in names:
+                if options[source] is not None and options[name] is not None:
+                    verb = "are" if source == "experts" else "is"
+                    raise ValueError(
+                        f"{name}: must not be given where {source} {verb}, got {options[name]!r}"
+                    )
 
-        Raises:
-            FileNotFoundError: No such file, or a run that is not complete.
-            ValueError: It does not fit this base.
-        """
+    @classmethod
+    def is_at(cls, path: Path) -> bool:
+        return super().is_at(path) or (path.is_file() and path.name == cls.weights)
+
+    @classmethod
+    def load(
+        cls,
+        pipeline: StableDiffusionXLPipeline,
+        path: str | os.PathLike[str],
+        conditions: Sequence[str] | None = None,
+    ) -> Self:
         adapter = cls(pipeline, start=path)
         for layer in adapter.layers.values():
             layer.to(pipeline.unet.dtype).requires_grad_(False)
@@ -116,15 +148,15 @@ class MoLE(Adapter):
         for layer in self.layers.values():
             layer.beta = self._scale
 
-    def predict(self, batch: NoisedBatch) -> Tensor:
+    def predict(self, batch: Batch) -> Tensor:
         return batch.predict(self.unet)
 
     def save(self, folder: Path, facts: Mapping[str, Any]) -> Path:
         write_card(folder, self, facts)
         about = {"ranks": self.ranks, "alphas": self.alphas, "layers": list(self.layers)}
         tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in self._named().items()}
-        with written_whole(folder, MOLE_FILE) as partial:
-            save_file(tensors, partial / MOLE_FILE, metadata={"mole": json.dumps(about)})
+        with written_whole(folder / MOLE_FILE) as partial:
+            save_file(tensors, partial, metadata={"mole": json.dumps(about)})
         return folder / MOLE_FILE
 
     def sampler(self) -> StableDiffusionXLPipeline:

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from torch import Tensor
 
-from fairhuman.models.adapters._beside import BesideUNet
-from fairhuman.models.adapters._interface import NoisedBatch
+from fairhuman.models._batch import Batch
+from fairhuman.models.adapters._beside import NETWORK_FILE, BesideUNet
 
 if TYPE_CHECKING:
     from diffusers import DiffusionPipeline, StableDiffusionXLPipeline, T2IAdapter
@@ -24,15 +24,17 @@ class T2I(BesideUNet):
     ``full_adapter_xl``, at half the latent's size for the first two levels and a quarter beyond."""
 
     kind = "t2i-adapter"
-    folder = "t2i-adapter"
-    weights = "t2i-adapter/diffusion_pytorch_model.safetensors"
+    title = "T2I-Adapter"
+    summary = "a T2I-Adapter that reads the pose drawn over the depth"
+    weights = f"{kind}/{NETWORK_FILE}"
+    usage = """\
+from diffusers import StableDiffusionXLAdapterPipeline, T2IAdapter
+
+adapter = T2IAdapter.from_pretrained(THIS_FOLDER)
+pipe = StableDiffusionXLAdapterPipeline.from_pretrained(BASE, adapter=adapter)
+image = pipe("a person waving", image=condition, adapter_conditioning_scale=0.8).images[0]"""
+    network_class = "T2IAdapter"
     network: T2IAdapter
-
-    @classmethod
-    def model(cls) -> type[T2IAdapter]:
-        from diffusers import T2IAdapter
-
-        return T2IAdapter
 
     @classmethod
     def build(cls, pipeline: StableDiffusionXLPipeline) -> T2IAdapter:
@@ -51,7 +53,7 @@ class T2I(BesideUNet):
                 f"{self.kind}: was trained for another base: channels is {there} there, {here} here"
             )
 
-    def predict(self, batch: NoisedBatch) -> Tensor:
+    def predict(self, batch: Batch) -> Tensor:
         features = self.network(self.picture(batch.conditions))
         added = [(self.scale * feature).to(self.unet.dtype) for feature in features]
         return batch.predict(self.unet, down_intrablock_additional_residuals=added)

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor
 
-from fairhuman.models.adapters._beside import BesideUNet
+from fairhuman.models._batch import Batch
+from fairhuman.models.adapters._beside import NETWORK_FILE, BesideUNet
 from fairhuman.models.adapters._controlnet import check_encoder
-from fairhuman.models.adapters._interface import NoisedBatch
 
 if TYPE_CHECKING:
     from diffusers import ControlNetUnionModel, DiffusionPipeline, StableDiffusionXLPipeline
@@ -27,23 +27,24 @@ class ControlNetUnion(BesideUNet):
     """Pose and depth as pictures of their own, joined by a small transformer. Starts as the base."""
 
     kind = "controlnet-union"
-    folder = "controlnet-union"
-    weights = "controlnet-union/diffusion_pytorch_model.safetensors"
+    title = "ControlNet-Union"
+    summary = "a ControlNet-Union that reads pose and depth as pictures of their own"
+    weights = f"{kind}/{NETWORK_FILE}"
+    usage = """\
+from diffusers import ControlNetUnionModel, StableDiffusionXLControlNetUnionPipeline
+
+controlnet = ControlNetUnionModel.from_pretrained(THIS_FOLDER)
+pipe = StableDiffusionXLControlNetUnionPipeline.from_pretrained(BASE, controlnet=controlnet)
+image = pipe("a person waving", control_image=[pose, depth], control_mode=[0, 1]).images[0]"""
+    network_class = "ControlNetUnionModel"
     network: ControlNetUnionModel
 
-    def __init__(self, *arguments: Any, **options: Any) -> None:
-        super().__init__(*arguments, **options)
+    def prepare(self) -> None:
         # The network's own scale acts on the pictures where there are several: at 0 it would not be the base.
         self.network.register_forward_hook(self._weigh)
 
     def _weigh(self, network: Any, given: Any, answer: tuple[Any, ...]) -> tuple[Any, ...]:
         return [self.scale * tensor for tensor in answer[0]], self.scale * answer[1]
-
-    @classmethod
-    def model(cls) -> type[ControlNetUnionModel]:
-        from diffusers import ControlNetUnionModel
-
-        return ControlNetUnionModel
 
     @classmethod
     def build(cls, pipeline: StableDiffusionXLPipeline) -> ControlNetUnionModel:
@@ -56,17 +57,20 @@ class ControlNetUnion(BesideUNet):
         config = {name: value for name, value in network.config.items() if not name.startswith("_")}
         config |= {"num_trans_channel": width, "num_proj_channel": width, "num_trans_head": heads}
         fitting = cls.model()(**config)
-        own = fitting.state_dict()
+        shapes = {name: tensor.shape for name, tensor in fitting.state_dict().items()}
         copied = {
-            name: tensor for name, tensor in network.state_dict().items() if tensor.shape == own[name].shape
+            name: tensor for name, tensor in network.state_dict().items() if tensor.shape == shapes[name]
         }
         fitting.load_state_dict(copied, strict=False)
         return fitting
 
+    def shown(self) -> str:
+        return " and, in an image of its own, ".join(f"the {name}" for name in self.conditions)
+
     def check(self) -> None:
         check_encoder(self)
 
-    def predict(self, batch: NoisedBatch) -> Tensor:
+    def predict(self, batch: Batch) -> Tensor:
         kind, modes = self.network.dtype, [_MODES[name] for name in self.conditions]
         which = torch.zeros(len(batch.noisy), self.network.config.num_control_type)
         which[:, modes] = 1

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 from dataclasses import dataclass
 
 import numpy as np
@@ -37,16 +36,6 @@ class Corpus:
         """The first ``count`` images, all of them if ``count`` is 0."""
         end = count or len(self)
         return Corpus(self.images[:end], self.captions[:end], self.boxes[:end])
-
-    def mirrored(self) -> Corpus:
-        """The mirror images of those whose caption stays true: it names neither left nor right.
-
-        A person's left is an attribute that the mirror changes; nothing else that captions say does.
-        """
-        rows = [i for i, text in enumerate(self.captions) if not re.search(r"\b(left|right)\b", text.lower())]
-        size = self.images.shape[-1]
-        boxes = [[(size - x1, y0, size - x0, y1) for x0, y0, x1, y1 in self.boxes[i]] for i in rows]
-        return Corpus(self.images[rows].flip(-1), [self.captions[i] for i in rows], boxes)
 
     @classmethod
     def read(cls, folder: str | os.PathLike[str], size: int, limit: int | None = None) -> Corpus:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
-from fairhuman.training._random import EXAMPLE, generator
+from fairhuman.seeds import EXAMPLE, generator
 from fairhuman.training.base._corpus import Corpus, to_pixels
 from fairhuman.training.base._settings import AutoencoderSettings
 
@@ -15,6 +16,9 @@ def draw_views(
 ) -> tuple[Tensor, Tensor, torch.Generator]:
     """Crops, or near the end whole images, half of them mirrored; a function of seed and step alone.
 
+    At a share of the steps all are shown at half their size, crops of twice the side, so that they measure
+    what the others do.
+
     Returns:
         Pixels, shape (batch, 3, side, side) in [-1, 1]; weights, shape (batch, 1, side, side); and the
         generator, for the draws that follow.
@@ -22,8 +26,9 @@ def draw_views(
     draw = generator(seed, EXAMPLE, step)
     size = corpus.images.shape[-1]
     whole = step >= settings.steps - settings.whole_steps
+    halved = torch.rand((), generator=draw).item() < settings.half_share
     side, batch = (size, settings.whole_images) if whole else (settings.crop, settings.crops)
-    side = min(side, size)
+    side = min(2 * side if halved else side, size)
     pixels = torch.empty(batch, 3, side, side)
     weights = torch.ones(batch, 1, side, side)
     for place in range(batch):
@@ -44,7 +49,14 @@ def draw_views(
         if torch.rand((), generator=draw).item() < 0.5:
             view, weights[place] = view.flip(-1), weights[place].flip(-1)
         pixels[place] = view
+    if halved:
+        pixels, weights = resized(pixels, side // 2), resized(weights, side // 2)
     return pixels, weights, draw
+
+
+def resized(images: Tensor, side: int) -> Tensor:
+    """Images (batch, channels, h, h) at another size, without aliasing."""
+    return F.interpolate(images, size=(side, side), mode="bilinear", antialias=True)
 
 
 def _integer(draw: torch.Generator, below: int) -> int:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,26 +14,41 @@ from diffusers.models.attention_processor import AttnProcessor
 from torch import Tensor
 from tqdm import tqdm
 
-from fairhuman.objectives import training_target
-from fairhuman.training._noising import noise_scheduler
-from fairhuman.training._random import EXAMPLE, example_index, generator
-from fairhuman.training._run import Log
+from fairhuman.humans import mirrored
+from fairhuman.seeds import EXAMPLE, example_index, generator
+from fairhuman.training._noising import noise_scheduler, training_target
+from fairhuman.training._run import Log, read_lines
 from fairhuman.training.base._optimizers import Optimizers
-from fairhuman.training.base._settings import BaseSettings
+from fairhuman.training.base._settings import BaseSettings, DenoiserSettings
 from fairhuman.training.base._state import Average, autocast, load_state, rate, save_state, set_rate
 
 if TYPE_CHECKING:
     from diffusers import StableDiffusionXLPipeline
 
 
+@dataclass(frozen=True)
+class LatentSet:
+    """Encoded images of one size.
+
+    Attributes:
+        latents: Normalised, shape (count, channels, h, w).
+        captions: One per latent.
+        size: Side of the images in pixels, which the network is told.
+    """
+
+    latents: Tensor
+    captions: Sequence[str]
+    size: int
+
+
 def train_denoiser(
     pipeline: StableDiffusionXLPipeline,
-    latents: Tensor,
-    captions: Sequence[str],
+    sets: Sequence[LatentSet],
     settings: BaseSettings,
     folder: Path,
     progress: bool = True,
-) -> None:
+    deadline: float = float("inf"),
+) -> bool:
     """Train the pipeline's UNet and text encoders, or take up a training that was cut off.
 
     The objective is the plain mean squared error (Eq. 1) of what the pipeline's scheduler predicts; the
@@ -41,21 +57,24 @@ def train_denoiser(
 
     Args:
         pipeline: Built for these latents; receives the averaged weights.
-        latents: Normalised, shape (count, channels, h, w).
-        captions: One a latent.
+        sets: Images of the full size, and perhaps of half the size.
         settings: The run; the part ``denoiser`` is used.
         folder: Where ``log.jsonl`` and ``checkpoints/`` are kept.
         progress: Show a progress bar.
+        deadline: Stop at the first checkpoint after this time, in seconds of ``time.monotonic()``.
+
+    Returns:
+        Whether all steps have been made.
 
     Raises:
         FloatingPointError: A loss or gradient is not finite; the last checkpoint is from before.
     """
-    chosen = settings.denoiser
+    chosen, device = settings.denoiser, settings.device
     modules = [pipeline.unet, pipeline.text_encoder, pipeline.text_encoder_2]
     for module in modules:
-        module.train().requires_grad_(True)
+        module.to(device).train().requires_grad_(True)
     processors = pipeline.unet.attn_processors
-    if settings.precision == "bfloat16":
+    if settings.precision == "bfloat16" and device == "cpu":
         # The fused kernel's backward pass is five times slower in bfloat16 than these plain products.
         pipeline.unet.set_attn_processor(AttnProcessor())
     average = Average(modules, chosen.ema)
@@ -64,27 +83,39 @@ def train_denoiser(
     folder.mkdir(parents=True, exist_ok=True)
     log = Log(folder / "log.jsonl", first)
     scheduler = noise_scheduler(pipeline)
-    tokens = tokenize(pipeline, captions)
-    time_ids = torch.tensor([micro_conditioning(settings.architecture.image_size)])
+    tokens = [
+        [tokenize(pipeline, texts) for texts in (part.captions, [mirrored(text) for text in part.captions])]
+        for part in sets
+    ]
     parameters = [parameter for module in modules for parameter in module.parameters()]
     steps = range(first, chosen.steps)
+    done = True
     for step in tqdm(steps, desc="unet", initial=first, total=chosen.steps, disable=not progress):
         began = time.monotonic()
         draw = generator(settings.seed, EXAMPLE, step, 1)
-        start = step * chosen.batch_size
-        rows = [example_index(settings.seed, start + i, len(latents)) for i in range(chosen.batch_size)]
-        clean = latents[rows]
+        small = len(sets) > 1 and torch.rand((), generator=draw).item() < _small_share(chosen, step)
+        part, words = sets[small], tokens[small]
+        count = chosen.small_batch_size if small else chosen.batch_size
+        rows = [example_index(settings.seed, step * count + i, len(part.latents)) for i in range(count)]
+        flipped = torch.rand(count, generator=draw) < (0.5 if chosen.mirror else 0.0)
+        clean = part.latents[rows]
+        clean = torch.where(flipped[:, None, None, None], clean.flip(-1), clean)
         noise = torch.randn(clean.shape, generator=draw)
-        timesteps = spread_timesteps(len(rows), scheduler.config.num_train_timesteps, draw)
-        kept = torch.rand(len(rows), generator=draw) >= chosen.caption_dropout
+        timesteps = spread_timesteps(count, scheduler.config.num_train_timesteps, draw)
+        kept = torch.rand(count, generator=draw) >= chosen.caption_dropout
+        ids = [
+            torch.where(flipped[:, None], other[rows], own[rows]).to(device)
+            for own, other in zip(*words, strict=True)
+        ]
+        clean, noise, timesteps, kept = (values.to(device) for values in (clean, noise, timesteps, kept))
+        time_ids = torch.tensor([micro_conditioning(part.size)], device=device)
         noisy = scheduler.add_noise(clean, noise, timesteps)
         target = training_target(scheduler, clean, noise, timesteps)
-        with autocast(settings.precision):
-            states, pooled = embed(pipeline, [ids[rows] for ids in tokens], kept)
-            condition = {"text_embeds": pooled, "time_ids": time_ids.expand(len(rows), -1)}
+        with autocast(settings.precision, device):
+            states, pooled = embed(pipeline, ids, kept)
+            condition = {"text_embeds": pooled, "time_ids": time_ids.expand(count, -1)}
             prediction = pipeline.unet(noisy, timesteps, states, added_cond_kwargs=condition).sample
-        errors = F.mse_loss(prediction.float(), target, reduction="none").mean(dim=(1, 2, 3))
-        loss = errors.mean()
+        loss = F.mse_loss(prediction.float(), target)
         if not torch.isfinite(loss):
             raise FloatingPointError(f"unet: loss is not finite at step {step}")
         set_rate(optimizers.all, rate(step, chosen.steps, chosen.warmup, chosen.decay))
@@ -96,13 +127,34 @@ def train_denoiser(
             raise FloatingPointError(f"unet: gradient is not finite at step {step}")
         optimizers.step()
         average.update(step)
-        seconds = round(time.monotonic() - began, 4)
-        log.write({"step": step, "loss": loss.item(), "gradient_norm": norm.item(), "seconds": seconds})
+        log.write(
+            {
+                "step": step,
+                "size": part.size,
+                "images": count,
+                "loss": loss.item(),
+                "gradient_norm": norm.item(),
+                "seconds": round(time.monotonic() - began, 4),
+            }
+        )
         if (step + 1) % settings.checkpoint_every == 0 or step + 1 == chosen.steps:
             save_state(folder, step + 1, modules, average, optimizers.all)
+            if time.monotonic() > deadline and step + 1 < chosen.steps:
+                done = False
+                break
     log.close()
     pipeline.unet.set_attn_processor(processors)
     take_average(pipeline, average)
+    return done
+
+
+def views_seen(folder: Path) -> int:
+    """How many images a UNet has been shown, by the log in its folder."""
+    return sum(line["images"] for line in read_lines(folder / "log.jsonl"))
+
+
+def _small_share(settings: DenoiserSettings, step: int) -> float:
+    return settings.small_share if step < settings.small_until else settings.small_share_later
 
 
 def take_average(pipeline: StableDiffusionXLPipeline, average: Average) -> None:
@@ -110,7 +162,7 @@ def take_average(pipeline: StableDiffusionXLPipeline, average: Average) -> None:
     modules = (pipeline.unet, pipeline.text_encoder, pipeline.text_encoder_2)
     for module, kept in zip(modules, average.modules, strict=True):
         module.load_state_dict(kept.state_dict())
-        module.eval().requires_grad_(False)
+        module.cpu().eval().requires_grad_(False)
 
 
 def tokenize(pipeline: StableDiffusionXLPipeline, captions: Sequence[str]) -> list[Tensor]:

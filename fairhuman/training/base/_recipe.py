@@ -4,39 +4,47 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
+import time
 from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import torch
 import yaml
+from diffusers import AutoencoderKL
 from safetensors.torch import load_file, save_file
 
 from fairhuman.data import HumanFolder
+from fairhuman.files import check_same, is_begun, write_text, written_whole
 from fairhuman.models import build_autoencoder, build_pipeline, load_base
 from fairhuman.models._quiet import quiet
+from fairhuman.seeds import START, generator
 from fairhuman.training._checkpoint import latest_checkpoint, load_checkpoint
-from fairhuman.training._random import START, generator
 from fairhuman.training.base._autoencoder import train_autoencoder
 from fairhuman.training.base._corpus import Corpus
-from fairhuman.training.base._denoiser import take_average, train_denoiser
-from fairhuman.training.base._latents import encode_corpus, normalise_latents
+from fairhuman.training.base._denoiser import LatentSet, take_average, train_denoiser
+from fairhuman.training.base._latents import encode_corpus, normalise_latents, reduced_autoencoder
 from fairhuman.training.base._optimizers import Optimizers
 from fairhuman.training.base._settings import BaseSettings
 from fairhuman.training.base._state import Average, load_state
 
 if TYPE_CHECKING:
-    from diffusers import AutoencoderKL, StableDiffusionXLPipeline
+    from diffusers import StableDiffusionXLPipeline
 
-SETTINGS_FILE, _PARTIAL = "settings.yaml", ".settings.yaml.partial"
+SETTINGS_FILE = "settings.yaml"
 AUTOENCODER, DENOISER, PIPELINE = "autoencoder", "denoiser", "pipeline"
 REFINEMENT = "refinement"
+_SAMPLE = 256  # images whose latents' principal components are taken
 VOCABULARY = "token_embedding"  # its rows are the words of the tokenizer, which a start brings along
-LATENTS, MIRRORED = "latents.safetensors", "latents_mirrored.safetensors"
+LATENTS, SMALL = "latents.safetensors", "latents_small.safetensors"
 
 
-def train_base(settings: BaseSettings, words: Iterable[str] | None = None, progress: bool = True) -> Path:
+def train_base(
+    settings: BaseSettings,
+    words: Iterable[str] | None = None,
+    progress: bool = True,
+    minutes: float | None = None,
+) -> Path | None:
     """Train autoencoder, text encoders and UNet, or take up a training that was cut off.
 
     The run's folder holds ``settings.yaml``, ``autoencoder/`` and ``denoiser/`` with a log and a
@@ -49,9 +57,11 @@ def train_base(settings: BaseSettings, words: Iterable[str] | None = None, progr
         words: Words that the tokenizers keep whole; by default those of captions of rendered people and of
             the training set.
         progress: Show progress bars.
+        minutes: Stop the UNet at the first checkpoint after so many minutes of its training; the same call
+            takes it up again.
 
     Returns:
-        The folder of the pipeline.
+        The folder of the pipeline, or None where the training was stopped before its end.
 
     Raises:
         ValueError, FileNotFoundError: Something asked for is wrong or missing; nothing has been written.
@@ -61,26 +71,51 @@ def train_base(settings: BaseSettings, words: Iterable[str] | None = None, progr
         return output / PIPELINE
     start = started_pipeline(settings)
     torch.set_flush_denormal(True)  # denormal weights slow some processors down many times
-    corpus = Corpus.read(settings.data, settings.architecture.image_size)
-    words = _words(words, corpus.captions)
-    output.mkdir(parents=True, exist_ok=True)
-    partial = output / _PARTIAL
-    partial.write_text(yaml.safe_dump(settings.to_dict(), sort_keys=False))
-    partial.replace(output / SETTINGS_FILE)
-    vae = start.vae if start else train_autoencoder(corpus, settings, output / AUTOENCODER, progress)
+    size = settings.architecture.image_size
+    corpora = [Corpus.read(settings.data, size)]
+    if settings.small:
+        corpora.append(Corpus.read(settings.small, size // 2))
+    words = _words(words, [text for corpus in corpora for text in corpus.captions])
+    write_text(output / SETTINGS_FILE, yaml.safe_dump(settings.to_dict(), sort_keys=False))
+    vae = start.vae if start else first_autoencoder(corpora[0], settings, output / AUTOENCODER, progress)
     if settings.refinement.steps:
-        vae = train_autoencoder(corpus, settings, output / REFINEMENT, progress, start=vae)
+        vae = train_autoencoder(
+            corpora[0], settings, output / REFINEMENT, progress, start=vae, chosen=settings.refinement
+        )
     # A start's latents are normalised already, and its UNet knows them so.
-    latents = _latents(vae, corpus, settings.precision, output, normalise=start is None)
-    captions = corpus.captions
-    if settings.denoiser.mirror:
-        mirrored = corpus.mirrored()
-        latents = torch.cat([latents, _mirrored(vae, mirrored, settings.precision, output)])
-        captions = captions + mirrored.captions
+    latents = [_latents(vae, corpora[0], settings, output, normalise=start is None)]
+    latents += [_small_latents(vae, corpus, settings, output) for corpus in corpora[1:]]
+    sets = [
+        LatentSet(part, corpus.captions, corpus.images.shape[-1])
+        for part, corpus in zip(latents, corpora, strict=True)
+    ]
     pipeline = untrained_pipeline(settings, words, vae) if start is None else start
     pipeline.register_modules(vae=vae.eval().requires_grad_(False))
-    train_denoiser(pipeline, latents, captions, settings, output / DENOISER, progress)
-    return export(pipeline, output / PIPELINE)
+    deadline = float("inf") if minutes is None else time.monotonic() + 60 * minutes
+    if train_denoiser(pipeline, sets, settings, output / DENOISER, progress, deadline):
+        return export(pipeline, output / PIPELINE)
+    return None
+
+
+def first_autoencoder(corpus: Corpus, settings: BaseSettings, folder: Path, progress: bool) -> AutoencoderKL:
+    """The autoencoder trained from nothing, or from another base's, reduced to the channels asked for."""
+    into = None
+    if settings.autoencoder_start:
+        vae = started_autoencoder(settings.autoencoder_start)
+        into = build_autoencoder(settings.architecture)
+        if vae.config.latent_channels > into.config.latent_channels:
+            latents = encode_corpus(vae, corpus.first(_SAMPLE), settings.precision)
+            into = reduced_autoencoder(vae, latents, into)
+        else:
+            into.load_state_dict(vae.state_dict())
+    return train_autoencoder(corpus, settings, folder, progress, start=into)
+
+
+def started_autoencoder(place: str) -> AutoencoderKL:
+    """The autoencoder of a base, ``embedded`` or a folder, or of a folder that holds an autoencoder alone."""
+    if (Path(place) / "config.json").is_file():
+        return AutoencoderKL.from_pretrained(place, torch_dtype=torch.float32, use_safetensors=True).eval()
+    return load_base(None if place == "embedded" else place).vae
 
 
 def untrained_pipeline(
@@ -118,6 +153,29 @@ def started_pipeline(settings: BaseSettings) -> StableDiffusionXLPipeline | None
     return pipeline
 
 
+def load_autoencoder(folder: str | os.PathLike[str]) -> AutoencoderKL:
+    """The averaged autoencoder of a training that may still go on.
+
+    Raises:
+        FileNotFoundError: The folder holds no run, or a run without a checkpoint of the autoencoder.
+    """
+    folder = Path(folder)
+    settings = BaseSettings.from_yaml(folder / SETTINGS_FILE)
+    vae = build_autoencoder(settings.architecture)
+    if (folder / LATENTS).is_file():
+        stored = load_file(folder / LATENTS)
+        stored.pop("latents")
+        vae.load_state_dict(stored)
+        return vae.eval()
+    part = REFINEMENT if latest_checkpoint(folder / REFINEMENT) else AUTOENCODER
+    checkpoint = latest_checkpoint(folder / part)
+    if checkpoint is None:
+        raise FileNotFoundError(f"run: {folder} holds no checkpoint of an autoencoder")
+    _, state = load_checkpoint(checkpoint)
+    vae.load_state_dict(state["average"][0])
+    return vae.eval()
+
+
 def load_training(
     folder: str | os.PathLike[str], words: Iterable[str] | None = None
 ) -> tuple[StableDiffusionXLPipeline, int]:
@@ -134,13 +192,11 @@ def load_training(
     if latest_checkpoint(folder / DENOISER) is None:
         raise FileNotFoundError(f"run: {folder} holds no checkpoint of a UNet")
     settings = BaseSettings.from_yaml(folder / SETTINGS_FILE)
-    vae = build_autoencoder(settings.architecture)
-    stored = load_file(folder / LATENTS)
-    stored.pop("latents")
-    vae.load_state_dict(stored)
+    vae = load_autoencoder(folder)
     pipeline = started_pipeline(settings)
     if pipeline is None:
-        captions = HumanFolder(settings.data, regions=()).captions if words is None else []
+        folders = [place for place in (settings.data, settings.small) if place and words is None]
+        captions = [text for place in folders for text in HumanFolder(place, regions=()).captions]
         pipeline = untrained_pipeline(settings, _words(words, captions), vae)
     pipeline.register_modules(vae=vae)
     modules = [pipeline.unet, pipeline.text_encoder, pipeline.text_encoder_2]
@@ -162,15 +218,12 @@ def _words(words: Iterable[str] | None, captions: Iterable[str]) -> list[str]:
 
 def export(pipeline: StableDiffusionXLPipeline, folder: Path) -> Path:
     """Write the pipeline in half precision, whole or not at all."""
-    partial = folder.with_name(folder.name + ".partial")
-    shutil.rmtree(partial, ignore_errors=True)
-    # The weights in memory go through float16 and back, so that they equal what is on disk.
-    with quiet():
-        pipeline.to(torch.float16).save_pretrained(partial, safe_serialization=True)
-    pipeline.to(torch.float32)
-    _declare_float32(partial)
-    shutil.rmtree(folder, ignore_errors=True)
-    partial.replace(folder)
+    with written_whole(folder) as partial:
+        # The weights in memory go through float16 and back, so that they equal what is on disk.
+        with quiet():
+            pipeline.to(torch.float16).save_pretrained(partial, safe_serialization=True)
+        pipeline.to(torch.float32)
+        _declare_float32(partial)
     return folder
 
 
@@ -189,16 +242,14 @@ def _declare_float32(folder: Path) -> None:
 def check_output(settings: BaseSettings) -> Path:
     """The output folder, refused when it holds anything but this run. Nothing is written."""
     path = Path(settings.output)
-    if path.exists() and not path.is_dir():
-        raise ValueError(f"output: {path} is a file, not a folder")
-    if not path.exists() or {entry.name for entry in path.iterdir()} <= {_PARTIAL}:
+    if not is_begun(path, [SETTINGS_FILE], name="output"):
         return path
-    if not (path / SETTINGS_FILE).is_file():
-        raise ValueError(f"output: {path} holds something else than a run; name an empty folder")
     there = BaseSettings.from_yaml(path / SETTINGS_FILE)
     for name, value, other in _differences(there.to_dict(), settings.to_dict()):
-        if name not in ("output", "checkpoint_every") and not _may_change(path, name, there, settings):
-            raise ValueError(f"output: {path} holds another run: {name} is {value!r} there, {other!r} here")
+        if name not in ("output", "checkpoint_every", "device") and not _may_change(
+            path, name, there, settings
+        ):
+            check_same(path, {name: value}, {name: other})
     return path
 
 
@@ -225,7 +276,7 @@ def _may_change(path: Path, name: str, there: BaseSettings, here: BaseSettings) 
 
 
 def _latents(
-    vae: AutoencoderKL, corpus: Corpus, precision: str, output: Path, normalise: bool
+    vae: AutoencoderKL, corpus: Corpus, settings: BaseSettings, output: Path, normalise: bool
 ) -> torch.Tensor:
     """Normalised latents of the corpus, and the autoencoder changed accordingly; from disk if there."""
     path = output / LATENTS
@@ -235,22 +286,21 @@ def _latents(
         vae.load_state_dict(stored)
         vae.register_to_config(scaling_factor=1.0)
         return latents
-    latents = encode_corpus(vae, corpus, precision)
+    latents = encode_corpus(vae, corpus, settings.precision, settings.device)
     if normalise:
         latents = normalise_latents(vae, latents)
     _write(path, {"latents": latents.contiguous(), **vae.state_dict()})
     return latents
 
 
-def _mirrored(vae: AutoencoderKL, corpus: Corpus, precision: str, output: Path) -> torch.Tensor:
-    """Latents of further images by the normalised autoencoder; from disk if there."""
-    path = output / MIRRORED
+def _small_latents(vae: AutoencoderKL, corpus: Corpus, settings: BaseSettings, output: Path) -> torch.Tensor:
+    """Latents of the images of half the size by the normalised autoencoder; from disk if there."""
+    path = output / SMALL
     if not path.is_file():
-        _write(path, {"latents": encode_corpus(vae, corpus, precision)})
+        _write(path, {"latents": encode_corpus(vae, corpus, settings.precision, settings.device)})
     return load_file(path)["latents"]
 
 
 def _write(path: Path, tensors: dict[str, torch.Tensor]) -> None:
-    partial = path.with_suffix(".partial")
-    save_file(tensors, partial)
-    partial.replace(path)
+    with written_whole(path) as partial:
+        save_file(tensors, partial)

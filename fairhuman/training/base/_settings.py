@@ -9,17 +9,18 @@ from typing import Any, get_type_hints
 
 from fairhuman.models import Architecture
 from fairhuman.profiles import unknown
+from fairhuman.settings import read_settings
 from fairhuman.training._values import (
     at_least,
     check_keys,
     coerce_fields,
     coerced,
     positive,
-    read_settings,
     require,
 )
 
 PRECISIONS = ("float32", "bfloat16")
+DEVICES = ("cpu", "cuda")
 OPTIMIZERS = ("adamw", "muon")
 
 
@@ -39,6 +40,14 @@ class AutoencoderSettings:
         region_weight: Weight of pixels inside the boxes of faces and hands; 1 is everybody else's.
         gradient_weight: Weight of the absolute error of finite differences, which keeps edges sharp.
         kl_weight: Weight of the Kullback-Leibler term, a mean over latent elements.
+        half_share: Share of the steps whose views are shown at half the size, as the small images of a
+            corpus of two sizes are.
+        scaled_share: Share of the steps that decode scaled and mirrored latents against the images that
+            were scaled and mirrored likewise, so that the decoder is equivariant (Kouzelis et al., 2025).
+        mirror_weight: Weight of the relative squared error of a mirrored view's latents against its
+            mirrored latents, so that the encoder is.
+        latent_noise: Largest noise on the latents before they are decoded, in deviations of their channels.
+        smooth_weight: Weight of the share of the latents' energy that a 2 × 2 mean takes away.
         optimizer, learning_rate, muon_learning_rate, weight_decay: As for the denoiser.
         warmup, decay: Steps of the rise and of the fall.
         ema: Decay of the moving average of the weights that is kept.
@@ -56,6 +65,11 @@ class AutoencoderSettings:
     region_weight: float = 2.0
     gradient_weight: float = 1.0
     kl_weight: float = 1e-4
+    half_share: float = 0.0
+    scaled_share: float = 0.0
+    mirror_weight: float = 0.0
+    latent_noise: float = 0.0
+    smooth_weight: float = 0.0
     optimizer: str = "muon"
     learning_rate: float = 2e-3
     muon_learning_rate: float = 3e-3
@@ -70,9 +84,11 @@ class AutoencoderSettings:
         at_least(self, 1, "crop", "crops", "whole_images")
         at_least(self, 0, "steps", "images", "whole_steps")
         at_least(self, 0, "gradient_weight", "kl_weight", "region_weight")
+        at_least(self, 0, "mirror_weight", "latent_noise", "smooth_weight")
         _check_common(self)
-        share, whole = self.region_share, self.whole_steps
-        require("region_share", 0 <= share <= 1, "must be in [0, 1]", share)
+        whole = self.whole_steps
+        for name in ("region_share", "half_share", "scaled_share"):
+            require(name, 0 <= getattr(self, name) <= 1, "must be in [0, 1]", getattr(self, name))
         require("whole_steps", whole <= self.steps, f"must be at most steps = {self.steps}", whole)
         require("crop", self.crop % 8 == 0, "must be a multiple of 8", self.crop)
 
@@ -83,7 +99,11 @@ class DenoiserSettings:
 
     Attributes:
         steps: Optimiser steps.
-        batch_size: Images a step.
+        batch_size: Images per step of the full size.
+        small_batch_size: Images per step of the half size, which cost a quarter.
+        small_share, small_share_later: Share of the steps that see images of the half size, before and from
+            ``small_until`` on; used where there is a second training set.
+        small_until: Step at which the share changes.
         optimizer: ``adamw``, or ``muon``: Muon (orthogonalised momentum) for the UNet's inner matrices
             and kernels, AdamW for the rest.
         learning_rate: Peak of AdamW; linear warm-up, constant, then linear decay to 0.
@@ -93,11 +113,15 @@ class DenoiserSettings:
         clip_norm: Largest gradient norm; 0 switches clipping off.
         ema: Decay of the moving average of the weights that is kept.
         caption_dropout: Share of captions replaced by the zeros that guidance starts from.
-        mirror: Train on the mirrored images too, except where the caption names left or right.
+        mirror: Train on mirrored latents half the time, with left and right exchanged in the caption.
     """
 
     steps: int = 4000
     batch_size: int = 16
+    small_batch_size: int = 64
+    small_share: float = 0.85
+    small_share_later: float = 0.35
+    small_until: int = 20000
     optimizer: str = "muon"
     learning_rate: float = 1e-3
     muon_learning_rate: float = 2e-3
@@ -111,11 +135,11 @@ class DenoiserSettings:
 
     def __post_init__(self) -> None:
         coerce_fields(self)
-        at_least(self, 1, "steps", "batch_size")
-        at_least(self, 0, "clip_norm")
+        at_least(self, 1, "steps", "batch_size", "small_batch_size")
+        at_least(self, 0, "clip_norm", "small_until")
         _check_common(self)
-        dropout = self.caption_dropout
-        require("caption_dropout", 0 <= dropout <= 1, "must be in [0, 1]", dropout)
+        for name in ("caption_dropout", "small_share", "small_share_later"):
+            require(name, 0 <= getattr(self, name) <= 1, "must be in [0, 1]", getattr(self, name))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -125,8 +149,12 @@ class BaseSettings:
     Attributes:
         data: Folder of the training set (see :class:`fairhuman.data.HumanFolder`).
         output: Folder of the run. It must be absent, empty, or hold this very run, which is then resumed.
+        small: Folder of a second training set, whose images have half the size; empty means none.
         start: Base to go on from, a folder, or ``embedded`` for the shipped one; empty means random weights.
             Its autoencoder stays, but that ``refinement`` may train the decoder.
+        autoencoder_start: Where the autoencoder's training starts: ``embedded``, the folder of a base, or
+            that of an autoencoder alone; empty means random weights. Where the architecture has fewer
+            latent channels, they start as the principal components of that autoencoder's.
         architecture: Sizes of the networks.
         autoencoder: Training of the autoencoder; left out where there is a ``start``.
         refinement: A second training of it, from the weights of the first; steps 0 leaves it out.
@@ -135,6 +163,7 @@ class BaseSettings:
         precision: ``bfloat16`` is twice as fast as ``float32`` on processors with such instructions
             (AVX512-BF16, AMX) and many times slower on others; weights are kept in float32 either way.
         checkpoint_every: Steps between checkpoints.
+        device: Where to train: ``cpu`` or ``cuda``. Draws are made on the CPU, so that both see the same.
 
     Raises:
         ValueError, TypeError: The message names the field, the rule and the value found.
@@ -142,7 +171,9 @@ class BaseSettings:
 
     data: str
     output: str
+    small: str = ""
     start: str = ""
+    autoencoder_start: str = ""
     architecture: Architecture = field(default_factory=Architecture)
     autoencoder: AutoencoderSettings = field(default_factory=AutoencoderSettings)
     refinement: AutoencoderSettings = field(
@@ -152,6 +183,7 @@ class BaseSettings:
     seed: int = 0
     precision: str = "float32"
     checkpoint_every: int = 300
+    device: str = "cpu"
 
     def __post_init__(self) -> None:
         coerce_fields(self)
@@ -164,8 +196,9 @@ class BaseSettings:
                 "refinement: must have decoder_only with a start, whose UNet knows the encoder's latents,"
                 " got decoder_only false"
             )
-        if self.precision not in PRECISIONS:
-            raise ValueError(f"precision: {unknown(self.precision, PRECISIONS)}")
+        for name, known in (("precision", PRECISIONS), ("device", DEVICES)):
+            if getattr(self, name) not in known:
+                raise ValueError(f"{name}: {unknown(getattr(self, name), known)}")
 
     @classmethod
     def from_mapping(cls, values: Mapping[str, Any], source: str = "settings") -> BaseSettings:

@@ -25,9 +25,9 @@ def rate(step: int, steps: int, warmup: int, decay: int) -> float:
     return min(rise, fall)
 
 
-def autocast(precision: str) -> AbstractContextManager:
+def autocast(precision: str, device: str = "cpu") -> AbstractContextManager:
     """Forward passes in bfloat16 if asked for."""
-    return torch.autocast("cpu", torch.bfloat16, enabled=precision == "bfloat16")
+    return torch.autocast(device, torch.bfloat16, enabled=precision == "bfloat16")
 
 
 class Average:

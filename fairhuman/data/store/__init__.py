@@ -1,0 +1,43 @@
+"""How a data set comes to be on disk: many images, any number of processes and interruptions, the same files.
+
+Every image's outcome is a line of a journal; complete journals become ``metadata.jsonl``, ``rejected.jsonl``
+and a report. Annotation, import and review stand on this.
+"""
+
+from fairhuman.data.store._duplicates import find_duplicates, perceptual_hash
+from fairhuman.data.store._journal import OWNER, Shard, check_out, do_shard, merge_shards, read_owner
+from fairhuman.data.store._layout import file_names, files_of
+from fairhuman.data.store._listing import METADATA, REJECTED, Annotation, annotation_of, read_lines
+from fairhuman.data.store._masks import dilation_pixels, draw_boxes, draw_ellipses, draw_hulls, padded
+from fairhuman.data.store._numbers import check_whole
+from fairhuman.data.store._reading import Refused, read_photograph
+from fairhuman.data.store._report import REGIONS, region_boxes, write_report
+
+__all__ = [
+    "METADATA",
+    "OWNER",
+    "REGIONS",
+    "REJECTED",
+    "Annotation",
+    "Refused",
+    "Shard",
+    "annotation_of",
+    "check_out",
+    "check_whole",
+    "dilation_pixels",
+    "do_shard",
+    "draw_boxes",
+    "draw_ellipses",
+    "draw_hulls",
+    "file_names",
+    "files_of",
+    "find_duplicates",
+    "merge_shards",
+    "padded",
+    "perceptual_hash",
+    "read_lines",
+    "read_owner",
+    "read_photograph",
+    "region_boxes",
+    "write_report",
+]

@@ -1,0 +1,143 @@
+"""Faces, hands and bodies in many images, each looked at as a whole and at its own size."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fairhuman.detectors._found import Body, Detection, decode, encode
+from fairhuman.detectors._mediapipe import BodyModel, FaceModel, HandModel, mediapipe_version
+from fairhuman.detectors._search import find_all
+from fairhuman.detectors._tiles import Region
+from fairhuman.images import ImageLike
+
+__all__ = ["detect", "detect_bodies"]
+
+_MOST_HANDS: Final = 2
+_PRESENCE: Final = 0.5  # of a body, where a person was detected: MediaPipe's own default
+
+
+def detect(
+    images: Sequence[ImageLike],
+    *,
+    workers: int = 1,
+    threshold: float = 0.5,
+    progress: bool | None = None,
+    cache: str | os.PathLike[str] | None = None,
+) -> list[Detection]:
+    """Find the faces and hands in every image, in the order given.
+
+    The result depends on the images and the threshold alone, not on the number of workers or the cache.
+
+    Args:
+        images: paths, PIL images or ``uint8`` arrays of shape (height, width, 3) in RGB.
+        workers: most processes to use. Few images are done in this one whatever the number, since
+            a process takes as long to start as dozens of images. A script that asks for several
+            must be importable (``if __name__ == "__main__":`` around its work).
+        threshold: least score of a face, palm and hand to be reported, in [0, 1]; MediaPipe's
+            own default is 0.5.
+        progress: show a bar; by default only on a terminal and for many images.
+        cache: folder in which findings are kept by image, detector version and threshold, and looked up.
+
+    Raises:
+        FileNotFoundError: if a file is missing, before any work is done.
+        ValueError: if an image cannot be read, naming its file or its place in the sequence, or if
+            an argument is out of range.
+
+    Example:
+        >>> import numpy as np
+        >>> blank = np.full((128, 128, 3), 200, dtype=np.uint8)
+        >>> found, = detect([blank])
+        >>> found.faces, found.hands
+        ((), ())
+    """
+    return find_all(
+        FacesAndHands, images, workers=workers, threshold=threshold, progress=progress, cache=cache
+    )
+
+
+def detect_bodies(
+    images: Sequence[ImageLike],
+    *,
+    workers: int = 1,
+    threshold: float = 0.5,
+    progress: bool | None = None,
+    cache: str | os.PathLike[str] | None = None,
+) -> list[Body | None]:
+    """Find the most prominent body in every image; arguments and errors as for :func:`detect`."""
+    return find_all(Bodies, images, workers=workers, threshold=threshold, progress=progress, cache=cache)
+
+
+class FacesAndHands:
+    """Both face models and the hand model.
+
+    Args:
+        threshold: Least score of a face and a palm, and least presence of a hand, in [0, 1].
+    """
+
+    encode, decode = staticmethod(encode), staticmethod(decode)
+
+    def __init__(self, threshold: float) -> None:
+        self._far, self._near = (FaceModel(threshold, far) for far in (True, False))
+        self._hands = HandModel(threshold, _MOST_HANDS)
+
+    @staticmethod
+    def identity() -> str:
+        """All that decides what is found, beside the image and the threshold."""
+        return f"{mediapipe_version()}, faces full and short, {_MOST_HANDS} still hands with palms"
+
+    def close(self) -> None:
+        """End the graphs."""
+        for model in (self._far, self._near, self._hands):
+            model.close()
+
+    def __call__(self, pixels: NDArray[np.uint8]) -> Detection:
+        """What is in an image of shape (height, width, 3), uint8."""
+        height, width = pixels.shape[:2]
+        whole = Region(0, 0, width, height)
+        faces = [model(pixels, whole) for model in (self._far, self._near)]
+        return Detection(width, height, *faces, *self._hands(pixels, whole))
+
+
+class Bodies:
+    """The body model.
+
+    Args:
+        threshold: Least score of a person, in [0, 1].
+    """
+
+    def __init__(self, threshold: float) -> None:
+        self._model = BodyModel(threshold, _PRESENCE)
+
+    @staticmethod
+    def identity() -> str:
+        """All that decides what is found, beside the image and the threshold."""
+        return f"{mediapipe_version()}, all landmarks of a body on stills"
+
+    @staticmethod
+    def encode(found: Body | None) -> dict[str, Any]:
+        """A body as JSON holds it."""
+        return {} if found is None else {"size": [found.width, found.height], "at": found.landmarks.tolist()}
+
+    @staticmethod
+    def decode(stored: dict[str, Any]) -> Body | None:
+        """The body that :meth:`encode` was given."""
+        if stored == {}:
+            return None
+        width, height = stored["size"]
+        landmarks = np.array(stored["at"], dtype=np.float64)
+        if landmarks.shape != (33, 3):
+            raise ValueError(f"landmarks: must have shape (33, 3), got {landmarks.shape}")
+        return Body(width, height, landmarks)
+
+    def close(self) -> None:
+        """End the graph."""
+        self._model.close()
+
+    def __call__(self, pixels: NDArray[np.uint8]) -> Body | None:
+        """The body in an image of shape (height, width, 3), uint8."""
+        return self._model(pixels, pixels.shape[1], pixels.shape[0])

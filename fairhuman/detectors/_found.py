@@ -1,0 +1,167 @@
+"""What detectors find in an image."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fairhuman.boxes import Box, corners, middle
+
+__all__ = ["Body", "Detection", "Face", "Hand", "Palm", "decode", "encode"]
+
+# MediaPipe's landmark of each of COCO's 17 keypoints; elbow, wrist and knuckles of the left and right arm.
+_COCO: Final = (0, 2, 5, 7, 8, 11, 12, 13, 14, 15, 16, 23, 24, 25, 26, 27, 28)
+_ARMS: Final = {"left": (13, 15, (17, 19, 21)), "right": (14, 16, (18, 20, 22))}
+_SHOULDERS: Final = (11, 12)
+
+
+@dataclass(frozen=True)
+class Face:
+    """One face found.
+
+    Attributes:
+        score: detection score in [threshold, 1].
+        box: (x0, y0, x1, y1) in pixels; may reach outside the image, as the detector gives it.
+        keypoints: shape (6, 2), pixels: the person's right eye, left eye, nose tip, mouth centre,
+            right and left ear tragion; None for a face found by YOLO.
+    """
+
+    score: float
+    box: Box
+    keypoints: NDArray[np.float64] | None = field(compare=False)
+
+
+@dataclass(frozen=True)
+class Palm:
+    """One palm found: where a hand was looked for.
+
+    Attributes:
+        score: detection score in [threshold, 1].
+        box: (x0, y0, x1, y1) in pixels around the palm, without the fingers; may reach outside the image.
+    """
+
+    score: float
+    box: Box
+
+
+@dataclass(frozen=True)
+class Hand:
+    """One hand found. Of one found by YOLO only the box is known, all else is None.
+
+    Attributes:
+        handedness: probability of the named side in [0.5, 1]; the paper's "hand confidence".
+        side: "left" or "right", the person's own, for an image that is not mirrored.
+        box: (x0, y0, x1, y1) in pixels, around the landmarks if there are any; may reach outside the image.
+        landmarks: shape (21, 3): x and y in pixels, z the depth relative to the wrist in the same
+            unit, in MediaPipe's order (wrist, then thumb to little finger, four points each).
+    """
+
+    handedness: float | None
+    side: str | None
+    box: Box
+    landmarks: NDArray[np.float64] | None = field(compare=False)
+
+    @property
+    def outline(self) -> NDArray[np.float64]:
+        """Points that the hand lies within, shape (n, 2): its landmarks, else the corners of its box."""
+        return corners(self.box) if self.landmarks is None else self.landmarks[:, :2]
+
+    @property
+    def middle(self) -> tuple[float, float]:
+        """The mean of its landmarks, else the middle of its box."""
+        if self.landmarks is None:
+            return middle(self.box)
+        x, y = self.landmarks[:, :2].mean(axis=0)
+        return float(x), float(y)
+
+
+@dataclass(frozen=True)
+class Body:
+    """One body found.
+
+    Attributes:
+        width, height: of the image, in pixels.
+        landmarks: shape (33, 3), MediaPipe's: x and y in pixels, and visibility in [0, 1].
+    """
+
+    width: int
+    height: int
+    landmarks: NDArray[np.float64] = field(compare=False)
+
+    def keypoints(self, least: float = 0.5) -> NDArray[np.float64]:
+        """COCO's 17 keypoints, shape (17, 3): x, y, and 0 outside the image, 1 occluded, 2 visible.
+
+        Args:
+            least: Least visibility of a landmark that counts as visible.
+        """
+        points = self.landmarks[list(_COCO)].copy()
+        inside = (points[:, :2] >= 0).all(axis=1) & (points[:, :2] < (self.width, self.height)).all(axis=1)
+        points[:, 2] = np.where(inside, np.where(points[:, 2] >= least, 2.0, 1.0), 0.0)
+        return points
+
+    def wrists(self) -> dict[str, tuple[float, float, float]]:
+        """Side to (x, y, length): the middle of the hand and the length of the forearm, in pixels."""
+        marks = self.landmarks[:, :2]
+        shoulders = float(np.hypot(*(marks[_SHOULDERS[0]] - marks[_SHOULDERS[1]])))
+        found = {}
+        for side, (elbow, wrist, knuckles) in _ARMS.items():
+            x, y = marks[[wrist, *knuckles]].mean(axis=0)
+            # A forearm that points at the camera looks short.
+            length = max(float(np.hypot(*(marks[elbow] - marks[wrist]))), 0.7 * shoulders)
+            found[side] = float(x), float(y), length
+        return found
+
+
+@dataclass(frozen=True)
+class Detection:
+    """Everything found in one image; each tuple has the best score first.
+
+    Attributes:
+        width, height: of the image, in pixels.
+        faces: found by the full-range model; in a photograph to be annotated, by any.
+        short_range_faces: found by the short-range model.
+        hands: found by MediaPipe, then those found by YOLO alone.
+        palms: where MediaPipe looked for hands.
+        body: the most prominent one, where bodies are looked for.
+    """
+
+    width: int
+    height: int
+    faces: tuple[Face, ...]
+    short_range_faces: tuple[Face, ...]
+    hands: tuple[Hand, ...]
+    palms: tuple[Palm, ...] = ()
+    body: Body | None = None
+
+
+def encode(detection: Detection) -> dict[str, Any]:
+    """MediaPipe's faces, hands and palms as JSON holds them; :func:`decode` gives back an equal detection,
+    landmarks included."""
+    faces = {
+        name: [[f.score, f.box, f.keypoints.tolist()] for f in getattr(detection, name)]
+        for name in ("faces", "short_range_faces")
+    }
+    hands = [[h.handedness, h.side, h.box, h.landmarks.tolist()] for h in detection.hands]
+    palms = [[p.score, p.box] for p in detection.palms]
+    return {"size": [detection.width, detection.height], **faces, "hands": hands, "palms": palms}
+
+
+def decode(stored: dict[str, Any]) -> Detection:
+    """The detection that :func:`encode` was given.
+
+    Raises:
+        KeyError, TypeError, ValueError: It was not.
+    """
+    faces = (
+        tuple(Face(score, tuple(box), np.array(points)) for score, box, points in stored[name])
+        for name in ("faces", "short_range_faces")
+    )
+    hands = tuple(
+        Hand(score, side, tuple(box), np.array(points)) for score, side, box, points in stored["hands"]
+    )
+    palms = tuple(Palm(score, tuple(box)) for score, box in stored["palms"])
+    width, height = stored["size"]
+    return Detection(width, height, *faces, hands, palms)

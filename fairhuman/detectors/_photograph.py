@@ -1,0 +1,118 @@
+"""Faces, hands and the main body in a photograph, found by MediaPipe (and YOLO) at several scales.
+
+Four models look at each photograph: faces near and far, hands, a body. Each sees the whole; then the models
+for far faces and for hands see tiles of it, and the model for hands the surroundings of the body's wrists.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import chain
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from fairhuman.boxes import Box
+from fairhuman.detectors._found import Body, Detection, Face, Hand
+from fairhuman.detectors._mediapipe import BodyModel, FaceModel, HandModel
+from fairhuman.detectors._tiles import Region, distinct, is_cut, square_around, tiles
+from fairhuman.detectors._yolo import YoloDetector
+
+__all__ = ["PhotographDetector"]
+
+# A region is shrunk to this side before a detector sees it: more than any model's input (256 pixels), so that
+# the landmarks of a hand in it are read from enough pixels.
+_SIDE: Final = 640
+_MOST_HANDS: Final = 8
+
+
+class PhotographDetector:
+    """All models, which take a second to start and then see one photograph after the other.
+
+    Args:
+        threshold: Least score of a face, hand or body, in [0, 1].
+        scales: 1: the whole photograph, and hands in the surroundings of the wrists; 2: also overlapping
+            tiles of half its shorter side; 3: also of a quarter.
+        face_weights, hand_weights: YOLO weights whose boxes are added.
+        device: Where YOLO runs.
+    """
+
+    def __init__(
+        self,
+        threshold: float,
+        scales: int,
+        face_weights: str | None = None,
+        hand_weights: str | None = None,
+        device: str = "cpu",
+    ) -> None:
+        self._scales = scales
+        weights = {"face": face_weights, "hand": hand_weights}
+        self._yolo = {
+            region: YoloDetector(f"{region}_weights", path, threshold, device)
+            for region, path in weights.items()
+            if path
+        }
+        self._far, self._near = (FaceModel(threshold, far) for far in (True, False))
+        self._hands = HandModel(threshold, _MOST_HANDS)
+        self._body = BodyModel(threshold, presence=threshold)
+
+    def close(self) -> None:
+        """End the graphs."""
+        for model in (self._far, self._near, self._hands, self._body):
+            model.close()
+
+    def __call__(self, pixels: NDArray[np.uint8]) -> Detection:
+        """What is in a photograph of shape (height, width, 3), RGB; nothing is given twice."""
+        height, width = pixels.shape[:2]
+        picture, whole = Image.fromarray(pixels), Region(0, 0, width, height)
+        parts = list(chain.from_iterable(tiles(width, height, scale) for scale in range(2, self._scales + 1)))
+        view = _view(picture, whole)
+        body = self._body(view, width, height)
+        faces = [*self._near(view, whole), *self._far(view, whole)]
+        hands = list(self._hands(view, whole)[0])
+        for region in chain(_around_wrists(body, width, height), parts):
+            found = self._hands(_view(picture, region), region)[0]
+            hands += [hand for hand in found if not is_cut(hand.box, region, width, height)]
+        for region in parts:
+            found = self._far(_view(picture, region), region)
+            faces += [face for face in found if not is_cut(face.box, region, width, height)]
+        faces += [Face(score, box, None) for score, box in self._by_yolo("face", pixels, [whole, *parts])]
+        faces.sort(key=lambda face: (-face.score, face.box))
+        hands.sort(key=lambda hand: (-hand.handedness, hand.box))
+        # Last, since of a hand found twice the one with landmarks stays, whatever the scores.
+        hands += [Hand(None, None, box, None) for _, box in self._by_yolo("hand", pixels, [whole, *parts])]
+        faces, hands = (tuple(distinct(found, lambda one: one.box)) for found in (faces, hands))
+        return Detection(width, height, faces, (), hands, body=body)
+
+    def _by_yolo(
+        self, name: str, pixels: NDArray[np.uint8], regions: list[Region]
+    ) -> list[tuple[float, Box]]:
+        """Scores and boxes in all the regions, the best score first."""
+        height, width = pixels.shape[:2]
+        found = []
+        for region in regions if name in self._yolo else ():
+            part = pixels[region.y0 : region.y1, region.x0 : region.x1]
+            for score, (x0, y0, x1, y1) in self._yolo[name](part):
+                box = x0 + region.x0, y0 + region.y0, x1 + region.x0, y1 + region.y0
+                if not is_cut(box, region, width, height):
+                    found.append((score, box))
+        return sorted(found, key=lambda one: (-one[0], one[1]))
+
+
+def _around_wrists(body: Body | None, width: int, height: int) -> Iterator[Region]:
+    for x, y, length in body.wrists().values() if body else ():
+        region = square_around(x, y, 2.5 * length, width, height)
+        if region is not None:
+            yield region
+
+
+def _view(picture: Image.Image, region: Region) -> NDArray[np.uint8]:
+    """The pixels of a region, shrunk to what a detector needs."""
+    width, height = region.size
+    factor = min(1.0, _SIDE / max(width, height))
+    size = max(1, round(width * factor)), max(1, round(height * factor))
+    if size == region.size:
+        return np.ascontiguousarray(picture.crop(region))
+    return np.asarray(picture.resize(size, Image.Resampling.BILINEAR, box=region, reducing_gap=2.0))

@@ -1,0 +1,249 @@
+"""Every setting of the ablations by name, and the tables they stand in."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from fairhuman.profiles import unknown
+
+__all__ = ["SETTINGS", "TABLES", "Setting", "Table", "find_settings", "find_table"]
+
+
+@dataclass(frozen=True)
+class Setting:
+    """What one run of an ablation changes in the run that all share: an MPD LoRA on face and hand.
+
+    Attributes:
+        name: Names its results and runs.
+        label: What it is called in print.
+        changes: Field of :class:`fairhuman.training.TrainSettings` → value.
+        trained: False for the base itself, which is measured as it is.
+        longer: Factor on the number of steps, for comparisons at equal time.
+    """
+
+    name: str
+    label: str
+    changes: Mapping[str, Any] = field(default_factory=dict)
+    trained: bool = True
+    longer: float = 1.0
+
+    @property
+    def adapter(self) -> str:
+        """The kind of what is trained."""
+        return self.changes.get("adapter", "lora")
+
+
+@dataclass(frozen=True)
+class Table:
+    """One question: its settings in order, and which of them the others are compared with.
+
+    Attributes:
+        name: As the command line takes it.
+        title: The question.
+        settings: Names, in the order of the rows.
+        against: Names of those that the others are compared with.
+    """
+
+    name: str
+    title: str
+    settings: tuple[str, ...]
+    against: tuple[str, ...]
+
+
+def _released(*names: str, **changes: Any) -> dict[str, Any]:
+    return {"released": names, **changes}
+
+
+_CONTROLLED: Mapping[str, str] = {
+    "controlnet": "ControlNet",
+    "controlnet-union": "ControlNet-Union",
+    "t2i-adapter": "T2I-Adapter",
+}
+
+SETTINGS: Mapping[str, Setting] = {
+    setting.name: setting
+    for setting in (
+        Setting("base", "base", trained=False),
+        Setting("global", "l₁ alone", {"regions": (), "strategy": "ls"}),
+        Setting("sum", "sum (LS)", {"strategy": "ls"}),
+        Setting("mpd", "MPD, exact"),
+        *(
+            Setting(f"{kind}-{name}", f"{title}, {label}", {"adapter": kind, **changes})
+            for kind, title in _CONTROLLED.items()
+            for name, label, changes in (
+                ("global", "l₁ alone", {"regions": (), "strategy": "ls"}),
+                ("sum", "sum", {"strategy": "ls"}),
+                ("mpd", "MPD", {}),
+            )
+        ),
+        Setting(
+            "controlnet-sum-longer",
+            "ControlNet, sum, longer",
+            {"adapter": "controlnet", "strategy": "ls"},
+            longer=1.75,
+        ),
+        # 64, 128 and 256 are 1/20, 1/10 and 1/5 of SDXL's widest attention; so are 10, 19 and 38 of the
+        # miniature's.
+        *(Setting(f"rank-{rank}", f"rank {rank}", {"rank": rank}) for rank in (10, 19, 38, 64, 128)),
+        *(
+            Setting(f"sum-rank-{rank}", f"sum, rank {rank}", {"strategy": "ls", "rank": rank})
+            for rank in (64, 128)
+        ),
+        Setting("dwa", "DWA", {"strategy": "dwa"}),
+        Setting("uw", "UW", {"strategy": "uw"}),
+        Setting("rlw", "RLW", {"strategy": "rlw"}),
+        Setting("si", "SI", {"strategy": "si"}),
+        Setting("nash", "Nash-MTL", {"strategy": "nash_mtl"}),
+        Setting("mpd-printed", "MPD, Eq. 10", {"strategy": "mpd_closed_form"}),
+        Setting("mpd-solver", "MPD, released solver", {"strategy": "fairgrad_official"}),
+        Setting("mpd-amortised", "MPD, amortised", {"strategy": "mpd_amortised"}),
+        Setting("mgda", "max-min (MGDA)", {"strategy": "mgda"}),
+        *(
+            Setting(f"alpha-{alpha:g}", f"α = {alpha:g}", {"strategy": f"alpha_fair:{alpha:g}"})
+            for alpha in (1, 4)
+        ),
+        Setting("regions-face", "face alone", {"regions": ("face",)}),
+        Setting("regions-hand", "hand alone", {"regions": ("hand",)}),
+        Setting("regions-all", "with feet and eyes", {"regions": ("face", "hand", "foot", "eyes")}),
+        # What the released script's factor of 5 inside the square comes to.
+        Setting("sum-scale-25", "sum, local × 25", {"strategy": "ls", "local_scale": 25.0}),
+        # In the ratio of the medians of MPD's weights in the profile `full`: whether they must adapt.
+        Setting("sum-weighted", "sum, MPD's usual weights", {"strategy": "ls:1,20,60"}),
+        Setting("mpd-scale-25", "MPD, local × 25", {"local_scale": 25.0}),
+        Setting("released-fp16", "weights from scaled gradients", _released("scaled_gradients")),
+        Setting("released-flips", "masks flipped by themselves", _released("independent_flips")),
+        Setting("released-x0", "with the clean-latent term", _released("x0_term")),
+        Setting(
+            "released-parts",
+            "last part of a step alone",
+            _released("overwriting_accumulation", accumulation=4),
+        ),
+        Setting("released-masks", "masks by nearest pixel", {"mask_mode": "hard"}),
+        Setting("released-adamw", "AdamW", {"optimizer": "adamw"}),
+        Setting("released-clip", "clipped at 1", {"clip_norm": 1.0}),
+        Setting(
+            "released-all",
+            "the LoRA script as released",
+            _released(
+                "local_scale_inside",
+                "times_k",
+                "scaled_gradients",
+                "independent_flips",
+                strategy="fairgrad_official",
+                mask_mode="hard",
+                optimizer="adamw",
+                clip_norm=1.0,
+            ),
+        ),
+        # What an exact step of MPD on three objectives was measured to cost: benchmarks/step_cost.py.
+        Setting("sum-longer", "sum, twice the steps", {"strategy": "ls"}, longer=2.0),
+    )
+}
+"""Every setting by name."""
+
+TABLES: Mapping[str, Table] = {
+    table.name: table
+    for table in (
+        Table(
+            "2",
+            "Objectives and fairness (Table 2, LoRA)",
+            ("base", "global", "sum", "mpd"),
+            ("global", "sum", "base"),
+        ),
+        Table(
+            "2-controlnet",
+            "Objectives and fairness (Table 2, ControlNet)",
+            ("base", "controlnet-global", "controlnet-sum", "controlnet-sum-longer", "controlnet-mpd"),
+            ("controlnet-global", "controlnet-sum", "controlnet-sum-longer"),
+        ),
+        *(
+            Table(
+                f"2-{kind}",
+                f"Objectives and fairness (Table 2, {title})",
+                ("base", f"{kind}-global", f"{kind}-sum", f"{kind}-mpd"),
+                (f"{kind}-global", f"{kind}-sum"),
+            )
+            for kind, title in _CONTROLLED.items()
+            if kind != "controlnet"
+        ),
+        *(
+            Table(
+                f"2-rank-{rank}",
+                f"Objectives and fairness (Table 2, LoRA of rank {rank})",
+                ("base", f"sum-rank-{rank}", f"rank-{rank}"),
+                (f"sum-rank-{rank}",),
+            )
+            for rank in (64, 128)
+        ),
+        Table("3", "Rank of the LoRA (Table 3)", ("base", "rank-10", "rank-19", "rank-38"), ("rank-38",)),
+        Table(
+            "3-sdxl",
+            "Rank of the LoRA below SDXL's 256 (Table 3)",
+            ("base", "rank-64", "rank-128", "mpd"),
+            ("mpd",),
+        ),
+        Table(
+            "5",
+            "Strategies (Table 5)",
+            ("base", "sum", "dwa", "uw", "rlw", "si", "nash", "mpd", "mpd-printed", "mpd-solver",
+             "mpd-amortised"),
+            ("mpd",),
+        ),
+        Table(
+            "alpha",
+            "From the plain sum to max-min",
+            ("base", "sum", "alpha-1", "mpd", "alpha-4", "mgda"),
+            ("mpd",),
+        ),
+        Table(
+            "regions",
+            "Which regions have objectives",
+            ("base", "global", "regions-face", "regions-hand", "mpd", "regions-all"),
+            ("mpd",),
+        ),
+        Table(
+            "scale",
+            "Constant weights of the local losses",
+            ("base", "sum", "sum-scale-25", "sum-weighted", "mpd", "mpd-scale-25"),
+            ("sum", "mpd"),
+        ),
+        Table("time", "Equal time", ("base", "sum", "sum-longer", "mpd", "mpd-amortised"), ("mpd",)),
+        Table(
+            "released",
+            "Deviations of the released code",
+            ("base", "sum", "mpd", "mpd-scale-25", "released-fp16", "released-flips", "released-x0",
+             "released-parts", "released-masks", "released-adamw", "released-clip", "released-all"),
+            ("mpd",),
+        ),
+    )
+}  # fmt: skip
+"""Every table by name.
+
+That the released ControlNet script never runs MPD makes it the row ``sum``. The direction times K has no row:
+Adam takes the same step whatever constant its gradients are multiplied by, if they are large beside its ε.
+"""
+
+
+def find_table(name: str) -> Table:
+    """The table of this name.
+
+    Raises:
+        ValueError: There is none.
+    """
+    if name not in TABLES:
+        raise ValueError(f"table: {unknown(name, TABLES)}")
+    return TABLES[name]
+
+
+def find_settings(names: list[str] | tuple[str, ...]) -> list[Setting]:
+    """The settings of these names, each once, in their order.
+
+    Raises:
+        ValueError: One of them does not exist.
+    """
+    for name in names:
+        if name not in SETTINGS:
+            raise ValueError(f"setting: {unknown(name, SETTINGS)}")
+    return [SETTINGS[name] for name in dict.fromkeys(names)]

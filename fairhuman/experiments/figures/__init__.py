@@ -1,0 +1,96 @@
+"""Figures in one style, saved with their data, and drawn again from stored results alone.
+
+A drawing function takes a result's figures and returns a Matplotlib figure with the data it shows;
+``@drawn_from(result, name)`` makes it known to :func:`redraw`.
+"""
+
+# Each module that holds drawings registers them when it is imported.
+from ._ablations import ablation_figure, ablation_latex, ablation_markdown
+from ._amortised import amortised_figure
+from ._base import base_detection_figure, base_progress_figure, base_training_figure
+from ._derivation import (
+    condition_figure,
+    dimension_figure,
+    maps_figure,
+    rates_figure,
+    shrinking_figure,
+    stationary_figure,
+)
+from ._efficiency import PAPER_MEMORY, STEP_NAMES, efficiency_figure, step_cost_figure
+from ._evaluation import (
+    detection_figure,
+    draw_estimates,
+    image_metrics_figure,
+    label,
+    losses_figure,
+    rates_by_area_figure,
+)
+from ._files import save, stored
+from ._humans import annotation_figure, areas_figure, boxes_figure, draw_regions
+from ._motivation import motivation_figure, repair_figure
+from ._objectives import latent_masks_figure, shares_figure, timestep_conflict_figure
+from ._paper import PAPER_ABLATIONS, PAPER_COLUMNS
+from ._redraw import drawn_profiles, redraw
+from ._registry import DRAWINGS, Drawing, drawn_from
+from ._study import preference_figure
+from ._style import COLOURS, COLUMN, PAGE, colour, style
+from ._tables import images_table, latex_table, markdown_table, supported_best
+from ._training import conflict_figure, controlnet_heldout_figure, gradients_figure, heldout_figure
+
+__all__ = [
+    "COLOURS",
+    "COLUMN",
+    "DRAWINGS",
+    "PAGE",
+    "PAPER_ABLATIONS",
+    "PAPER_COLUMNS",
+    "PAPER_MEMORY",
+    "STEP_NAMES",
+    "Drawing",
+    "ablation_figure",
+    "ablation_latex",
+    "ablation_markdown",
+    "amortised_figure",
+    "annotation_figure",
+    "areas_figure",
+    "base_detection_figure",
+    "base_progress_figure",
+    "base_training_figure",
+    "boxes_figure",
+    "colour",
+    "condition_figure",
+    "conflict_figure",
+    "controlnet_heldout_figure",
+    "detection_figure",
+    "dimension_figure",
+    "draw_estimates",
+    "draw_regions",
+    "drawn_from",
+    "drawn_profiles",
+    "efficiency_figure",
+    "gradients_figure",
+    "heldout_figure",
+    "image_metrics_figure",
+    "images_table",
+    "label",
+    "latent_masks_figure",
+    "latex_table",
+    "losses_figure",
+    "maps_figure",
+    "markdown_table",
+    "motivation_figure",
+    "preference_figure",
+    "rates_by_area_figure",
+    "rates_figure",
+    "redraw",
+    "repair_figure",
+    "save",
+    "shares_figure",
+    "shrinking_figure",
+    "stationary_figure",
+    "step_cost_figure",
+    "stored",
+    "style",
+    "supported_best",
+    "timestep_conflict_figure",
+]

@@ -1,0 +1,173 @@
+"""Files and folders that appear whole or not at all, and whose an output folder is."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+__all__ = [
+    "check_same",
+    "is_begun",
+    "json_line",
+    "remove_partials",
+    "write_json",
+    "write_lines",
+    "write_text",
+    "written_whole",
+]
+
+_PARTIAL = re.compile(r"\..+\.partial")
+
+
+@contextmanager
+def written_whole(
+    path: str | os.PathLike[str],
+    *,
+    shared: bool = False,
+    durable: bool = False,
+    staging: Path | None = None,
+) -> Iterator[Path]:
+    """A temporary name for a file or folder, which takes its own name once the block has succeeded.
+
+    If the block fails, the path is as it was before. What an earlier attempt left when it was killed is
+    removed first.
+
+    Args:
+        path: The name in the end; its folder is made. What is there is replaced.
+        shared: Several processes may write this path at once: each gets a temporary name of its own, and
+            what a kill leaves behind stays until :func:`remove_partials`.
+        durable: Have a file's content reach the disk before it is renamed.
+        staging: Folder on the same file system for the temporary name; by default the path's own.
+
+    Yields:
+        The temporary name. Nothing is there yet: the block makes a file or a folder.
+
+    Raises:
+        OSError: It cannot be written.
+    """
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    token = f".{os.urandom(8).hex()}" if shared else ""
+    partial = (staging or path.parent) / f".{path.name}{token}.partial"
+    former = partial.with_name(f".{path.name}{token}.former.partial")
+    if not shared:
+        _remove(partial, former)
+    try:
+        yield partial
+        if durable:
+            with partial.open("rb") as file:
+                os.fsync(file.fileno())
+        # A folder cannot replace another one in a single step.
+        if partial.is_dir() and path.is_dir():
+            path.replace(former)
+        partial.replace(path)
+    finally:
+        _remove(partial, former)
+
+
+def write_text(path: Path, text: str, *, shared: bool = False) -> Path:
+    """Write a UTF-8 text file; arguments and errors as for :func:`written_whole`."""
+    with written_whole(path, shared=shared) as partial:
+        partial.write_text(text, encoding="utf-8", newline="\n")
+    return path
+
+
+def write_json(path: Path, content: Any, *, shared: bool = False) -> Path:
+    """Write a JSON file that reads well; arguments and errors as for :func:`written_whole`.
+
+    Raises:
+        ValueError: A number that is not finite.
+    """
+    return write_text(path, json.dumps(content, indent=1, allow_nan=False) + "\n", shared=shared)
+
+
+def write_lines(path: Path, entries: Iterable[Mapping[str, Any]], *, staging: Path | None = None) -> Path:
+    """Write a JSON-lines file, one entry after the other, so that they need not fit in memory."""
+    with (
+        written_whole(path, staging=staging) as partial,
+        partial.open("w", encoding="utf-8", newline="\n") as lines,
+    ):
+        lines.writelines(map(json_line, entries))
+    return path
+
+
+def json_line(entry: Mapping[str, Any]) -> str:
+    """One line of a JSON-lines file, its end included.
+
+    >>> json_line({"text": "a café"})
+    '{"text": "a café"}\\n'
+    """
+    return json.dumps(entry, ensure_ascii=False, allow_nan=False) + "\n"
+
+
+def remove_partials(folder: Path) -> None:
+    """Remove what killed processes left half-written in a folder and all below it."""
+    _remove(*list(folder.rglob(".*.partial")))
+
+
+def is_begun(folder: Path, markers: Iterable[str], *, name: str = "out", ignore: Iterable[str] = ()) -> bool:
+    """Whether an output folder holds an earlier run of the same kind, which may then be continued.
+
+    Args:
+        folder: The folder, there or not.
+        markers: Paths within it, of which such a run has one.
+        name: Name of the argument, for messages.
+        ignore: Entries that mean nothing without a marker, beside what a kill left half-written.
+
+    Returns:
+        False where nothing is there, or nothing that counts.
+
+    Raises:
+        ValueError: A file, or a folder that holds something else.
+    """
+    if not folder.exists() and not folder.is_symlink():
+        return False
+    if not folder.is_dir():
+        raise ValueError(f"{name}: must be a folder, got {folder}, which is a file")
+    if any((folder / marker).exists() for marker in markers):
+        return True
+    passed = set(ignore)
+    for entry in sorted(entry.name for entry in folder.iterdir()):
+        if entry not in passed and not _PARTIAL.fullmatch(entry):
+            raise ValueError(
+                f"{name}: must be an empty folder or one of an earlier run, got {folder}, which holds "
+                f"something else ({entry})"
+            )
+    return False
+
+
+def check_same(folder: Path, there: Mapping[str, Any], here: Mapping[str, Any]) -> None:
+    """Refuse to continue another run: what it was begun with must be what is asked for.
+
+    Args:
+        folder: The run's folder, for messages.
+        there: Settings that it was begun with.
+        here: Settings asked for; others are not compared.
+
+    Raises:
+        ValueError: Names the first setting that differs, and both values.
+    """
+    for name, value in here.items():
+        if there.get(name) != value:
+            raise ValueError(
+                f"{name}: must be {_short(there.get(name))}, as {folder} was begun with, got {_short(value)}"
+            )
+
+
+def _short(value: Any) -> str:
+    text = repr(value)
+    return text if len(text) <= 200 else f"{text[:197]}..."
+
+
+def _remove(*paths: Path) -> None:
+    for path in paths:
+        if path.is_dir() and not path.is_symlink():
+            shutil.rmtree(path)
+        else:
+            path.unlink(missing_ok=True)

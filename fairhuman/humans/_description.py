@@ -1,0 +1,189 @@
+"""Captions that name what varies: skin, build, the turn of the head, which hand does what, light, place.
+
+A caption is one of three kinds, by chance: in full; with some details left out; or as brief as those of
+`fairhuman.humans._caption`. All are true of the picture. Left and right of a hand are the person's, of
+everything else the picture's; mirroring a picture exchanges the two words (`mirrored`).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Final
+
+import numpy as np
+
+from fairhuman.humans._caption import WORDS, View, brief, brief_vocabulary, joined, with_article
+from fairhuman.humans._colours import IRIS, SKIN
+from fairhuman.humans._types import HumanImage, Part
+
+BRIEF: Final = 0.12
+"""Share of captions in the brief style."""
+_LEFT_OUT: Final = 0.12  # share of each detail that goes unsaid
+_SLIGHTLY, _CLEARLY = 9.0, 22.0  # degrees of the head's turn from the camera
+
+DETAILS: Final[Mapping[str, Mapping[str, str | None]]] = {
+    "age": {"middle-aged": "middle-aged"},
+    "build": {"slim": "slim", "average": None, "heavy": "heavy"},
+    "facial_hair": {"stubble": "stubble"},
+    "floor": {
+        "none": None,
+        "wooden": "a wooden floor",
+        "tiled": "a tiled floor",
+        "grey": "a grey floor",
+        "grass": "on grass",
+        "gravel": "on gravel",
+        "paving": "on paving",
+    },
+    "sky": {"none": None, "blue": "a blue sky", "grey": "a grey sky"},
+    "light": {"left": "lit from the left", "right": "lit from the right"},
+}
+GRAMMAR: Final = (
+    "skin eyes facing the camera turned slightly to left right hand arms at sides shaded plain background"
+    " shoes sleeve wall floor under both"
+)
+
+
+def caption(human: HumanImage, rng: np.random.Generator) -> str:
+    """Words for a picture, in detail where its preset states the light; `rng` decides how much is said.
+
+    Raises:
+        ValueError: An attribute that is missing, or has a value there are no words for.
+    """
+    if "light" not in human.attributes or rng.random() < BRIEF:
+        return brief(human, rng)
+    tell = _Teller(human, rng)
+    framing = WORDS["framing"][human.attributes["framing"]]
+    if tell.view.framing == "hand close-up":
+        side = _shown_side(human)
+        phrases = [
+            f"close-up of a {side} hand",
+            tell.view.word("gesture"),
+            tell.maybe(f", {human.attributes['skin_tone']} skin"),
+            tell.maybe(f", {human.attributes['shirt_color']} sleeve") if tell.view.sees("top") else None,
+        ]
+    else:
+        close = tell.view.framing == "face close-up"
+        phrases = [
+            framing if close else None,
+            tell.person(),
+            tell.looks(close),
+            tell.turn(),
+            None if close else tell.clothes(),
+            None if close else tell.doing(),
+            None if close else f", {framing}",
+        ]
+    text = joined(*phrases, tell.maybe(f", {tell.detail('light')}"), tell.place())
+    return text[0].upper() + text[1:]
+
+
+def caption_vocabulary() -> tuple[str, ...]:
+    """Every word and mark that a caption can hold, in lower case and alphabetical order."""
+    phrases = [phrase for words in DETAILS.values() for phrase in words.values() if phrase]
+    skins, eyes = " ".join(SKIN), " ".join(IRIS)
+    words = {word for phrase in (*phrases, GRAMMAR, skins, eyes) for word in phrase.split()}
+    return tuple(sorted(words | set(brief_vocabulary())))
+
+
+def mirrored(text: str) -> str:
+    """The caption of the mirrored picture.
+
+    >>> mirrored("A man waving with the left hand, lit from the right")
+    'A man waving with the right hand, lit from the left'
+    """
+    other = {"left": "right", "right": "left"}
+    return re.sub(r"\b(left|right)\b", lambda found: other[found.group()], text)
+
+
+class _Teller:
+    """Phrases about one picture; each detail is left out now and then."""
+
+    def __init__(self, human: HumanImage, rng: np.random.Generator) -> None:
+        self.human, self.view, self._rng = human, View(human), rng
+        self._shares = np.bincount(human.parts.ravel(), minlength=len(Part)) / human.parts.size
+
+    def maybe(self, phrase: str | None) -> str | None:
+        return phrase if self._rng.random() >= _LEFT_OUT else None
+
+    def detail(self, attribute: str) -> str | None:
+        value = self.human.attributes.get(attribute)
+        known = {**WORDS.get(attribute, {}), **DETAILS.get(attribute, {})}
+        if value not in known:
+            raise ValueError(f"attributes: {attribute} must be one of {', '.join(known)}, got {value!r}")
+        return known[value]
+
+    def person(self) -> str:
+        expression = self.detail("expression") if self.view.sees("face") else None
+        build = self.detail("build") if self.view.framing != "face close-up" else None
+        bald = "bald" if self.detail("hair") is None else None
+        return with_article(
+            joined(expression, self.maybe(self.detail("age")), self.maybe(build), bald, self.detail("gender"))
+        )
+
+    def looks(self, close: bool) -> str | None:
+        facts = self.human.attributes
+        hair = self.detail("hair")
+        said = [self.maybe(f"{facts['skin_tone']} skin")]
+        if hair and self.view.sees("hair"):
+            said.append(self.maybe(hair.format(self.detail("hair_color"))))
+        if self.view.sees("face"):
+            said.append(self.detail("facial_hair"))
+        if close and self.view.sees("face"):
+            said.append(self.maybe(f"{facts['eye_color']} eyes"))
+        return f"with {_listed(said)}" if any(said) else None
+
+    def turn(self) -> str | None:
+        yaw = self.human.face_yaw
+        side = "right" if yaw > 0 else "left"
+        if abs(yaw) < _SLIGHTLY:
+            return self.maybe(", facing the camera")
+        return self.maybe(f", turned {'slightly ' if abs(yaw) < _CLEARLY else ''}to the {side}")
+
+    def clothes(self) -> str | None:
+        facts, worn = self.human.attributes, []
+        if self.view.sees("top"):
+            worn.append(with_article(joined(self.detail("shirt_color"), self.detail("top"))))
+        if self.view.sees("bottom"):
+            worn.append(joined(self.detail("bottom_color"), self.detail("bottom")))
+        if max(self._shares[[Part.LEFT_FOOT, Part.RIGHT_FOOT]]) >= 0.001:
+            worn.append(self.maybe(f"{facts['shoe_color']} shoes"))
+        return f", in {_listed(worn)}" if any(worn) else None
+
+    def doing(self) -> str | None:
+        pose = self.human.attributes["pose"]
+        if pose == "standing":
+            return joined(
+                "," if self.view.sees("legs") or self.view.sees("hand") else None,
+                "standing" if self.view.sees("legs") else None,
+                "with arms at the sides" if self.view.sees("hand") else None,
+            )
+        if not self.view.sees("hand"):
+            return None
+        phrase = self.view.word("pose") or self.view.word("gesture")
+        if pose in ("waving", "showing a hand") and phrase:
+            return f", {phrase} with the {_shown_side(self.human)} hand"
+        return f", {phrase}"
+
+    def place(self) -> str | None:
+        facts, kind = self.human.attributes, self.human.attributes["background"]
+        if not self.view.sees("background"):
+            return None
+        floor = self.detail("floor") if self.view.framing in ("knees up", "whole body") else None
+        if kind == "room":
+            wall = with_article(f"{facts['background_color']} wall")
+            return self.maybe(f", in a room with {_listed([wall, floor])}")
+        if kind == "outdoors":
+            return self.maybe(joined(", outdoors", floor, "under", self.detail("sky")))
+        shade = "shaded" if kind == "gradient" else "plain"
+        return self.maybe(f", {shade} {facts['background_color']} background")
+
+
+def _shown_side(human: HumanImage) -> str:
+    """Which hand of the person the pose shows: that whose gesture is not the other's rest."""
+    return "left" if human.attributes["left_gesture"] != "relaxed" else "right"
+
+
+def _listed(phrases: list[str | None]) -> str:
+    """`a`, `a and b`, or `a, b and c`."""
+    said = [phrase for phrase in phrases if phrase]
+    return " and ".join(filter(None, [", ".join(said[:-1]), said[-1]]))

@@ -1,0 +1,94 @@
+"""Randomness without state: every draw is a function of a seed and of what it is for.
+
+So a resumed run needs no stored random state, and which process draws for an image makes no difference. Each
+function is one kind of stream; all generators are on the CPU. NumPy pads a short seed with zeros, so a
+training's first image and the second prompt share a stream; nothing depends on both.
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+
+import numpy as np
+import torch
+
+__all__ = [
+    "EXAMPLE",
+    "START",
+    "example_generator",
+    "example_index",
+    "generator",
+    "heldout_generator",
+    "mask_generators",
+    "place_generator",
+    "sample_generator",
+    "start_seed",
+    "validation_example_generator",
+    "validation_generator",
+]
+
+ORDER, EXAMPLE, HELDOUT, START, VALIDATION = range(5)
+"""What a stream of a training is for."""
+
+
+def example_index(seed: int, position: int, count: int) -> int:
+    """Which of ``count`` images comes at ``position`` of the endless stream in which every image occurs
+    once per epoch, in an order of its own."""
+    epoch, place = divmod(position, count)
+    return _order(seed, epoch, count)[place]
+
+
+def example_generator(seed: int, position: int) -> torch.Generator:
+    """Transform, timestep and noise of the training image at ``position`` of that stream."""
+    return generator(seed, EXAMPLE, position)
+
+
+def mask_generators(image: torch.Generator, count: int) -> list[torch.Generator]:
+    """One stream per mask beside that of its image, from which they take nothing."""
+    seeds = ((image.initial_seed() + place) % 2**63 for place in range(1, count + 1))
+    return [torch.Generator().manual_seed(seed) for seed in seeds]
+
+
+def heldout_generator(seed: int, image: int, draw: int) -> torch.Generator:
+    """Timestep and noise of the ``draw``-th version of a held-out image."""
+    return generator(seed, HELDOUT, image, draw)
+
+
+def validation_generator(seed: int, index: int) -> torch.Generator:
+    """Starting noise of the validation sample for a held-out caption."""
+    return generator(seed, VALIDATION, index)
+
+
+def validation_example_generator(seed: int, index: int) -> torch.Generator:
+    """Transform of the held-out image whose conditions a validation sample is given."""
+    return generator(seed, VALIDATION, index, 1)
+
+
+def start_seed(seed: int) -> int:
+    """Seed of an adapter's weights before the first step."""
+    return generator(seed, START).initial_seed()
+
+
+def sample_generator(seed: int, prompt_index: int) -> torch.Generator:
+    """Starting noise of one sampled image."""
+    return _stream(seed, prompt_index)
+
+
+def place_generator(seed: int, place: int) -> torch.Generator:
+    """Timestep and noise of the image at ``place`` of a measurement that trains nothing."""
+    return _stream(seed, place)
+
+
+def generator(seed: int, purpose: int, *counters: int) -> torch.Generator:
+    """A stream of its own per purpose and counters, for trainings that have no function here."""
+    return _stream(seed, purpose, *counters)
+
+
+def _stream(*numbers: int) -> torch.Generator:
+    state = np.random.SeedSequence(numbers).generate_state(1, np.uint64)
+    return torch.Generator().manual_seed(int(state[0]))
+
+
+@lru_cache(maxsize=4)
+def _order(seed: int, epoch: int, count: int) -> list[int]:
+    return torch.randperm(count, generator=generator(seed, ORDER, epoch)).tolist()

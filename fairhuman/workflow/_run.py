@@ -1,0 +1,174 @@
+"""One notebook executed: into a copy with a profile's parameters, or in place."""
+
+import hashlib
+import json
+import logging
+import os
+import shutil
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from fairhuman.files import written_whole
+from fairhuman.profiles import load_profile, run_directory, workspace
+from fairhuman.workflow._notebook import (
+    CHECKED,
+    check_profile,
+    code_cells,
+    executed_path,
+    notebook_path,
+    parameter_defaults,
+)
+from fairhuman.workflow._sources import sources
+from fairhuman.workflow._steps import steps
+
+__all__ = ["refresh_notebook", "run_notebook"]
+
+_RENDERED, _STAGED = "metadata.jsonl", Path(".partial") / "album.json"
+
+
+def run_notebook(name: str, profile: str = "quick") -> Path:
+    """Execute a notebook with a profile's parameters.
+
+    What the notebook made in the run folders that it owns is removed first if its code, its parameters or
+    what it imports have changed since; otherwise it is kept, so that a run that was cut off goes on. Nothing
+    is removed that does not carry the mark of a renderer, a training run or a sampler.
+
+    Args:
+        name: Notebook name without ending.
+        profile: Profile name.
+
+    Returns:
+        Path of the executed copy.
+
+    Raises:
+        ValueError: Unknown notebook, profile or parameter.
+        RuntimeError: A cell failed; names the copy in which the error can be read.
+    """
+    path = notebook_path(name)
+    settings = load_profile(profile)
+    check_profile(settings)
+    parameter_defaults(name)
+    parameters = settings.parameters(name)
+
+    executed = executed_path(name, profile)
+    executed.parent.mkdir(parents=True, exist_ok=True)
+    _forget_stale(name, profile, _fingerprint(name, parameters))
+
+    import papermill
+
+    logging.getLogger("papermill").setLevel(logging.ERROR)
+    unfinished = executed.with_suffix(".unfinished.ipynb")
+    try:
+        with _environment(profile):
+            papermill.execute_notebook(
+                path,
+                unfinished,
+                parameters,
+                kernel_name="python3",
+                cwd=path.parent,
+                progress_bar=sys.stderr.isatty(),
+            )
+    except papermill.PapermillExecutionError as error:
+        raise RuntimeError(f"{name}: {error.ename}: {error.evalue} (see {unfinished})") from error
+    unfinished.replace(executed)
+    return executed
+
+
+def refresh_notebook(name: str) -> Path:
+    """Execute a notebook in place, with its own parameters, so that its stored outputs are today's.
+
+    Its parameters are those of ``quick``, and so are the run folders: kept or removed as for
+    :func:`run_notebook`. Metadata is reduced to the kernel; nothing else of the file changes.
+
+    Raises:
+        ValueError: No such notebook.
+        RuntimeError: A cell failed; the file is left as it was.
+    """
+    path = notebook_path(name)
+
+    import nbformat
+    from nbclient import NotebookClient
+    from nbclient.exceptions import CellExecutionError
+
+    notebook = nbformat.read(path, as_version=4)
+    run_directory("quick", "notebooks").mkdir(parents=True, exist_ok=True)
+    _forget_stale(name, "quick", _fingerprint(name, {"profile": "quick"}))
+    client = NotebookClient(
+        notebook, timeout=None, kernel_name="python3", resources={"metadata": {"path": path.parent}}
+    )
+    try:
+        with _environment("quick"):
+            client.execute()
+    except CellExecutionError as error:
+        raise RuntimeError(f"{name}: {error}") from error
+    kernel = {"name": "python3", "display_name": "Python 3", "language": "python"}
+    notebook.metadata = {"kernelspec": kernel, "language_info": {"name": "python"}}
+    for cell in notebook.cells:
+        cell.metadata = {key: value for key, value in cell.metadata.items() if key == "tags"}
+    with written_whole(path) as partial:
+        nbformat.write(notebook, partial)
+    return path
+
+
+@contextmanager
+def _environment(profile: str) -> Iterator[None]:
+    """Where results and figures go, for the kernel, which starts in another folder."""
+    places = {"FAIRHUMAN_WORKSPACE": str(workspace()), "FAIRHUMAN_PROFILE": profile}
+    before = {name: os.environ.get(name) for name in places}
+    os.environ.update(places)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            os.environ.pop(name)
+            os.environ |= {} if value is None else {name: value}
+
+
+def _forget_stale(name: str, profile: str, fingerprint: str) -> None:
+    record = executed_path(name, profile).with_suffix(".inputs")
+    if record.is_file() and record.read_text() == fingerprint:
+        return
+    for owned in steps()[name].owns:
+        for folder in _made_here(run_directory(profile, owned)):
+            shutil.rmtree(folder)
+    record.write_text(fingerprint)
+
+
+def _made_here(folder: Path) -> list[Path]:
+    """The folder, or those right in it, that carry their maker's mark: a user may keep data of their own
+    beside them."""
+    if folder.is_symlink() or not folder.is_dir():
+        return []
+    if _is_marked(folder):
+        return [folder]
+    return [child for child in folder.iterdir() if not child.is_symlink() and _is_marked(child)]
+
+
+def _is_marked(folder: Path) -> bool:
+    sampled = (folder / "sampling.json").is_file()
+    trained = (folder / "inputs.json").is_file() and (folder / "settings.yaml").is_file()
+    return sampled or trained or _is_rendered(folder)
+
+
+def _is_rendered(folder: Path) -> bool:
+    """Whether a data set is, as far as it is there, of the renderer alone."""
+    if not (folder / _RENDERED).is_file():
+        return (folder / _STAGED).is_file()
+    with (folder / _RENDERED).open(encoding="utf-8") as lines:
+        try:
+            return all(json.loads(line)["source"] == "render" for line in lines if line.strip())
+        except (ValueError, KeyError, TypeError):
+            return False
+
+
+def _fingerprint(name: str, parameters: Mapping[str, Any]) -> str:
+    digest = hashlib.sha256(json.dumps(parameters, sort_keys=True).encode())
+    for source in code_cells(name):
+        if CHECKED not in source:
+            digest.update(source.encode())
+    for path in sources(name, judging=False):
+        digest.update(path.read_bytes())
+    return digest.hexdigest()

@@ -1,0 +1,141 @@
+"""Which files of the library a notebook rests on, read from import statements."""
+
+import ast
+from collections.abc import Collection
+from functools import cache
+from pathlib import Path
+
+from fairhuman.workflow._notebook import checkout_root, code_cells
+
+__all__ = ["imported_modules", "sources"]
+
+PACKAGE = "fairhuman"
+UNCOUNTED = ("fairhuman.checks", "fairhuman.profiles", "fairhuman.results", "fairhuman.workflow")
+"""What only reads, compares and writes results decides nothing of them."""
+DRAWING = ("fairhuman.experiments.figures", "fairhuman.sheet")
+"""Counts for a notebook that draws with it, but what it imports does not: each drawing needs only some."""
+JUDGING = ("fairhuman.evaluation", "fairhuman.experiments")
+"""Looks at runs and images, and makes none."""
+
+
+def sources(name: str, judging: bool = True) -> list[Path]:
+    """Library files whose change makes a notebook stale.
+
+    Args:
+        name: The notebook.
+        judging: Whether to count what judges and draws; without it the files are left whose change makes the
+            notebook's runs stale as well.
+    """
+    code, root = "\n".join(code_cells(name)), checkout_root()
+    if not judging:
+        modules = imported_modules(code, root, without=(*UNCOUNTED, *DRAWING, *JUDGING))
+    else:
+        modules = imported_modules(code, root, without=UNCOUNTED, leaves=DRAWING)
+    files = set()
+    for path in filter(None, (_file(module, root) for module in modules)):
+        beside = [path.with_suffix(".yaml"), *path.parent.glob("*.html")]
+        files.update(one for one in (path, *beside) if one.is_file())
+    return sorted(files)
+
+
+def imported_modules(
+    code: str, root: Path, *, without: Collection[str] = (), leaves: Collection[str] = ()
+) -> set[str]:
+    """Modules of the library that some code imports, directly or by way of others.
+
+    Imports inside functions count, those for type checking alone do not. A package that imports its names on
+    first use, by a table ``_HOMES`` from name to module, counts with the modules of the names that are used.
+
+    Args:
+        code: Python.
+        root: Folder of the package's folder.
+        without: Modules and packages that do not count.
+        leaves: Packages that count whole, but whose own imports do not.
+    """
+    found: set[str] = set()
+    left = _imports(code, "", False, root)
+    while left:
+        module = left.pop()
+        if module in found or _within(module, without):
+            continue
+        found.add(module)
+        if "." in module:  # importing a module runs the packages above it
+            left.add(module.rpartition(".")[0])
+        if _within(module, leaves):
+            left.update(_siblings(module, root) if module in leaves else ())
+        else:
+            left |= _module_imports(module, root)
+    return found
+
+
+def _within(module: str, packages: Collection[str]) -> bool:
+    return any(f"{module}.".startswith(f"{package}.") for package in packages)
+
+
+def _file(module: str, root: Path) -> Path | None:
+    path = root.joinpath(*module.split("."))
+    candidates = (path / "__init__.py", path.with_suffix(".py"))
+    return next((candidate for candidate in candidates if candidate.is_file()), None)
+
+
+def _siblings(package: str, root: Path) -> list[str]:
+    return [f"{package}.{path.stem}" for path in root.joinpath(*package.split(".")).glob("*.py")]
+
+
+@cache
+def _module_imports(module: str, root: Path) -> frozenset[str]:
+    path = _file(module, root)
+    if path is None:
+        return frozenset()
+    return frozenset(_imports(path.read_text(encoding="utf-8"), module, path.stem == "__init__", root))
+
+
+def _imports(code: str, module: str, is_package: bool, root: Path) -> set[str]:
+    """Modules that a module's code names in its own import statements."""
+    tree = ast.parse(code)
+    typing = {id(node) for block in ast.walk(tree) if _is_typing(block) for node in ast.walk(block)}
+    nodes = [node for node in ast.walk(tree) if id(node) not in typing]
+    found, names = set(), {}
+    for node in nodes:
+        if isinstance(node, ast.Import):
+            found.update(alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            base = _absolute(node, module, is_package)
+            for alias in node.names if _within(base, [PACKAGE]) else ():
+                names[alias.asname or alias.name] = target = _home(base, alias.name, root)
+                found.add(target)
+    for node in nodes:  # evaluation.detect, after `from fairhuman import evaluation`
+        if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id in names:
+            found.add(_home(names[node.value.id], node.attr, root))
+    return {name for name in found if _within(name, [PACKAGE])}
+
+
+def _absolute(node: ast.ImportFrom, module: str, is_package: bool) -> str:
+    """The module that names are taken from, without leading dots."""
+    if not node.level:
+        return node.module
+    parts = module.split(".")
+    parts = parts[: len(parts) - node.level + is_package]
+    return ".".join([*parts, *([node.module] if node.module else [])])
+
+
+def _is_typing(node: ast.AST) -> bool:
+    return isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING"
+
+
+def _home(base: str, name: str, root: Path) -> str:
+    """The module that `name`, taken from the module `base`, is or comes from."""
+    if _file(f"{base}.{name}", root):
+        return f"{base}.{name}"
+    home = _homes(base, root).get(name)
+    return base if home is None else f"{base}.{home}"
+
+
+@cache
+def _homes(module: str, root: Path) -> dict[str, str]:
+    path = _file(module, root)
+    tree = ast.parse(path.read_text(encoding="utf-8")) if path else ast.Module([], [])
+    for node in tree.body:
+        if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "_HOMES":
+            return ast.literal_eval(node.value)
+    return {}

@@ -1,0 +1,84 @@
+"""The order of the notebooks, and what they leave behind."""
+
+import ast
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from fairhuman.profiles import Profile
+from fairhuman.workflow._notebook import code_cells, notebooks_folder, parameter_defaults
+
+__all__ = ["STEPS", "Step", "result_names", "steps"]
+
+
+@dataclass(frozen=True)
+class Step:
+    """What a notebook's code does not say of it.
+
+    Attributes:
+        after: Notebooks whose runs or results it reads.
+        owns: Run folders that are its alone; what it made in them is removed when its code or parameters have
+            changed, and kept for resuming when they have not.
+    """
+
+    after: tuple[str, ...] = ()
+    owns: tuple[str, ...] = ()
+
+
+STEPS: Mapping[str, Step] = {
+    "00_humans": Step(owns=("humans",)),
+    "01_motivation": Step(after=("00_humans",), owns=("motivation",)),
+    "03_objectives": Step(after=("00_humans",)),
+    "04_train_lora": Step(after=("00_humans",), owns=("lora-ls", "lora-mpd")),
+    "05_train_controlnet": Step(after=("00_humans",), owns=("controlnet-ls", "controlnet-mpd")),
+    "06_evaluation": Step(after=("00_humans", "04_train_lora", "05_train_controlnet"), owns=("samples",)),
+    # Its runs know by themselves what they were made from, and take hours: they are never removed.
+    "07_ablations": Step(after=("00_humans",)),
+    "09_user_study": Step(after=("00_humans", "04_train_lora"), owns=("study",)),
+    "10_figures": Step(
+        after=(
+            "00_humans",
+            "01_motivation",
+            "02_mpd_derivation",
+            "03_objectives",
+            "04_train_lora",
+            "05_train_controlnet",
+            "06_evaluation",
+            "07_ablations",
+            "08_efficiency",
+            "09_user_study",
+        ),
+    ),
+    "11_claims": Step(
+        after=(
+            "01_motivation",
+            "02_mpd_derivation",
+            "04_train_lora",
+            "05_train_controlnet",
+            "06_evaluation",
+            "07_ablations",
+        ),
+    ),
+}
+"""The notebooks that follow others or own runs; one that is not here stands by itself."""
+
+
+def steps() -> dict[str, Step]:
+    """Every notebook of the checkout by name, in order."""
+    return {path.stem: STEPS.get(path.stem, Step()) for path in sorted(notebooks_folder().glob("*.ipynb"))}
+
+
+def result_names(name: str, profile: Profile) -> list[str]:
+    """Names of the result files that a notebook writes under a profile.
+
+    They are those that its code gives to ``write_result``, and one per table if it has ``tables``.
+
+    Raises:
+        ValueError: The code gives it a name that only running it would tell.
+    """
+    calls = [node for node in ast.walk(ast.parse("\n".join(code_cells(name)))) if isinstance(node, ast.Call)]
+    written = [call.args[1] for call in calls if ast.unparse(call.func) == "write_result"]
+    for result in written:
+        if not isinstance(result, ast.Constant):
+            raise ValueError(f"{name}: a result must be named by a literal, got {ast.unparse(result)}")
+    tables = (parameter_defaults(name) | profile.parameters(name)).get("tables", [])
+    return [*(result.value for result in written), *(f"ablations-{table}" for table in tables)]

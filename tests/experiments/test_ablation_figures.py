@@ -1,0 +1,117 @@
+"""The figures and tables of ablations, motivation and user study show what is stored, and no more."""
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+import pytest
+
+from fairhuman.experiments import figures
+from fairhuman.experiments.ablations import SETTINGS as NAMED
+from fairhuman.experiments.ablations import TABLES, compare_table, images_name, result_name, summarise
+from fairhuman.experiments.motivation import gap_by_area
+from fairhuman.results import read_result, write_result
+
+FACTORS = {"base": 1.0, "global": 0.99, "sum": 0.98, "mpd": 0.8}
+
+
+@pytest.fixture
+def stored(workspace):
+    """Runs of Table 2 of which MPD is clearly the best on faces; and two seeds."""
+    random = np.random.default_rng(0)
+    images = {region: random.uniform(0.5, 1, 30) for region in ("global", "face")}
+    for name, factor in FACTORS.items():
+        for seed in (0, 1) if NAMED[name].trained else (0,):
+            losses = {r: (v * (factor if r == "face" else 1) + random.normal(0, 0.001, 30)).tolist()
+                      for r, v in images.items()}  # fmt: skip
+            told = {"steps": 3, "seconds": 1.0, "seconds_a_step": 0.3, "skipped": 0,
+                    "median_weights": {"global": 1.0}} if NAMED[name].trained else {}  # fmt: skip
+            write_result("quick", result_name(NAMED[name], seed), {"losses": losses} | told,
+                         parameters={"inputs": name}, samples=30, seed=seed)  # fmt: skip
+    return workspace
+
+
+def test_tables_are_summed_up_as_far_as_they_go_and_drawn(stored):
+    names = [path.name for path in summarise("quick", list(TABLES.values()), [0, 1])]
+    assert "ablations-2.json" in names and "ablations-3.json" not in names
+    told = read_result("quick", "ablations-2")
+    assert told["samples"] == 30 and told["values"]["seeds"] == [0, 1]
+    assert read_result("quick", "ablations-5")["values"]["missing"]  # sum and mpd alone
+    drawn = {path.name for path in figures.redraw("quick")}
+    assert {"ablation_2.png", "ablation_2.csv", "ablation_2.md", "ablation_2.tex"} <= drawn
+    assert not [name for name in drawn if name.startswith("ablation_3")]
+    beside = figures.stored("ablation_2")
+    (row,) = beside[(beside.setting == "mpd") & (beside.region == "face")].to_dict("records")
+    assert row["value"] == pytest.approx(-0.19, abs=0.01) and row["low"] < row["value"] < row["high"] < 0
+
+
+def test_with_fewer_seeds_the_first_ones_are_taken(stored):
+    summarise("quick", list(TABLES.values()), [0, 1, 2])
+    assert read_result("quick", "ablations-2")["values"]["seeds"] == [0, 1]
+
+
+def test_only_supported_changes_are_marked_and_the_paper_is_quoted_apart(stored):
+    told = compare_table("quick", TABLES["2"], [0, 1])
+    ours, papers = figures.ablation_markdown(told).split("not comparable")
+    rows = {
+        line.split("|")[1].strip(): line.split("|") for line in ours.splitlines() if line.startswith("| ")
+    }
+    assert "-19." in rows["MPD, exact"][3] and "*" in rows["MPD, exact"][3]
+    assert "*" not in rows["MPD, exact"][2]
+    assert "85.31" in papers and "85.31" not in ours
+    latex = figures.ablation_latex(told)
+    assert r"\%*" in latex and r"\%" in latex
+    assert all(letter not in latex for letter in "₁αß×")
+
+
+def test_what_detectors_find_is_marked_where_supported(stored):
+    for name, found in (("global", 10), ("mpd", 35), ("sum", 11)):
+        best = [None] + [0.9] * found + [0.0] * (40 - found)
+        told = {"detection": {"face": best}, "distance": {"value": 0.05}}
+        write_result("quick", images_name(NAMED[name]), told, parameters={}, samples=41, seed=0)
+    text = figures.ablation_markdown(compare_table("quick", TABLES["2"], [0, 1]))
+    seen = {line.split("|")[1].strip(): line.split("|")[-3].strip() for line in text.splitlines()[4:8]}
+    assert list(seen.values()) == ["–", "25 %", "28 %", "88 %*"]
+    assert "of 40 faces that captions ask for, * where the change from “l₁ alone”" in text
+
+
+def test_the_figure_fills_supported_points_alone(stored):
+    told = compare_table("quick", TABLES["2"], [0, 1])
+    drawing, data = figures.ablation_figure(told)
+    assert set(data.reference) == {"global"}
+    points = [line for line in drawing.axes[1].lines if line.get_marker() == "o"]
+    filled = [line.get_markerfacecolor() != "white" for line in points]
+    supported = data[data.region == "face"].supported.tolist()
+    assert filled == supported and supported[-1]
+    assert [float(line.get_xdata()[0]) for line in points] == data[data.region == "face"].value.tolist()
+    plt.close(drawing)
+
+
+def test_motivation_and_study_are_drawn_from_their_results(workspace):
+    random = np.random.default_rng(0)
+    rows = pd.DataFrame({
+        "source": ["renders"] * 30 + ["generated"] * 30, "image": [*range(30)] * 2, "framing": "whole body",
+        "region": "face", "area": np.tile(np.geomspace(0.002, 0.3, 30), 2),
+        "found": random.random(60) < 0.6, "score": random.random(60),
+    })  # fmt: skip
+    views = [
+        {"region": "face", "source": s, "view": v, "value": 0.5, "low": 0.4, "high": 0.6, "n": 9}
+        for s in ("renders", "generated")
+        for v in ("as it is", "enlarged")
+    ]
+    told = {"images": rows.to_dict("records"), "gaps": [gap_by_area(rows, "face")], "views": views}
+    write_result("quick", "motivation", told, parameters={}, samples=30, seed=0)
+    score = {"question": "overall", "first": "base", "second": "lora-mpd", "value": 0.7, "low": 0.6,
+             "high": 0.8,
+             "n": 9, "supported": True}  # fmt: skip
+    scores = [
+        score | {"system": "lora-mpd"},
+        score | {"system": "base", "value": 0.3, "low": 0.2, "high": 0.4},
+    ]
+    write_result("quick", "user_study", {"scores": scores, "raters_are": "simulated raters"},
+                 parameters={}, samples=9, seed=0)  # fmt: skip
+    drawn = {path.name for path in figures.redraw("quick")}
+    assert {"motivation_areas.png", "motivation_repair.png", "user_study.png"} <= drawn
+    assert figures.stored("user_study").value.tolist() == [0.7]
+    drawing, _ = figures.preference_figure(read_result("quick", "user_study")["values"])
+    assert "simulated" in drawing.get_supxlabel()  # nobody may take them for people
+    plt.close(drawing)
