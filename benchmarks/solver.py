@@ -41,17 +41,17 @@ def main() -> None:
     warnings.filterwarnings("ignore", message="You are solving a parameterized problem")
     draw = torch.Generator().manual_seed(seed)
 
-    figures = {
+    values = {
         "residual": residuals(draw),
         "fifty_digits": against_fifty_digits(draw),
         "certified": against_certified_optimum(draw),
         "single": single_solves(draw),
         "batch": batch_solve(draw),
     }
-    path = write_result("benchmarks", "solver", figures, parameters={}, samples=100_000, seed=seed)
+    path = write_result("benchmarks", "solver", values, parameters={}, samples=100_000, seed=seed)
     print(f"{path}:")
-    for name, values in figures.items():
-        print(f"  {name}: {values}")
+    for name, found in values.items():
+        print(f"  {name}: {found}")
 
 
 def residuals(draw: torch.Generator) -> dict[str, object]:

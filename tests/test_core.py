@@ -1,6 +1,8 @@
 """The core alone: a wheel that needs torch and numpy, loads nothing else and changes nobody's environment."""
 
 import ast
+import doctest
+import importlib
 import re
 import shutil
 import subprocess
@@ -25,8 +27,8 @@ EXAMPLE = next(
 )
 
 
-def run(code, python=sys.executable, cwd=ROOT):
-    done = subprocess.run([python, "-c", code], cwd=cwd, capture_output=True, text=True, check=False)
+def run(code, python=sys.executable, cwd=ROOT, *flags):
+    done = subprocess.run([python, *flags, "-c", code], cwd=cwd, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     return done
 
@@ -41,6 +43,12 @@ def test_core_imports_nothing_of_the_companion(path):
             imported.add(node.module)
     ours = {name for name in imported if name.partition(".")[0] == "fairhuman"}
     assert {name for name in ours if not name.startswith(CORE)} == set()
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=lambda path: path.stem)
+def test_examples_in_docstrings_run(path):
+    name = ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
+    assert doctest.testmod(importlib.import_module(name)).failed == 0
 
 
 def test_core_loads_no_more_than_torch_and_numpy():
@@ -63,14 +71,18 @@ assert before == (dict(os.environ), logging.getLogger().level, list(warnings.fil
 """)
 
 
-def test_loading_diffusers_is_silent_and_leaves_its_loggers_alone():
-    done = run("""
+@pytest.mark.parametrize("call", ["tiny_pipeline()", "load_base()"])
+def test_making_a_pipeline_is_silent_and_changes_no_logger(call):
+    done = run(f"""
 import logging, os
-import fairhuman.models
-from diffusers import StableDiffusionXLPipeline
-assert "TRANSFORMERS_VERBOSITY" not in os.environ
+from fairhuman.models import load_base, tiny_pipeline
+from transformers.utils.logging import get_verbosity
+before = get_verbosity()
+{call}
+assert get_verbosity() == before
 for name in ("transformers", "transformers.utils.import_utils"):
     assert not logging.getLogger(name).filters
+assert "TRANSFORMERS_VERBOSITY" not in os.environ
 """)
     assert done.stderr == ""
 
@@ -126,7 +138,7 @@ def alone(wheel, tmp_path_factory):
 
 
 def test_the_readme_example_runs_with_the_core_alone(alone, tmp_path):
-    run(EXAMPLE, alone, tmp_path)
+    run(EXAMPLE, alone, tmp_path, "-I")
 
 
 def test_the_core_alone_is_whole_and_says_what_else_it_could_use(alone, tmp_path):
@@ -150,6 +162,7 @@ except ImportError as error:
 """,
         alone,
         tmp_path,
+        "-I",  # whatever else the path holds
     )
     install = "needs torchjd: pip install 'fairhuman[strategies]'"
     wanting = ("dwa", "uw", "rlw", "si", "fairgrad_official", "mgda", "upgrad")

@@ -129,5 +129,5 @@ def closed_form_weights(gramian: Tensor, alpha: float = 2.0, *, check: bool = Tr
 def check_alpha(alpha: float) -> float:
     """``alpha`` as a float, refused unless positive and finite."""
     if isinstance(alpha, bool) or not isinstance(alpha, int | float) or not 0 < alpha < math.inf:
-        raise ValueError(f"`alpha` must be a positive, finite number. Found {alpha!r}.")
+        raise ValueError(f"alpha: must be a positive, finite number, got {alpha!r}")
     return float(alpha)

@@ -130,12 +130,12 @@ class FairAccumulator:
         self.parameters = _trainable(parameters)
         if not self.parameters:
             raise ValueError(
-                "`parameters` must hold at least one tensor that requires a gradient. Found none; an "
-                "exhausted generator yields none."
+                "parameters: must hold at least one tensor that requires a gradient, got none; an "
+                "exhausted generator yields none"
             )
         self.scale = float(scale)
         if not 0 < self.scale < float("inf"):
-            raise ValueError(f"`scale` must be positive and finite. Found {self.scale}.")
+            raise ValueError(f"scale: must be positive and finite, got {self.scale}")
         self.strategy = strategy
         self.keep_scale = keep_scale
         self._reduction = Reduction(group)
@@ -172,7 +172,7 @@ class FairAccumulator:
         """
         names = _check_losses(losses, absent)
         if self._names is not None and names != self._names:
-            raise ValueError(f"`losses` must have the names {self._names} again. Found {names}.")
+            raise ValueError(f"losses: must have the names {self._names} again, got {names}")
         active = [name not in absent and losses[name].requires_grad for name in names]
         present = torch.tensor(active)
         values = torch.stack([losses[name].detach().double().cpu() for name in names])
@@ -246,7 +246,7 @@ class FairAccumulator:
             ValueError: if no micro-batch has been added.
         """
         if self._names is None:
-            raise ValueError("`step` needs at least one micro-batch. Found none: call `add` first.")
+            raise ValueError("step: must follow at least one micro-batch, got none; call add first")
         try:
             return self._step()
         finally:
@@ -265,8 +265,8 @@ class FairAccumulator:
         finite = bool(gramian.isfinite().all()) and bool(losses.isfinite().all())
         if finite and not reached:
             raise ValueError(
-                "`losses` must depend on `parameters`. Found none that does: they were computed without "
-                f"gradients, or by another model. Objectives: {', '.join(names)}."
+                f"losses: one must depend on the parameters, got {', '.join(names)}, computed without "
+                "gradients or by another model"
             )
         weights, stationary = torch.zeros(len(names), dtype=torch.float64), False
         if finite and self._exact:
@@ -319,7 +319,7 @@ def _trainable(parameters: Iterable[Tensor]) -> list[Tensor]:
     found: dict[int, Tensor] = {}
     for parameter in parameters:
         if not isinstance(parameter, Tensor):
-            raise TypeError(f"`parameters` must hold tensors. Found {type(parameter).__name__}.")
+            raise TypeError(f"parameters: must hold tensors, got {type(parameter).__name__}")
         if parameter.requires_grad:
             found[id(parameter)] = parameter
     return list(found.values())
@@ -327,16 +327,16 @@ def _trainable(parameters: Iterable[Tensor]) -> list[Tensor]:
 
 def _check_losses(losses: Mapping[str, Tensor], absent: Collection[str]) -> tuple[str, ...]:
     if not losses:
-        raise ValueError("`losses` must hold at least one objective. Found none.")
+        raise ValueError("losses: must hold at least one objective, got none")
     if isinstance(absent, str):
-        raise ValueError(f"`absent` must be a collection of names. Found the string {absent!r}.")
+        raise ValueError(f"absent: must be a collection of names, got the string {absent!r}")
     unknown = sorted(set(absent) - set(losses))
     if unknown:
-        raise ValueError(f"`absent` must name objectives of `losses` {list(losses)}. Found {unknown}.")
+        raise ValueError(f"absent: must name objectives of losses {list(losses)}, got {unknown}")
     for name, loss in losses.items():
         if not isinstance(loss, Tensor) or loss.numel() != 1:
             found = f"shape {tuple(loss.shape)}" if isinstance(loss, Tensor) else type(loss).__name__
-            raise ValueError(f"`losses[{name!r}]` must be a scalar tensor. Found {found}.")
+            raise ValueError(f"losses[{name!r}]: must be a scalar tensor, got {found}")
         if loss.is_complex():
-            raise ValueError(f"`losses[{name!r}]` must be real. Found {loss.dtype}.")
+            raise ValueError(f"losses[{name!r}]: must be real, got {loss.dtype}")
     return tuple(losses)

@@ -38,13 +38,13 @@ def check_gramian(gramian: Tensor) -> None:
     K = as_array(gramian)
     if not np.isfinite(K).all():
         index = _first(~np.isfinite(K))
-        raise ValueError(f"`gramian` must be finite. Found {K[index]} at {list(index)}.")
+        raise ValueError(f"gramian: must be finite, got {K[index]} at {list(index)}")
     squares = np.diagonal(K, axis1=-2, axis2=-1)
     if (squares < 0).any():
         index = _first(squares < 0)
         raise ValueError(
-            "`gramian` must be positive semi-definite, but a squared gradient norm on its diagonal is "
-            f"negative: {squares[index]:.6g} at {[*index, index[-1]]}."
+            "gramian: must be positive semi-definite, got a negative squared gradient norm on its diagonal: "
+            f"{squares[index]:.6g} at {[*index, index[-1]]}"
         )
     tolerance = rounding_tolerance(gramian.dtype)
     norms = np.sqrt(squares)
@@ -54,8 +54,8 @@ def check_gramian(gramian: Tensor) -> None:
         index = _first(skewed)
         mirror = (*index[:-2], index[-1], index[-2])
         raise ValueError(
-            f"`gramian` must be symmetric. Found {K[index]:.6g} at {list(index)} but "
-            f"{K[mirror]:.6g} at {list(mirror)}."
+            f"gramian: must be symmetric, got {K[index]:.6g} at {list(index)} but "
+            f"{K[mirror]:.6g} at {list(mirror)}"
         )
     _check_definite(K, squares, scale, tolerance, float(torch.finfo(gramian.dtype).tiny))
 
@@ -80,8 +80,8 @@ def _check_definite(K: Array, squares: Array, scale: Array, tolerance: float, ti
     least = np.linalg.eigvalsh(K[index])[0]
     where = f" (batch index {list(index)})" if index else ""
     raise ValueError(
-        f"`gramian` must be positive semi-definite. Found the eigenvalue {least:.6g}{where} beside a largest "
-        f"diagonal entry of {squares[index].max():.6g}."
+        f"gramian: must be positive semi-definite, got the eigenvalue {least:.6g}{where} beside a largest "
+        f"diagonal entry of {squares[index].max():.6g}"
     )
 
 
@@ -94,9 +94,9 @@ def check_shape(gramian: Tensor) -> None:
     """Refuse anything but a floating-point tensor of square matrices; reads no values."""
     if not isinstance(gramian, Tensor) or not gramian.is_floating_point():
         found = gramian.dtype if isinstance(gramian, Tensor) else type(gramian).__name__
-        raise TypeError(f"`gramian` must be a floating-point tensor. Found {found}.")
+        raise TypeError(f"gramian: must be a floating-point tensor, got {found}")
     if gramian.ndim < 2 or gramian.shape[-1] != gramian.shape[-2] or gramian.shape[-1] == 0:
-        raise ValueError(f"`gramian` must have shape (..., m, m) with m ≥ 1. Found {tuple(gramian.shape)}.")
+        raise ValueError(f"gramian: must have shape (..., m, m) with m ≥ 1, got {tuple(gramian.shape)}")
 
 
 def gramian_of(gradients: Sequence[Sequence[Tensor | None]]) -> Tensor:

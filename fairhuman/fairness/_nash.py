@@ -26,7 +26,7 @@ class Nash(FromGramian):
 
     def __init__(self, max_norm: float = 1.0) -> None:
         if not 0 <= max_norm < math.inf:
-            raise ValueError(f"`max_norm` must be a finite number of at least 0. Found {max_norm!r}.")
+            raise ValueError(f"max_norm: must be a finite number of at least 0, got {max_norm!r}")
         self.max_norm = max_norm
         super().__init__("nash_mtl", self._bargain)
 

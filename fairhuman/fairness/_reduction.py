@@ -25,7 +25,7 @@ class Reduction:
         initialised = dist.is_available() and dist.is_initialized()
         self._group = (dist.group.WORLD if initialised else None) if isinstance(group, str) else group
         if isinstance(group, str) and group != "auto":
-            raise ValueError(f'`group` must be a process group, "auto" or None. Found {group!r}.')
+            raise ValueError(f'group: must be a process group, "auto" or None, got {group!r}')
         self._size = dist.get_world_size(self._group) if self._group is not None else 1
 
     def losses(self, values: Tensor, present: Tensor) -> tuple[Tensor, Tensor]:

@@ -124,8 +124,8 @@ def get_strategy(name: str, **options: Any) -> Strategy:
         return _constant_weights(name, argument, **options)
     if name not in _MAKERS:
         raise ValueError(
-            f"`strategy` must be one of {', '.join(STRATEGIES)}, alpha_fair:<α> or ls:<w₁>,<w₂>,…. "
-            f"Found {name!r}."
+            f"strategy: must be one of {', '.join(STRATEGIES)}, alpha_fair:<α> or ls:<w₁>,<w₂>,…, "
+            f"got {name!r}"
         )
     with needs_torchjd(f"Strategy `{name}`"):
         return _MAKERS[name](**options)
@@ -136,7 +136,7 @@ def _constant_weights(name: str, argument: str) -> Strategy:
         return LinearScalarisation([float(one) for one in argument.split(",")])
     except ValueError as error:
         raise ValueError(
-            f"`strategy` ls:<w₁>,<w₂>,… needs positive, finite weights. Found {name!r}."
+            f"strategy: ls:<w₁>,<w₂>,… must have positive, finite weights, got {name!r}"
         ) from error
 
 
@@ -144,5 +144,5 @@ def _alpha_fair(name: str, argument: str) -> Strategy:
     try:
         alpha = check_alpha(float(argument))
     except ValueError as error:
-        raise ValueError(f"`strategy` alpha_fair:<α> needs a positive, finite α. Found {name!r}.") from error
+        raise ValueError(f"strategy: alpha_fair:<α> must have a positive, finite α, got {name!r}") from error
     return FromGramian(name, lambda gramian: alpha_fair_weights(gramian, alpha))
