@@ -127,18 +127,28 @@ def sample(
     size = pipeline.unet.config.sample_size * pipeline.vae_scale_factor if size is None else size
     factor = pipeline.vae_scale_factor * 2 ** (len(pipeline.unet.config.block_out_channels) - 1)
     options = {
-        "prompts": prompts, "seeds": seeds, "steps": steps, "guidance": guidance, "size": size,
-        "adapter_scale": adapter_scale, "negative_prompt": negative_prompt, "scheduler": scheduler,
-        **({} if precision == "no" else {"precision": precision}), **(origin or {}),
-    }  # fmt: skip
+        "prompts": prompts,
+        "seeds": seeds,
+        "steps": steps,
+        "guidance": guidance,
+        "size": size,
+        "adapter_scale": adapter_scale,
+        "negative_prompt": negative_prompt,
+        "scheduler": scheduler,
+        **({} if precision == "no" else {"precision": precision}),
+        **(origin or {}),
+    }
     _check(options, batch, factor)
     folder = None if out is None else _Folder(Path(out), options)
     wanted = [ImageSample(text, i, seed) for seed in seeds for i, text in enumerate(prompts)]
     todo = [item for item in wanted if folder is None or not folder.has(item)]
     found: dict[tuple[int, int], ImageSample] = {}
     arguments = {
-        "num_inference_steps": steps, "guidance_scale": guidance, "height": size, "width": size,
-    }  # fmt: skip
+        "num_inference_steps": steps,
+        "guidance_scale": guidance,
+        "height": size,
+        "width": size,
+    }
     if _has_adapter(pipeline):
         arguments["cross_attention_kwargs"] = {"scale": adapter_scale}
     half = torch.autocast(pipeline.device.type, torch.bfloat16, enabled=precision == "bf16")
@@ -196,7 +206,7 @@ def sample_file(
     asked = None
     if conditions is not None:
         if not reads:
-            raise ValueError(f"conditions: this system reads none, found {conditions}")
+            raise ValueError(f"conditions: this system reads none, got {conditions}")
         asked = HumanFolder(conditions, (), reads)
     origin = {"base": base, "adapter": adapter and str(adapter), "conditions": conditions and str(conditions)}
     # What lies at these places may change between two runs that fill one folder.
@@ -237,8 +247,8 @@ def sample_with(
         return sample(pipeline, prompts, out, origin=origin, **options)
     reads = adapter.conditions
     if reads and (asked is None or len(asked) < len(prompts)):
-        found = "none" if asked is None else f"{len(asked)} for {len(prompts)} prompts"
-        raise ValueError(f"asked: {adapter.kind} needs {' and '.join(reads)}, found {found}")
+        count = "none" if asked is None else f"{len(asked)} for {len(prompts)} prompts"
+        raise ValueError(f"asked: {adapter.kind} needs {' and '.join(reads)}, got {count}")
     size = options.get("size") or pipeline.unet.config.sample_size * pipeline.vae_scale_factor
     adapter.scale = scale  # so the call itself leaves its own factor at 1
 
@@ -322,9 +332,11 @@ def _check(options: Mapping[str, Any], batch: int, factor: int) -> None:
     for index, text in enumerate(prompts):
         if not isinstance(text, str) or not text.strip():
             raise ValueError(f"prompts[{index}]: must be a non-empty string, got {text!r}")
-    if not seeds or len(set(seeds)) != len(seeds) or not all(
-        isinstance(seed, int) and seed >= 0 for seed in seeds
-    ):  # fmt: skip
+    if (
+        not seeds
+        or len(set(seeds)) != len(seeds)
+        or not all(isinstance(seed, int) and seed >= 0 for seed in seeds)
+    ):
         raise ValueError(f"seeds: must be distinct integers ≥ 0, at least one, got {seeds}")
     for name, value in (("steps", options["steps"]), ("batch", batch)):
         if value < 1:
@@ -347,23 +359,23 @@ def _has_adapter(pipeline: StableDiffusionXLPipeline) -> bool:
 def _scheduled(pipeline: StableDiffusionXLPipeline, name: str) -> Iterator[None]:
     from diffusers import UniPCMultistepScheduler
 
-    own = pipeline.scheduler
+    scheduler = pipeline.scheduler
     if name == "unipc":
-        pipeline.scheduler = UniPCMultistepScheduler.from_config(own.config)
+        pipeline.scheduler = UniPCMultistepScheduler.from_config(scheduler.config)
     try:
         yield
     finally:
-        pipeline.scheduler = own
+        pipeline.scheduler = scheduler
 
 
 @contextmanager
 def _quiet(pipeline: StableDiffusionXLPipeline) -> Iterator[None]:
-    own = getattr(pipeline, "_progress_bar_config", {})
+    config = getattr(pipeline, "_progress_bar_config", {})
     pipeline.set_progress_bar_config(disable=True)  # one bar over all images says more than one a batch
     try:
         yield
     finally:
-        pipeline.set_progress_bar_config(**own)
+        pipeline.set_progress_bar_config(**config)
 
 
 def _batches(items: list[ImageSample], size: int, progress: bool) -> Iterator[list[ImageSample]]:

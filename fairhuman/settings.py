@@ -6,7 +6,7 @@ import os
 import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Self
+from typing import Annotated, Any, Self, get_args
 
 import yaml
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
@@ -15,7 +15,7 @@ from pydantic_core import PydanticCustomError
 from fairhuman.profiles import unknown
 
 __all__ = [
-    "Bare",
+    "BARE_NO",
     "Count",
     "Folder",
     "Names",
@@ -182,11 +182,15 @@ Names = Annotated[tuple[str, ...], _sequence(str, "names")]
 """A list of names or paths."""
 Wholes = Annotated[tuple[int, ...], _sequence(int, "whole numbers")]
 """A list of whole numbers."""
-Bare = BeforeValidator(lambda value: "no" if value is False else value)
+BARE_NO = BeforeValidator(lambda value: "no" if value is False else value)
 """For a choice that has ``no`` in it, which YAML 1.1 reads as false where it is written without quotes."""
 
-_BOUNDS = {"greater_than": (">", "gt"), "greater_than_equal": ("≥", "ge"),
-           "less_than": ("<", "lt"), "less_than_equal": ("≤", "le")}  # fmt: skip
+_BOUNDS = {
+    "greater_than": (">", "gt"),
+    "greater_than_equal": ("≥", "ge"),
+    "less_than": ("<", "lt"),
+    "less_than_equal": ("≤", "le"),
+}
 _QUOTED = re.compile("'(.*?)'")
 _TYPES = {"int_type": "int", "string_type": "str", "bool_type": "bool"}
 
@@ -202,7 +206,8 @@ def _readable(kind: type[Settings], error: ValidationError, source: str) -> Valu
         return ValueError(f"{within}: {place[-1]!r} is missing")
     if what == "extra_forbidden":
         for part in place[:-1]:
-            kind = kind.model_fields[part].annotation
+            annotation = kind.model_fields[part].annotation
+            kind = next(one for one in (annotation, *get_args(annotation)) if _is_settings(one))
         return ValueError(f"{within}: {unknown(place[-1], kind.model_fields)}")
     if what == "literal_error":
         return ValueError(f"{name}: {unknown(value, _QUOTED.findall(context['expected']))}")
@@ -215,3 +220,7 @@ def _readable(kind: type[Settings], error: ValidationError, source: str) -> Valu
         expected = _TYPES.get(what) or context["class_name"]
         return TypeError(f"{name}: must be {expected}, got {value!r} ({type(value).__name__})")
     return (TypeError if what.endswith("_type") else ValueError)(f"{name}: {first['msg']}, got {value!r}")
+
+
+def _is_settings(annotation: Any) -> bool:
+    return isinstance(annotation, type) and issubclass(annotation, Settings)

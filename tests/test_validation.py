@@ -8,7 +8,7 @@ from pydantic import model_validator
 
 from fairhuman import settings
 from fairhuman.settings import (
-    Bare,
+    BARE_NO,
     Count,
     Folder,
     Names,
@@ -46,9 +46,10 @@ class Example(Settings):
     names: Names = ("a",)
     widths: Wholes = (1, 2)
     kind: Literal["one", "two"] = "one"
-    precision: Annotated[Literal["no", "half"], Bare] = "no"
+    precision: Annotated[Literal["no", "half"], BARE_NO] = "no"
     flag: bool = False
     part: Part = Part()
+    other: Part | None = None
 
 
 def test_the_examples_run():
@@ -76,6 +77,7 @@ def test_the_examples_run():
         ({"part": {"steps": 1.0}}, TypeError, "part.steps: must be int, got 1.0 (float)"),
         ({"part": {"decay": 4}}, ValueError, "part.decay: must be at most steps = 3, got 4"),
         ({"part": {"step": 4}}, ValueError, "f.yaml.part: unknown name 'step'; did you mean 'steps'?"),
+        ({"other": {"step": 4}}, ValueError, "f.yaml.other: unknown name 'step'; did you mean 'steps'?"),
         ({"dat": "x"}, ValueError, "f.yaml: unknown name 'dat'; did you mean 'data'?"),
     ],
 )
@@ -106,7 +108,7 @@ def test_plain_values_are_plain():
     assert Example(data="d").to_dict() == {
         "data": "d", "base": None, "rate": 1e-3, "offset": 0.0, "shift": 0.0, "share": 0.5, "side": 64,
         "names": ["a"], "widths": [1, 2], "kind": "one", "precision": "no", "flag": False,
-        "part": {"steps": 3, "decay": 0},
+        "part": {"steps": 3, "decay": 0}, "other": None,
     }  # fmt: skip
 
 

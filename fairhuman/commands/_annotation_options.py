@@ -28,10 +28,7 @@ Workers = Annotated[int, typer.Option(help="Number of processes.")]
 
 def annotate_settings(command: typer.Context) -> "AnnotateSettings":
     """The settings of annotation that a command's options hold; one without an option has its default."""
-    from dataclasses import fields
-
     from fairhuman.data.annotation import AnnotateSettings
 
-    given = {field.name: command.params[field.name] for field in fields(AnnotateSettings)
-             if field.name in command.params}  # fmt: skip
-    return AnnotateSettings(**{k: str(v) if isinstance(v, Path) else v for k, v in given.items()})
+    given = {name: command.params[name] for name in AnnotateSettings.model_fields if name in command.params}
+    return AnnotateSettings(**given)

@@ -59,12 +59,12 @@ def evaluate(
         posed=posed,
         threshold=threshold,
         weights=_assignments(weights or []),
-        inception=None if inception is None else str(inception),
-        depth_model=None if depth_model is None else str(depth_model),
+        inception=inception,
+        depth_model=depth_model,
         download=download,
         device=device,
         workers=workers,
-        cache=None if no_cache else str(cache or cache_directory()),
+        cache=None if no_cache else cache or cache_directory(),
         level=level,
         seed=seed,
     )
@@ -108,5 +108,5 @@ def _assignments(words: list[str]) -> dict[str, str]:
     pairs = [word.partition("=") for word in words]
     for word, (name, sign, folder) in zip(words, pairs, strict=True):
         if not (name and sign and folder):
-            raise ValueError(f"weights: must be METRIC=FOLDER, found {word!r}")
+            raise ValueError(f"weights: must be METRIC=FOLDER, got {word!r}")
     return {name: folder for name, _, folder in pairs}

@@ -22,7 +22,7 @@ def train_reader(
     from fairhuman.results import write_result
 
     settings = ReaderSettings(
-        data=str(data), heldout=str(heldout), output=str(output), images=images, epochs=epochs, seed=seed
+        data=data, heldout=heldout, output=output, images=images, epochs=epochs, seed=seed
     )
     values = train(settings)
     count = values["training"]["whole"]

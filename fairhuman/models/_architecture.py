@@ -3,21 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Self
 
 import torch
+from pydantic import model_validator
 
 from fairhuman.models._quiet import quiet
 from fairhuman.models._tokenizer import word_tokenizer
+from fairhuman.settings import Count, Settings, Wholes, require
 
 if TYPE_CHECKING:
     from diffusers import AutoencoderKL, StableDiffusionXLPipeline, UNet2DConditionModel
     from transformers import CLIPTextConfig, CLIPTokenizer
 
 
-@dataclass(frozen=True)
-class Architecture:
+class Architecture(Settings):
     """Sizes of a miniature of Stable Diffusion XL; the defaults are those of the shipped base.
 
     The classes and the way they are wired are SDXL's: two text encoders whose penultimate hidden
@@ -25,51 +25,45 @@ class Architecture:
     time embedding (``addition_embed_type="text_time"``), a KL autoencoder of factor 8.
     """
 
-    image_size: int = 256
+    image_size: Count = 256
     """Width and height of the images in pixels; a multiple of 8 × 2^(UNet levels − 1)."""
-    latent_channels: int = 16
+    latent_channels: Count = 16
     """Channels of a latent; SDXL has 4, which a miniature decoder cannot make faces from."""
-    autoencoder_channels: tuple[int, ...] = (16, 48, 96, 160)
+    autoencoder_channels: Wholes = (16, 48, 96, 160)
     """Channels per autoencoder level, full resolution first; four levels make the factor 8."""
-    autoencoder_layers: int = 1
+    autoencoder_layers: Count = 1
     """Residual blocks per autoencoder level."""
-    unet_channels: tuple[int, ...] = (96, 128, 192)
+    unet_channels: Wholes = (96, 128, 192)
     """Channels per UNet level; cross-attention everywhere but at the first level, as in SDXL."""
-    unet_layers: int = 1
+    unet_layers: Count = 1
     """Residual blocks per UNet level."""
-    attention_head_dim: int = 32
+    attention_head_dim: Count = 32
     """Channels of an attention head."""
-    text_width: int = 128
+    text_width: Count = 128
     """Hidden size of each text encoder."""
-    text_layers: int = 3
+    text_layers: Count = 3
     """Layers of each text encoder; the last one feeds only the pooled projection."""
-    max_tokens: int = 40
+    max_tokens: Count = 40
     """Longest prompt in tokens, the start and end tokens included."""
-    norm_groups: int = 8
+    norm_groups: Count = 8
     """Groups of each group norm; divides every channel count."""
-    time_embed_dim: int = 32
+    time_embed_dim: Count = 32
     """Sinusoidal channels of each of the six ``time_ids``."""
 
-    def __post_init__(self) -> None:
-        step = 8 * 2 ** (len(self.unet_channels) - 1)
-        if self.image_size < step or self.image_size % step:
-            raise ValueError(f"image_size must be a multiple of {step}, got {self.image_size}")
-        if len(self.autoencoder_channels) != 4:
-            raise ValueError(
-                f"autoencoder_channels must name 4 levels (factor 8), got {len(self.autoencoder_channels)}"
-            )
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        step, norm, head = 8 * 2 ** (len(self.unet_channels) - 1), self.norm_groups, self.attention_head_dim
+        require("image_size", self.image_size % step == 0, f"must be a multiple of {step}", self.image_size)
+        levels = self.autoencoder_channels
+        require("autoencoder_channels", len(levels) == 4, "must name 4 levels (factor 8)", levels)
         for name in ("autoencoder_channels", "unet_channels"):
-            for channels in getattr(self, name):
-                if channels < 1 or channels % self.norm_groups:
-                    raise ValueError(
-                        f"{name} must be multiples of norm_groups = {self.norm_groups}, got {channels}"
-                    )
-        for channels in self.unet_channels[1:]:
-            if channels % self.attention_head_dim:
-                raise ValueError(
-                    f"unet_channels after the first must be multiples of attention_head_dim = "
-                    f"{self.attention_head_dim}, got {channels}"
-                )
+            channels = getattr(self, name)
+            fits = all(one > 0 and one % norm == 0 for one in channels)
+            require(name, fits, f"must be multiples of norm_groups = {norm}", channels)
+        fits = all(channels % head == 0 for channels in self.unet_channels[1:])
+        rule = f"must be multiples of attention_head_dim = {head} after the first"
+        require("unet_channels", fits, rule, self.unet_channels)
+        return self
 
 
 def build_pipeline(

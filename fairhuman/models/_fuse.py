@@ -65,6 +65,6 @@ def fuse(
         pipeline.save_pretrained(partial, safe_serialization=True)
         local = base is not None and Path(base).exists()
         name = Path(base).name if local else base or "the miniature embedded in fairhuman"
-        told = {"base": name, "lora": Path(lora).name, "scale": scale}
-        (partial / "README.md").write_text(_CARD.format(**told), encoding="utf-8")
+        facts = {"base": name, "lora": Path(lora).name, "scale": scale}
+        (partial / "README.md").write_text(_CARD.format(**facts), encoding="utf-8")
     return out

@@ -61,10 +61,10 @@ class Encodings:
 def encode_image(vae: AutoencoderKL, pixels: Tensor) -> LatentDistribution:
     """Encode one image, shape (3, H, W) in [-1, 1]. One at a time, so that an image's latent does not
     depend on its batch, and in the autoencoder's own precision, also inside an autocast."""
-    own = next(vae.parameters())  # vae.device walks through every module, for 1 ms
-    with torch.autocast(own.device.type, enabled=False):  # SDXL's overflows in half precision
-        distribution = vae.encode(pixels[None].to(own)).latent_dist
-    scale, shift = _normalisation(vae, own.device)
+    like = next(vae.parameters())  # vae.device walks through every module, for 1 ms
+    with torch.autocast(like.device.type, enabled=False):  # SDXL's overflows in half precision
+        distribution = vae.encode(pixels[None].to(like)).latent_dist
+    scale, shift = _normalisation(vae, like.device)
     return LatentDistribution(
         ((distribution.mean[0] - shift) * scale).float().cpu(), (distribution.std[0] * scale).float().cpu()
     )
@@ -74,10 +74,10 @@ def encode_image(vae: AutoencoderKL, pixels: Tensor) -> LatentDistribution:
 def decode_latents(vae: AutoencoderKL, latents: Tensor) -> Tensor:
     """Images of latents in the UNet's scale, shape (batch, 3, H, W), values in [0, 1], decoded in the
     autoencoder's own precision."""
-    own = next(vae.parameters())
-    scale, shift = _normalisation(vae, own.device)
-    with torch.autocast(own.device.type, enabled=False):
-        images = vae.decode(latents.to(own) / scale + shift).sample
+    like = next(vae.parameters())
+    scale, shift = _normalisation(vae, like.device)
+    with torch.autocast(like.device.type, enabled=False):
+        images = vae.decode(latents.to(like) / scale + shift).sample
     return (images.float() / 2 + 0.5).clamp(0, 1)
 
 

@@ -16,7 +16,7 @@ from fairhuman.objectives import Reduction
 from fairhuman.profiles import unknown
 from fairhuman.regions import MaskMode, check_regions
 from fairhuman.settings import (
-    Bare,
+    BARE_NO,
     Count,
     Folder,
     Names,
@@ -156,7 +156,7 @@ class TrainSettings(Settings):
     noise_offset: Unsigned = 0.0
     clip_norm: Positive | None = None
     seed: Whole = 0
-    precision: Annotated[Literal["no", "bf16", "fp16"], Bare] = "no"
+    precision: Annotated[Literal["no", "bf16", "fp16"], BARE_NO] = "no"
     cache: bool = True
     gradient_checkpointing: bool = False
     gramian_every: Whole = 0

@@ -37,9 +37,7 @@ def make_accelerator(settings: TrainSettings) -> Accelerator:
     installed = {"tensorboard": is_tensorboard_available, "wandb": is_wandb_available}
     if settings.tracker and not installed[settings.tracker]():
         raise ImportError(f"tracker: {settings.tracker} is not installed; pip install {settings.tracker}")
-    accelerator = Accelerator(
-        mixed_precision="no", log_with=settings.tracker, project_dir=settings.output
-    )  # fmt: skip
+    accelerator = Accelerator(mixed_precision="no", log_with=settings.tracker, project_dir=settings.output)
     parts = accelerator.num_processes * settings.accumulation
     if settings.batch_size % parts:
         raise ValueError(

@@ -185,10 +185,11 @@ def test_a_table_of_captions_that_is_wrong_stops_before_any_work(photographs, tm
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"min_side": 0}, "min_side: must be a whole number of at least 1"),
+        ({"min_side": 0}, "min_side: must be ≥ 1, got 0"),
         ({"min_person": 1.5}, r"min_person: must be in \[0, 1\]"),
+        ({"scales": 6}, "scales: must be ≤ 5, got 6"),
         ({"mask": "circle"}, "mask: unknown name 'circle'"),
-        ({"hand_padding": -1}, "hand_padding: must be at least 0"),
+        ({"hand_padding": -1}, "hand_padding: must be ≥ 0, got -1"),
         ({"caption": " "}, "caption: must not be empty"),
     ],
 )

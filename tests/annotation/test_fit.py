@@ -1,7 +1,6 @@
 """Photographs to a LoRA, images before and after, and an evaluation, in one call."""
 
 import json
-from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -24,7 +23,7 @@ def test_the_whole_way(tmp_path):
         photograph().crop((index, 0, 500 + index, 590)).save(photographs / f"{index}.jpg")
     table = tmp_path / "captions.csv"
     table.write_text("file_name,text\n" + "".join(f"./{index}.jpg,officer {index}\n" for index in range(3)))
-    annotation = replace(ANNOTATION, captions=str(table))
+    annotation = ANNOTATION.changed(captions=str(table))
     tiny_pipeline(seed=0).save_pretrained(tmp_path / "base")
     options = {"base": str(tmp_path / "base"), "annotation": annotation, "samples": SAMPLES,
                "training": TRAINING, "progress": False}  # fmt: skip

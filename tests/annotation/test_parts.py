@@ -3,7 +3,6 @@
 import inspect
 import struct
 import zlib
-from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
@@ -124,7 +123,7 @@ def test_a_table_that_would_lose_captions_is_refused(tmp_path, text, message):
 @pytest.mark.parametrize("command", [annotate_command, fit_command])
 def test_options_have_the_defaults_of_the_settings(command):
     options = inspect.signature(command).parameters
-    settings = {name: value for name, value in asdict(AnnotateSettings()).items() if name in options}
+    settings = {name: value for name, value in dict(AnnotateSettings()).items() if name in options}
     assert len(settings) > 14
     assert {name: options[name].default for name in settings} == settings
 

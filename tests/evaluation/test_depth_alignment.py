@@ -130,7 +130,7 @@ def test_evaluation_says_what_the_metric_says(tmp_path, model_folder):
     for entry in entries:  # images of another size than what they follow
         image = Image.open(tmp_path / "set" / entry["file_name"]).resize((96, 128))
         image.save(tmp_path / "made" / entry["file_name"].rpartition("/")[2])
-    settings = EvaluateSettings(["depth"], posed=True, depth_model=model_folder, progress=False)
+    settings = EvaluateSettings(groups=["depth"], posed=True, depth_model=model_folder, progress=False)
     found = evaluate_folders([tmp_path / "made"], asked=tmp_path / "set", settings=settings)
     paths = [tmp_path / "set" / entry["depth_file_name"] for entry in entries]
     asked = [np.array(Image.open(path)).repeat(2, 0).repeat(2, 1) for path in paths]
@@ -143,7 +143,7 @@ def test_evaluation_says_what_the_metric_says(tmp_path, model_folder):
     }
     assert rows["rank"]["n"] == 3 and {row["group"] for row in found["rows"]} == {"depth"}
 
-    none = EvaluateSettings(["depth"], posed=True, progress=False)
+    none = EvaluateSettings(groups=["depth"], posed=True, progress=False)
     absent = evaluate_folders([tmp_path / "made"], asked=tmp_path / "set", settings=none)["rows"]
     assert {row["metric"] for row in absent} == set(rows)
     assert all(row["n"] == 0 and row["note"].startswith("no depth model; name") for row in absent)

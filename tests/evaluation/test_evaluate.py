@@ -152,7 +152,7 @@ def test_the_command_writes_a_table_and_a_file(folders, tmp_path):
         (["few", "--weights", "hps=few"], "weights: unknown name 'hps'"),
         (["few", "--weights", "hps_v2.1"], "weights: must be METRIC=FOLDER"),
         (["few", "--weights", "clip_score=nowhere"], "weights: no such folder: nowhere"),
-        (["few", "--workers", "0"], "workers: must be a whole number of at least 1"),
+        (["few", "--workers", "0"], "workers: must be ≥ 1, got 0"),
         (["few", "--level", "1"], r"level: must be in \(0, 1\), got 1"),
     ],
 )

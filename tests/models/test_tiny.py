@@ -48,10 +48,16 @@ def test_missing_base_is_named(tmp_path):
 @pytest.mark.parametrize(
     ("change", "rule"),
     [
-        ({"image_size": 100}, "image_size must be a multiple of 32, got 100"),
-        ({"autoencoder_channels": (16, 32)}, "4 levels"),
-        ({"unet_channels": (60, 128, 192)}, "multiples of norm_groups = 8, got 60"),
-        ({"unet_channels": (64, 72, 192)}, "attention_head_dim = 32, got 72"),
+        ({"image_size": 100}, "image_size: must be a multiple of 32, got 100"),
+        (
+            {"autoencoder_channels": (16, 32)},
+            "autoencoder_channels: must name 4 levels .*, got .16, 32.",
+        ),
+        (
+            {"unet_channels": (60, 128, 192)},
+            "unet_channels: must be multiples of norm_groups = 8, got .60",
+        ),
+        ({"unet_channels": (64, 72, 192)}, "attention_head_dim = 32 after the first, got .64, 72"),
     ],
 )
 def test_impossible_sizes_are_refused(change, rule):

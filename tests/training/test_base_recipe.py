@@ -1,6 +1,5 @@
 """Training of the base, on a data set and networks of no size."""
 
-import dataclasses
 import json
 from types import SimpleNamespace
 
@@ -116,7 +115,7 @@ def test_the_trained_pipeline_loads_and_another_run_is_refused(data, tmp_path):
     image = pipeline("a red square", num_inference_steps=2, output_type="np").images
     assert np.isfinite(image).all()
     assert "/" not in (folder / "unet" / "config.json").read_text()  # no path of the machine
-    changed = dataclasses.replace(settings, seed=1)
+    changed = settings.changed(seed=1)
     with pytest.raises(ValueError, match="seed: must be 0, .* got 1"):
         train_base(changed, WORDS, progress=False)
 
@@ -147,13 +146,11 @@ def test_a_start_keeps_the_encoder_and_goes_on_from_its_unet(data, tmp_path):
     refinement = AutoencoderSettings(
         steps=2, whole_steps=1, crop=32, crops=2, warmup=0, decay=1, decoder_only=True
     )
-    settings = dataclasses.replace(
-        _settings(data, tmp_path / "second", steps=1, warmup=0, decay=0, learning_rate=1e-7),
+    settings = _settings(data, tmp_path / "second", steps=1, warmup=0, decay=0, learning_rate=1e-7)
+    settings = settings.changed(
         start=str(first),
         refinement=refinement,
-    )
-    settings = dataclasses.replace(
-        settings, denoiser=dataclasses.replace(settings.denoiser, muon_learning_rate=1e-7)
+        denoiser=settings.denoiser.changed(muon_learning_rate=1e-7),
     )
     second = train_base(settings, WORDS, progress=False)
     before, after = (
@@ -168,10 +165,10 @@ def test_a_start_keeps_the_encoder_and_goes_on_from_its_unet(data, tmp_path):
     )
     for key, value in before.items():  # one step of no length
         torch.testing.assert_close(after[key], value, atol=1e-3, rtol=1e-2)
-    bigger = dataclasses.replace(TINY, unet_channels=tuple(2 * width for width in TINY.unet_channels))
+    bigger = TINY.changed(unet_channels=tuple(2 * width for width in TINY.unet_channels))
     with pytest.raises(ValueError, match="start: unet of .* must be of the architecture's size"):
         train_base(
-            dataclasses.replace(settings, architecture=bigger, output=str(tmp_path / "other")),
+            settings.changed(architecture=bigger, output=str(tmp_path / "other")),
             WORDS,
             progress=False,
         )
@@ -233,7 +230,7 @@ def test_reduced_channels_are_principal_components_at_unit_deviation(data):
         torch.testing.assert_close(
             every.decode(components).sample, vae.decode(latents).sample, atol=1e-3, rtol=1e-3
         )
-    few = build_autoencoder(dataclasses.replace(TINY, latent_channels=2))
+    few = build_autoencoder(TINY.changed(latent_channels=2))
     reduced_autoencoder(vae, latents, few)
     torch.testing.assert_close(encode_corpus(few, corpus), components[:, :2], atol=1e-3, rtol=1e-3)
 
@@ -300,9 +297,8 @@ def test_smooth_latents_are_less_rough_than_noise():
 
 
 def test_a_corpus_of_two_sizes_trains_both_and_can_be_stopped(data, halves, tmp_path):
-    settings = dataclasses.replace(
-        _settings(data, tmp_path / "run", small_share=0.5, small_share_later=0.5), small=str(halves)
-    )
+    settings = _settings(data, tmp_path / "run", small_share=0.5, small_share_later=0.5)
+    settings = settings.changed(small=str(halves))
     assert train_base(settings, WORDS, progress=False, minutes=0) is None
     assert train_base(settings, WORDS, progress=False, minutes=0) is None
     folder = train_base(settings, WORDS, progress=False)
@@ -310,7 +306,7 @@ def test_a_corpus_of_two_sizes_trains_both_and_can_be_stopped(data, halves, tmp_
     assert [line["step"] for line in lines] == list(range(6))
     assert {line["size"] for line in lines} == {32, 64}
     assert views_seen(tmp_path / "run" / "denoiser") == sum(line["images"] for line in lines)
-    whole = train_base(dataclasses.replace(settings, output=str(tmp_path / "whole")), WORDS, progress=False)
+    whole = train_base(settings.changed(output=str(tmp_path / "whole")), WORDS, progress=False)
     expected, found = (
         load_file(path / "unet" / "diffusion_pytorch_model.safetensors") for path in (whole, folder)
     )
@@ -326,9 +322,9 @@ def test_the_log_is_summarised_without_losing_steps_or_time(data, tmp_path):
     lines = [json.loads(line) for line in (tmp_path / "run" / "denoiser" / "log.jsonl").open()]
     assert curves["denoiser"]["minutes"] == pytest.approx(sum(line["seconds"] for line in lines) / 60)
     assert curves["denoiser"]["curve"][1]["loss"] == pytest.approx(lines[2]["loss"], abs=1e-5)
-    decoder = dataclasses.replace(settings.refinement, decoder_only=True)
+    decoder = settings.refinement.changed(decoder_only=True)
     start = str(tmp_path / "run" / "pipeline")
-    later = dataclasses.replace(settings, start=start, output=str(tmp_path / "later"), refinement=decoder)
+    later = settings.changed(start=start, output=str(tmp_path / "later"), refinement=decoder)
     train_base(later, WORDS, progress=False)
     joined = training_curves(tmp_path / "run", tmp_path / "later", points=4)["denoiser"]
     alone = training_curves(tmp_path / "run", points=4)["denoiser"]
@@ -350,7 +346,7 @@ def test_timesteps_of_a_batch_cover_the_schedule():
     [
         ({"denoiser": {"optimiser": "muon"}}, "unknown name 'optimiser'; did you mean 'optimizer'"),
         ({"denoiser": {"optimizer": "mun"}}, "did you mean 'muon'"),
-        ({"autoencoder": {"crop": 50}}, "crop: must be a multiple of 8, got 50"),
+        ({"autoencoder": {"crop": 50}}, "autoencoder.crop: must be a positive multiple of 8, got 50"),
         ({"autoencoder": {"steps": 2.5}}, "must be int, got 2.5"),
         ({"denoiser": {"steps": 10}}, "warmup \\+ decay: must be at most steps = 10"),
         (
@@ -358,7 +354,7 @@ def test_timesteps_of_a_batch_cover_the_schedule():
             "refinement: must have decoder_only with a start",
         ),
         ({"precision": "half"}, "precision: unknown name 'half'"),
-        ({"architecture": {"image_size": 100}}, "image_size must be a multiple"),
+        ({"architecture": {"image_size": 100}}, "architecture.image_size: must be a multiple of 32, got 100"),
     ],
 )
 def test_bad_settings_are_named(values, rule):

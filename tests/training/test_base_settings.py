@@ -21,7 +21,7 @@ from fairhuman.training.base._recipe import LATENTS, PIPELINE, SETTINGS_FILE, ch
         (lambda: AutoencoderSettings(learning_rate=0), ValueError, "learning_rate: must be > 0"),
         (lambda: BaseSettings(data="", output="o"), ValueError, "data: must name a folder, got ''"),
         (
-            lambda: BaseSettings(data="d", output="o", denoiser={}),
+            lambda: BaseSettings(data="d", output="o", denoiser=3),
             TypeError,
             "denoiser: must be DenoiserSett",
         ),

@@ -28,9 +28,9 @@ def test_latents_are_in_the_pipelines_scale(pipeline):
     pixels = torch.rand(3, 64, 64) * 2 - 1
     latent = encode_image(pipeline.vae, pixels)
     assert latent.mean.shape == latent.deviation.shape == (4, 8, 8)
-    own = pipeline.vae.encode(pixels[None]).latent_dist
-    torch.testing.assert_close(latent.mean, own.mean[0] * pipeline.vae.config.scaling_factor)
-    torch.testing.assert_close(latent.deviation, own.std[0] * pipeline.vae.config.scaling_factor)
+    encoded = pipeline.vae.encode(pixels[None]).latent_dist
+    torch.testing.assert_close(latent.mean, encoded.mean[0] * pipeline.vae.config.scaling_factor)
+    torch.testing.assert_close(latent.deviation, encoded.std[0] * pipeline.vae.config.scaling_factor)
 
 
 def test_latents_with_means_and_deviations_of_their_own(base):
@@ -41,8 +41,8 @@ def test_latents_with_means_and_deviations_of_their_own(base):
     latent = encode_image(pipeline.vae, pixels).mean
     shape = (4, 1, 1)
     decoded = latent * torch.tensor(std).view(shape) / pipeline.vae.config.scaling_factor
-    own = pipeline.vae.encode(pixels[None]).latent_dist.mean[0]
-    torch.testing.assert_close(decoded + torch.tensor(mean).view(shape), own)
+    encoded = pipeline.vae.encode(pixels[None]).latent_dist.mean[0]
+    torch.testing.assert_close(decoded + torch.tensor(mean).view(shape), encoded)
 
 
 def test_prompts_are_encoded_as_the_pipeline_does(pipeline):
@@ -94,8 +94,8 @@ def test_what_one_run_encoded_another_takes_over(values, tmp_path, monkeypatch):
     """To the same bits as encoding it again."""
     calls = []
     for name in ("encode_image", "encode_prompt"):
-        own = getattr(batches, name)
-        monkeypatch.setattr(batches, name, lambda *given, own=own: calls.append(given) or own(*given))
+        encode = getattr(batches, name)
+        monkeypatch.setattr(batches, name, lambda *given, f=encode: calls.append(given) or f(*given))
     encodings, runs = Encodings(), {}
     for name, given in {"first": encodings, "second": encodings, "alone": None}.items():
         settings = TrainSettings(**values | {"output": str(tmp_path / name), "steps": 3, "flip": 0.5})

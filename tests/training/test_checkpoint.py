@@ -15,7 +15,7 @@ STATE = {
     "random": torch.get_rng_state(),
     "skipped": 1,
     "name": None,
-}  # fmt: skip
+}
 
 
 def assert_equal(first, second):

@@ -46,8 +46,11 @@ def test_sample_from_a_prompt_file(run, base, tmp_path):
     assert done.exit_code == 0, done.output
     lines = [json.loads(line) for line in (tmp_path / "out/metadata.jsonl").read_text().splitlines()]
     assert [(line["text"], line["seed"]) for line in lines] == [
-        ("a man", 1), ("a woman", 1), ("a man", 2), ("a woman", 2)
-    ]  # fmt: skip
+        ("a man", 1),
+        ("a woman", 1),
+        ("a man", 2),
+        ("a woman", 2),
+    ]
     assert {line["adapter"] for line in lines} == {str(run.directory)}
     assert len({line["adapter_content"] for line in lines}) == 1
     other = invoke("sample", prompts, tmp_path / "out", "--base", base, "--steps", 1, "--limit", 2)
@@ -74,7 +77,7 @@ def test_sample_with_conditions_of_a_data_set(base, people, tmp_path):
     shared = (people / "metadata.jsonl", tmp_path / "out", "--base", base, "--steps", 1, "--limit", 2)
     given = ("--adapter", tmp_path / "t2i", "--guidance", 1.5)
     for wrong, words in (
-        ((), "needs pose and depth, found none"),
+        ((), "needs pose and depth, got none"),
         (("--conditions", tmp_path), "metadata.jsonl"),
     ):
         assert words in str(invoke("sample", *shared, *given, *wrong).exception)

@@ -124,9 +124,18 @@ def second_stage(base, people, tmp_path_factory):
     runs = []
     for name, alpha in (("face", 1.0), ("hand", 2.0)):
         settings = TrainSettings(
-            data=people, base=base, output=tmp_path_factory.mktemp("experts") / name, rank=4, alpha=alpha,
-            targets=TRANSFORMER, resolution=64, steps=2, batch_size=2, learning_rate=1e-2, regions=[name],
-        )  # fmt: skip
+            data=people,
+            base=base,
+            output=tmp_path_factory.mktemp("experts") / name,
+            rank=4,
+            alpha=alpha,
+            targets=TRANSFORMER,
+            resolution=64,
+            steps=2,
+            batch_size=2,
+            learning_rate=1e-2,
+            regions=[name],
+        )
         runs.append(str(train(settings).directory))
     return runs
 
@@ -182,8 +191,10 @@ def test_experts_with_an_alpha_for_each_layer_are_refused(second_stage, base, tm
     names = [name for name in state if name.endswith("lora_A.weight")]
     layers = ["lora_" + name.removesuffix(".lora_A.weight").replace(".", "_") for name in names]
     kohya = {f"{layer}.lora_down.weight": state[name] for layer, name in zip(layers, names, strict=True)}
-    kohya |= {f"{layer}.lora_up.weight": state[name.replace("lora_A", "lora_B")]
-              for layer, name in zip(layers, names, strict=True)}  # fmt: skip
+    kohya |= {
+        f"{layer}.lora_up.weight": state[name.replace("lora_A", "lora_B")]
+        for layer, name in zip(layers, names, strict=True)
+    }
     kohya |= {f"{layer}.alpha": torch.tensor(1.0) for layer in layers}
     save_file(kohya, tmp_path / "kohya.safetensors")
     with pytest.raises(ValueError, match="must have one alpha for all layers"):
@@ -191,11 +202,10 @@ def test_experts_with_an_alpha_for_each_layer_are_refused(second_stage, base, tm
 
 
 def test_what_does_not_fit_is_refused(trained, base, tmp_path):  # noqa: F811
-    from dataclasses import replace
 
     from fairhuman.models import TINY, tiny_pipeline
 
-    other = tiny_pipeline(architecture=replace(TINY, unet_channels=(16, 64)))
+    other = tiny_pipeline(architecture=TINY.changed(unet_channels=(16, 64)))
     for kind in KINDS:
         with pytest.raises(ValueError, match="was trained for another base"):
             load_adapter(other, trained(kind).directory)

@@ -19,9 +19,12 @@ def settings(tmp_path, base):
     write_folder(tmp_path / "people", count=2, size=(64, 64))
     (tmp_path / "first").write_bytes(b"weights")
     return TrainSettings(
-        data=tmp_path / "people", base=str(base), output=tmp_path / "run", adapter="controlnet",
+        data=tmp_path / "people",
+        base=str(base),
+        output=tmp_path / "run",
+        adapter="controlnet",
         start=str(tmp_path / "first"),
-    )  # fmt: skip
+    )
 
 
 def found(settings):

@@ -12,8 +12,14 @@ from fairhuman.training._precision import LossScale
 
 
 def settings(**changes):
-    values = {"learning_rate": 0.3, "warmup": 0, "schedule": "constant", "steps": 12, "optimizer": "adamw",
-              "weight_decay": 0.01}  # fmt: skip
+    values = {
+        "learning_rate": 0.3,
+        "warmup": 0,
+        "schedule": "constant",
+        "steps": 12,
+        "optimizer": "adamw",
+        "weight_decay": 0.01,
+    }
     return SimpleNamespace(**values | changes)
 
 

@@ -139,8 +139,10 @@ def test_validation_samples_change_nothing_else(values, tmp_path):
     watched = train(
         TrainSettings(**given | {"output": str(tmp_path / "other")}, sample_every=1, sample_count=2)
     )
-    names = sorted(str(path.relative_to(watched.directory / "samples"))
-                   for path in (watched.directory / "samples").rglob("*.png"))  # fmt: skip
+    names = sorted(
+        str(path.relative_to(watched.directory / "samples"))
+        for path in (watched.directory / "samples").rglob("*.png")
+    )
     assert names == [f"step-00000{step}/00{index}.png" for step in (1, 2) for index in (0, 1)]
     same(plain, watched, rtol=0, atol=0)
 

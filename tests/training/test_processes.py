@@ -17,15 +17,33 @@ CASES = [(kind, strategy) for kind in ("lora", "controlnet") for strategy in ("l
 
 def settings(kind, strategy, base, people, output):
     return TrainSettings(
-        adapter=kind, strategy=strategy, base=base, data=people, heldout=people, heldout_draws=1,
-        output=output, resolution=64, steps=3, batch_size=4, learning_rate=1e-3, optimizer="adam",
-        reduction="mask", checkpoint_every=2, seed=3,
-    )  # fmt: skip
+        adapter=kind,
+        strategy=strategy,
+        base=base,
+        data=people,
+        heldout=people,
+        heldout_draws=1,
+        output=output,
+        resolution=64,
+        steps=3,
+        batch_size=4,
+        learning_rate=1e-3,
+        optimizer="adam",
+        reduction="mask",
+        checkpoint_every=2,
+        seed=3,
+    )
 
 
 def worker(rank, port, base, people, folder):
-    os.environ.update(RANK=str(rank), LOCAL_RANK=str(rank), WORLD_SIZE="2", MASTER_ADDR="127.0.0.1",
-                      MASTER_PORT=str(port), ACCELERATE_USE_CPU="true")  # fmt: skip
+    os.environ.update(
+        RANK=str(rank),
+        LOCAL_RANK=str(rank),
+        WORLD_SIZE="2",
+        MASTER_ADDR="127.0.0.1",
+        MASTER_PORT=str(port),
+        ACCELERATE_USE_CPU="true",
+    )
     torch.set_num_threads(1)
     for kind, strategy in CASES:
         train(settings(kind, strategy, base, people, Path(folder) / f"{kind}-{strategy}-two"))

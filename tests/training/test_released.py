@@ -123,8 +123,10 @@ def test_an_overwritten_accumulation_is_the_last_part(values, tmp_path, trainer_
     trainer = trainer_of(settings)
     part = trainer.objectives.parts(trainer.objectives.draw(0))[1]
     losses = trainer.objectives.losses(part, trainer.adapter.predict(part.batch))
-    rows = [torch.autograd.grad(loss, list(trainer.parameters.values()), retain_graph=True)
-            for loss in losses.values()]  # fmt: skip
+    rows = [
+        torch.autograd.grad(loss, list(trainer.parameters.values()), retain_graph=True)
+        for loss in losses.values()
+    ]
     flat = torch.stack([torch.cat([g.reshape(-1) for g in row]) for row in rows]).double()
     np.testing.assert_allclose(
         vector(run.log[0]["weights"]), alpha_fair_weights(flat @ flat.T).numpy(), rtol=1e-4

@@ -228,12 +228,11 @@ def test_the_lora_loads_in_plain_diffusers_and_changes_the_image(values, base):
 
 
 def test_a_lora_for_another_base_is_refused(values, tmp_path):
-    from dataclasses import replace
 
     from fairhuman.models import TINY
 
     run = train(TrainSettings(**values | {"steps": 1}))
-    other = tiny_pipeline(architecture=replace(TINY, unet_channels=(16, 64)))
+    other = tiny_pipeline(architecture=TINY.changed(unet_channels=(16, 64)))
     with pytest.raises(ValueError, match="does not fit this base"):
         load_lora(other, run.weights)
     assert not any("lora" in name for name, _ in other.unet.named_parameters())

@@ -1,23 +1,19 @@
-"""How a folder of photographs is annotated: one validated dataclass."""
+"""How a folder of photographs is annotated: one set of validated settings."""
 
 from __future__ import annotations
 
-import dataclasses
-import math
-from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any, Literal, get_args
+from typing import Annotated, Literal, Self
 
-from fairhuman.data.store import check_whole
-from fairhuman.profiles import unknown
+from pydantic import Field, model_validator
+
+from fairhuman.settings import Count, Place, Settings, Share, Unsigned, require
 
 __all__ = ["AnnotateSettings", "MaskShape"]
 
 MaskShape = Literal["box", "hull"]
 
 
-@dataclass(frozen=True, kw_only=True)
-class AnnotateSettings:
+class AnnotateSettings(Settings):
     """What decides the annotation of a photograph. Two runs with equal settings give equal files.
 
     Attributes:
@@ -49,7 +45,7 @@ class AnnotateSettings:
         device: Where YOLO, depth and caption models run: ``cpu``, ``cuda``, ``cuda:1``, …
 
     Raises:
-        ValueError: The message names the field, the rule and the value found.
+        ValueError, TypeError: The message names the field, the rule and the value found.
 
     >>> AnnotateSettings(threshold=1.5)
     Traceback (most recent call last):
@@ -57,57 +53,30 @@ class AnnotateSettings:
     ValueError: threshold: must be in [0, 1], got 1.5
     """
 
-    min_side: int = 1024
-    min_person: float = 0.05
-    max_pixels: int = 100_000_000
-    size: int | None = None
-    threshold: float = 0.5
-    scales: int = 2
+    min_side: Count = 1024
+    min_person: Share = 0.05
+    max_pixels: Count = 100_000_000
+    size: Count | None = None
+    threshold: Share = 0.5
+    scales: Annotated[int, Field(ge=1, le=5)] = 2
     mask: MaskShape = "box"
-    face_padding: float = 0.0
-    hand_padding: float = 0.1
-    dilation: float = 8.0
-    duplicate_distance: int = 4
+    face_padding: Unsigned = 0.0
+    hand_padding: Unsigned = 0.1
+    dilation: Unsigned = 8.0
+    duplicate_distance: Annotated[int, Field(ge=-1, le=16)] = 4
     caption: str | None = None
-    captions: str | None = None
-    caption_model: str | None = None
+    captions: Place | None = None
+    caption_model: Place | None = None
     caption_prompt: str | None = None
-    depth_model: str | None = None
-    face_weights: str | None = None
-    hand_weights: str | None = None
+    depth_model: Place | None = None
+    face_weights: Place | None = None
+    hand_weights: Place | None = None
     device: str = "cpu"
 
-    def __post_init__(self) -> None:
-        for name, least, most in (
-            ("min_side", 1, None), ("max_pixels", 1, None), ("size", 1, None), ("scales", 1, 5),
-            ("duplicate_distance", -1, 16),
-        ):  # fmt: skip
-            value = getattr(self, name)
-            if name == "size" and value is None:
-                continue
-            check_whole(name, value, least, most)
-        for name in ("min_person", "threshold"):
-            if not 0 <= getattr(self, name) <= 1:
-                raise ValueError(f"{name}: must be in [0, 1], got {getattr(self, name)!r}")
-        for name in ("face_padding", "hand_padding", "dilation"):
-            if not 0 <= getattr(self, name) < math.inf:
-                raise ValueError(f"{name}: must be at least 0 and finite, got {getattr(self, name)!r}")
-        if self.mask not in get_args(MaskShape):
-            raise ValueError(f"mask: {unknown(self.mask, get_args(MaskShape))}")
-        if self.caption is not None and not self.caption.strip():
-            raise ValueError(f"caption: must not be empty, got {self.caption!r}")
-        if self.caption_prompt is not None and self.caption_model is None:
-            raise ValueError(f"caption_prompt: needs a caption_model, got {self.caption_prompt!r} alone")
-
-    @classmethod
-    def from_mapping(cls, values: Mapping[str, Any], source: str = "settings") -> AnnotateSettings:
-        """Settings from a mapping; an unknown key is refused."""
-        names = [field.name for field in dataclasses.fields(cls)]
-        for key in values:
-            if key not in names:
-                raise ValueError(f"{source}: {unknown(key, names)}")
-        return cls(**values)
-
-    def stored(self) -> dict[str, Any]:
-        """All values, for a JSON file."""
-        return dataclasses.asdict(self)
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        caption, prompt = self.caption, self.caption_prompt
+        require("caption", caption is None or bool(caption.strip()), "must not be empty", caption)
+        if prompt is not None and self.caption_model is None:
+            raise ValueError(f"caption_prompt: needs a caption_model, got {prompt!r} alone")
+        return self

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any, Final
+from typing import Annotated, Any, Final, Self
+
+from pydantic import model_validator
 
 from fairhuman.data import HumanFolder
 from fairhuman.data.annotation import check_model
@@ -23,6 +24,7 @@ from fairhuman.evaluation.reader import AttributeReader
 from fairhuman.evaluation.truth import expected_regions
 from fairhuman.profiles import unknown
 from fairhuman.results import provenance
+from fairhuman.settings import Count, Names, Number, Place, Settings, Share, Whole, rule
 
 __all__ = ["GROUPS", "EvaluateSettings", "evaluate_folders", "evaluate_images"]
 
@@ -30,8 +32,7 @@ GROUPS: Final = ("detection", "in place", "crops", "distance", "caption", "prefe
 """Groups of metrics, each computed if the input allows it."""
 
 
-@dataclass(frozen=True)
-class EvaluateSettings:
+class EvaluateSettings(Settings):
     """How images are judged.
 
     Attributes:
@@ -45,30 +46,29 @@ class EvaluateSettings:
             depth; without it no depths are compared.
         download: Fetch from the hub what its cache lacks.
         device: Where the preference and depth models compute.
-        workers: Processes of the detectors, at least 1.
+        workers: Processes of the detectors, ≥ 1.
         cache: Folder of earlier findings; None keeps none.
         level: Confidence level of the intervals, in (0, 1).
-        seed: Of the resampling.
+        seed: Of the resampling, ≥ 0.
         progress: Show bars; by default on a terminal.
     """
 
-    groups: Sequence[str] = GROUPS
+    groups: Names = GROUPS
     posed: bool = False
-    threshold: float = 0.5
-    weights: Mapping[str, str] = field(default_factory=dict)
-    inception: str | None = None
-    depth_model: str | None = None
+    threshold: Share = 0.5
+    weights: dict[str, str] = {}
+    inception: Place | None = None
+    depth_model: Place | None = None
     download: bool = False
     device: str = "cpu"
-    workers: int = 1
-    cache: str | None = None
-    level: float = 0.95
-    seed: int = 0
+    workers: Count = 1
+    cache: Place | None = None
+    level: Annotated[Number, rule("must be in (0, 1)", lambda level: 0 < level < 1)] = 0.95
+    seed: Whole = 0
     progress: bool | None = None
 
-    def __post_init__(self) -> None:
-        if not 0 < self.level < 1:
-            raise ValueError(f"level: must be in (0, 1), got {self.level}")
+    @model_validator(mode="after")
+    def _check(self) -> Self:
         for name in self.groups:
             if name not in GROUPS:
                 raise ValueError(f"groups: {unknown(name, GROUPS)}")
@@ -81,6 +81,7 @@ class EvaluateSettings:
             if not self.posed:
                 raise ValueError(f"depth_model: needs posed images, got {self.depth_model} without posed")
             check_model("depth_model", self.depth_model)
+        return self
 
     @property
     def detecting(self) -> dict[str, Any]:
@@ -130,7 +131,7 @@ def evaluate_folders(
     return found | {
         "paired": sets.paired,
         "files": files,
-        "settings": asdict(settings) | {name: path and str(path) for name, path in places.items()},
+        "settings": settings.to_dict() | {name: path and str(path) for name, path in places.items()},
         "provenance": provenance(),
     }
 

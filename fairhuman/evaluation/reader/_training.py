@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -22,13 +21,13 @@ from fairhuman.evaluation.reader._network import ReaderNetwork
 from fairhuman.evaluation.reader._reader import AttributeReader
 from fairhuman.evaluation.reader._views import MARGINS, SIDES, fit
 from fairhuman.evaluation.statistics import estimate_proportion
+from fairhuman.settings import Count, Folder, Place, Positive, Settings, Unsigned, Whole
 
 _JITTER = 9 / 8  # crops are stored this much larger than they are looked at
 _LEAST_BOX = 12  # pixels; of a smaller face or hand nothing can be told
 
 
-@dataclass(frozen=True, kw_only=True)
-class ReaderSettings:
+class ReaderSettings(Settings):
     """A training of the attribute reader.
 
     Attributes:
@@ -43,29 +42,18 @@ class ReaderSettings:
         seed: Decides the weights at the start and every draw.
 
     Raises:
-        ValueError: The message names the field, the rule and the value found.
+        ValueError, TypeError: The message names the field, the rule and the value found.
     """
 
-    data: str
-    heldout: str
-    output: str
-    images: int = 0
-    epochs: int = 14
-    batch_size: int = 64
-    learning_rate: float = 4e-3
-    weight_decay: float = 1e-2
-    seed: int = 0
-
-    def __post_init__(self) -> None:
-        for name in ("epochs", "batch_size"):
-            if getattr(self, name) < 1:
-                raise ValueError(f"{name}: must be at least 1, got {getattr(self, name)}")
-        if self.images < 0:
-            raise ValueError(f"images: must not be negative, got {self.images}")
-        if self.learning_rate <= 0:
-            raise ValueError(f"learning_rate: must be positive, got {self.learning_rate}")
-        if self.weight_decay < 0:
-            raise ValueError(f"weight_decay: must not be negative, got {self.weight_decay}")
+    data: Folder
+    heldout: Folder
+    output: Place
+    images: Whole = 0
+    epochs: Count = 14
+    batch_size: Count = 64
+    learning_rate: Positive = 4e-3
+    weight_decay: Unsigned = 1e-2
+    seed: Whole = 0
 
 
 @dataclass(frozen=True)
@@ -222,4 +210,4 @@ def _inner(pixels: Tensor, side: int) -> Tensor:
 def stored_parameters(settings: ReaderSettings) -> dict[str, Any]:
     """The settings without places of this machine."""
     names = {name: Path(getattr(settings, name)).name for name in ("data", "heldout", "output")}
-    return dataclasses.asdict(settings) | names
+    return settings.to_dict() | names

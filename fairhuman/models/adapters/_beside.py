@@ -17,6 +17,7 @@ from fairhuman.files import written_whole
 from fairhuman.models._quiet import quiet
 from fairhuman.models.adapters._card import write_card
 from fairhuman.models.adapters._interface import Adapter
+from fairhuman.settings import require
 
 if TYPE_CHECKING:
     from diffusers import ModelMixin, StableDiffusionXLPipeline
@@ -70,11 +71,9 @@ class BesideUNet(Adapter):
     @classmethod
     def check_options(cls, options: Mapping[str, Any]) -> None:
         conditions = options["conditions"]
-        if not set(conditions) <= set(CONDITIONS) or len(set(conditions)) < len(conditions):
-            known = ", ".join(CONDITIONS)
-            raise ValueError(f"conditions: must be among {known}, each once, got {conditions!r}")
-        if not conditions:
-            raise ValueError(f"conditions: must name at least one, got {conditions!r}")
+        known = set(conditions) <= set(CONDITIONS) and len(set(conditions)) == len(conditions)
+        require("conditions", known, f"must be among {', '.join(CONDITIONS)}, each once", conditions)
+        require("conditions", bool(conditions), "must name at least one", conditions)
 
     @classmethod
     def is_at(cls, path: Path) -> bool:

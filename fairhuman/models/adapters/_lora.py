@@ -16,6 +16,7 @@ from fairhuman.files import written_whole
 from fairhuman.models._batch import Batch
 from fairhuman.models.adapters._card import write_card
 from fairhuman.models.adapters._interface import Adapter
+from fairhuman.settings import require
 
 if TYPE_CHECKING:
     from diffusers import StableDiffusionXLPipeline
@@ -132,7 +133,9 @@ image = pipe("a person waving", cross_attention_kwargs={"scale": 1.0}).images[0]
         for part in ("unet", *self._encoders):
             module = getattr(self.pipeline, part)
             layers[f"{part}_lora_layers"] = convert_state_dict_to_diffusers(get_peft_model_state_dict(module))
-            layers[f"{part}_lora_adapter_metadata"] = module.peft_config[self._name].to_dict()
+            config = module.peft_config[self._name].to_dict()
+            config["base_model_name_or_path"] = None  # a path of this machine, for text encoders
+            layers[f"{part}_lora_adapter_metadata"] = config
         write_card(folder, self, facts)
         with written_whole(folder / LORA_FILE) as partial:
             StableDiffusionXLPipeline.save_lora_weights(folder, weight_name=partial.name, **layers)
@@ -191,7 +194,7 @@ def read_lora(path: Path, unet: torch.nn.Module) -> tuple[dict[str, Tensor], flo
     file = _file(path)
     state, alphas, metadata = _state(file, unet)
     if alphas:
-        raise ValueError(f"LoRA: {file} must have one alpha for all layers, found {len(alphas)}")
+        raise ValueError(f"LoRA: {file} must have one alpha for all layers, got {len(alphas)}")
     short = {"lora.down": "lora_A", "lora.up": "lora_B"}
     found = {}
     for name, tensor in state.items():
@@ -217,13 +220,16 @@ def _state(file: Path, unet: torch.nn.Module) -> tuple[dict[str, Tensor], dict[s
 
     try:
         state, alphas, metadata = StableDiffusionXLPipeline.lora_state_dict(
-            str(file.parent), weight_name=file.name, use_safetensors=True, return_lora_metadata=True,
+            str(file.parent),
+            weight_name=file.name,
+            use_safetensors=True,
+            return_lora_metadata=True,
             unet_config=unet.config,
-        )  # fmt: skip
+        )
     except (ValueError, SafetensorError) as error:
         raise ValueError(f"LoRA: cannot read {file}: {error}") from error
     if not state or not all("lora" in name for name in state):
-        raise ValueError(f"LoRA: {file} must hold the weights of a LoRA, found {sorted(state)[:3]}")
+        raise ValueError(f"LoRA: {file} must hold the weights of a LoRA, got {sorted(state)[:3]}")
     return state, alphas, metadata
 
 
@@ -233,8 +239,7 @@ def check_targets(targets: Sequence[str]) -> None:
     Raises:
         ValueError: It is empty.
     """
-    if not targets:
-        raise ValueError(f"targets: must name at least one layer, got {targets!r}")
+    require("targets", bool(targets), "must name at least one layer", targets)
 
 
 def linear_layers(unet: torch.nn.Module, targets: Sequence[str]) -> list[str]:
@@ -274,7 +279,7 @@ def _start_from(lora: LoRA, path: Path) -> None:
     file = _file(path)
     state, alphas, metadata = _state(file, lora.unet)
     if alphas:
-        raise ValueError(f"start: {file} must have one alpha for all layers, found {len(alphas)}")
+        raise ValueError(f"start: {file} must have one alpha for all layers, got {len(alphas)}")
     for part in ("unet", *lora._encoders):
         module = getattr(lora.pipeline, part)
         config = module.peft_config[lora._name]

@@ -25,6 +25,7 @@ from fairhuman.models.adapters._card import write_card
 from fairhuman.models.adapters._interface import Adapter
 from fairhuman.models.adapters._lora import ATTENTION, check_targets, linear_layers, read_lora
 from fairhuman.models.adapters._mole_layer import EXPERTS, GatedLinear
+from fairhuman.settings import require
 
 if TYPE_CHECKING:
     from diffusers import StableDiffusionXLPipeline
@@ -107,16 +108,13 @@ image = pipe("a person waving").images[0]"""
     @classmethod
     def check_options(cls, options: Mapping[str, Any]) -> None:
         check_targets(options["targets"])
-        experts, brought = options["experts"], {"start": ("alpha",), "experts": ("start", "alpha")}
-        if experts is not None and len(experts) != len(EXPERTS):
-            raise ValueError(f"experts: must be two LoRAs, got {experts!r}")
-        for source, names in brought.items():
-            for name in names:
-                if options[source] is not None and options[name] is not None:
-                    verb = "are" if source == "experts" else "is"
-                    raise ValueError(
-                        f"{name}: must not be given where {source} {verb}, got {options[name]!r}"
-                    )
+        experts, start, alpha = (options[name] for name in ("experts", "start", "alpha"))
+        if experts is not None:
+            require("experts", len(experts) == len(EXPERTS), "must be two LoRAs", experts)
+            require("start", start is None, "must not be given where experts are", start)
+            require("alpha", alpha is None, "must not be given where experts are", alpha)
+        if start is not None:
+            require("alpha", alpha is None, "must not be given where start is", alpha)
 
     @classmethod
     def is_at(cls, path: Path) -> bool:

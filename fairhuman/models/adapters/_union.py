@@ -1,4 +1,4 @@
-"""ControlNet-Union: one control network for pictures of several kinds, each told apart by its mode."""
+"""ControlNet-Union: one control network for pictures of several kinds, each known by its mode."""
 
 from __future__ import annotations
 

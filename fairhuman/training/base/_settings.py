@@ -1,31 +1,26 @@
-"""What a training of the base is: validated dataclasses, read from ``params/base.yaml``'s form."""
+"""What a training of the base is: validated settings, in the form of ``params/models/*.yaml``."""
 
 from __future__ import annotations
 
-import os
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
-from typing import Any, get_type_hints
+from typing import Literal, Self
+
+from pydantic import model_validator
 
 from fairhuman.models import Architecture
-from fairhuman.profiles import unknown
-from fairhuman.settings import read_settings
-from fairhuman.training._values import (
-    at_least,
-    check_keys,
-    coerce_fields,
-    coerced,
-    positive,
-    require,
-)
+from fairhuman.settings import Count, Folder, Place, Positive, Settings, Share, Side, Unsigned, Whole, require
 
-PRECISIONS = ("float32", "bfloat16")
-DEVICES = ("cpu", "cuda")
-OPTIMIZERS = ("adamw", "muon")
+__all__ = ["AutoencoderSettings", "BaseSettings", "DenoiserSettings"]
 
 
-@dataclass(frozen=True, kw_only=True)
-class AutoencoderSettings:
+Optimizer = Literal["adamw", "muon"]
+
+
+def _check_schedule(settings: AutoencoderSettings | DenoiserSettings) -> None:
+    total, rule = settings.warmup + settings.decay, f"must be at most steps = {settings.steps}"
+    require("warmup + decay", total <= settings.steps, rule, total)
+
+
+class AutoencoderSettings(Settings):
     """Training of the autoencoder, on crops and at the end on whole images.
 
     Attributes:
@@ -55,46 +50,39 @@ class AutoencoderSettings:
             them stays right.
     """
 
-    steps: int = 2000
-    images: int = 0
-    whole_steps: int = 450
-    crop: int = 96
-    crops: int = 16
-    whole_images: int = 2
-    region_share: float = 0.5
-    region_weight: float = 2.0
-    gradient_weight: float = 1.0
-    kl_weight: float = 1e-4
-    half_share: float = 0.0
-    scaled_share: float = 0.0
-    mirror_weight: float = 0.0
-    latent_noise: float = 0.0
-    smooth_weight: float = 0.0
-    optimizer: str = "muon"
-    learning_rate: float = 2e-3
-    muon_learning_rate: float = 3e-3
-    weight_decay: float = 0.0
-    warmup: int = 50
-    decay: int = 800
-    ema: float = 0.995
+    steps: Whole = 2000
+    images: Whole = 0
+    whole_steps: Whole = 450
+    crop: Side = 96
+    crops: Count = 16
+    whole_images: Count = 2
+    region_share: Share = 0.5
+    region_weight: Unsigned = 2.0
+    gradient_weight: Unsigned = 1.0
+    kl_weight: Unsigned = 1e-4
+    half_share: Share = 0.0
+    scaled_share: Share = 0.0
+    mirror_weight: Unsigned = 0.0
+    latent_noise: Unsigned = 0.0
+    smooth_weight: Unsigned = 0.0
+    optimizer: Optimizer = "muon"
+    learning_rate: Positive = 2e-3
+    muon_learning_rate: Positive = 3e-3
+    weight_decay: Unsigned = 0.0
+    warmup: Whole = 50
+    decay: Whole = 800
+    ema: Share = 0.995
     decoder_only: bool = False
 
-    def __post_init__(self) -> None:
-        coerce_fields(self)
-        at_least(self, 1, "crop", "crops", "whole_images")
-        at_least(self, 0, "steps", "images", "whole_steps")
-        at_least(self, 0, "gradient_weight", "kl_weight", "region_weight")
-        at_least(self, 0, "mirror_weight", "latent_noise", "smooth_weight")
-        _check_common(self)
-        whole = self.whole_steps
-        for name in ("region_share", "half_share", "scaled_share"):
-            require(name, 0 <= getattr(self, name) <= 1, "must be in [0, 1]", getattr(self, name))
-        require("whole_steps", whole <= self.steps, f"must be at most steps = {self.steps}", whole)
-        require("crop", self.crop % 8 == 0, "must be a multiple of 8", self.crop)
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        _check_schedule(self)
+        rule = f"must be at most steps = {self.steps}"
+        require("whole_steps", self.whole_steps <= self.steps, rule, self.whole_steps)
+        return self
 
 
-@dataclass(frozen=True, kw_only=True)
-class DenoiserSettings:
+class DenoiserSettings(Settings):
     """Training of the UNet and the text encoders, by the plain objective of Eq. 1, on cached latents.
 
     Attributes:
@@ -116,34 +104,30 @@ class DenoiserSettings:
         mirror: Train on mirrored latents half the time, with left and right exchanged in the caption.
     """
 
-    steps: int = 4000
-    batch_size: int = 16
-    small_batch_size: int = 64
-    small_share: float = 0.85
-    small_share_later: float = 0.35
-    small_until: int = 20000
-    optimizer: str = "muon"
-    learning_rate: float = 1e-3
-    muon_learning_rate: float = 2e-3
-    weight_decay: float = 1e-2
-    warmup: int = 100
-    decay: int = 1200
-    clip_norm: float = 1.0
-    ema: float = 0.999
-    caption_dropout: float = 0.1
+    steps: Count = 4000
+    batch_size: Count = 16
+    small_batch_size: Count = 64
+    small_share: Share = 0.85
+    small_share_later: Share = 0.35
+    small_until: Whole = 20000
+    optimizer: Optimizer = "muon"
+    learning_rate: Positive = 1e-3
+    muon_learning_rate: Positive = 2e-3
+    weight_decay: Unsigned = 1e-2
+    warmup: Whole = 100
+    decay: Whole = 1200
+    clip_norm: Unsigned = 1.0
+    ema: Share = 0.999
+    caption_dropout: Share = 0.1
     mirror: bool = True
 
-    def __post_init__(self) -> None:
-        coerce_fields(self)
-        at_least(self, 1, "steps", "batch_size", "small_batch_size")
-        at_least(self, 0, "clip_norm", "small_until")
-        _check_common(self)
-        for name in ("caption_dropout", "small_share", "small_share_later"):
-            require(name, 0 <= getattr(self, name) <= 1, "must be in [0, 1]", getattr(self, name))
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        _check_schedule(self)
+        return self
 
 
-@dataclass(frozen=True, kw_only=True)
-class BaseSettings:
+class BaseSettings(Settings):
     """A training of the base, from nothing or from a base.
 
     Attributes:
@@ -169,86 +153,25 @@ class BaseSettings:
         ValueError, TypeError: The message names the field, the rule and the value found.
     """
 
-    data: str
-    output: str
-    small: str = ""
-    start: str = ""
-    autoencoder_start: str = ""
-    architecture: Architecture = field(default_factory=Architecture)
-    autoencoder: AutoencoderSettings = field(default_factory=AutoencoderSettings)
-    refinement: AutoencoderSettings = field(
-        default_factory=lambda: AutoencoderSettings(steps=0, whole_steps=0, warmup=0, decay=0)
-    )
-    denoiser: DenoiserSettings = field(default_factory=DenoiserSettings)
-    seed: int = 0
-    precision: str = "float32"
-    checkpoint_every: int = 300
-    device: str = "cpu"
+    data: Folder
+    output: Folder
+    small: Place = ""
+    start: Place = ""
+    autoencoder_start: Place = ""
+    architecture: Architecture = Architecture()
+    autoencoder: AutoencoderSettings = AutoencoderSettings()
+    refinement: AutoencoderSettings = AutoencoderSettings(steps=0, whole_steps=0, warmup=0, decay=0)
+    denoiser: DenoiserSettings = DenoiserSettings()
+    seed: Whole = 0
+    precision: Literal["float32", "bfloat16"] = "float32"
+    checkpoint_every: Count = 300
+    device: Literal["cpu", "cuda"] = "cpu"
 
-    def __post_init__(self) -> None:
-        coerce_fields(self)
-        for name in ("data", "output"):
-            require(name, bool(getattr(self, name)), "must name a folder", getattr(self, name))
-        at_least(self, 0, "seed")
-        at_least(self, 1, "checkpoint_every")
+    @model_validator(mode="after")
+    def _check(self) -> Self:
         if self.start and self.refinement.steps and not self.refinement.decoder_only:
             raise ValueError(
                 "refinement: must have decoder_only with a start, whose UNet knows the encoder's latents,"
                 " got decoder_only false"
             )
-        for name, known in (("precision", PRECISIONS), ("device", DEVICES)):
-            if getattr(self, name) not in known:
-                raise ValueError(f"{name}: {unknown(getattr(self, name), known)}")
-
-    @classmethod
-    def from_mapping(cls, values: Mapping[str, Any], source: str = "settings") -> BaseSettings:
-        """Settings from nested mappings; an unknown key is refused."""
-        return _build(cls, values, source)
-
-    @classmethod
-    def from_yaml(cls, path: str | os.PathLike[str], **changes: Any) -> BaseSettings:
-        """Settings from a YAML file; ``changes`` take precedence over what it says."""
-        return cls.from_mapping({**read_settings(path), **changes}, str(path))
-
-    def to_dict(self) -> dict[str, Any]:
-        """All settings, defaults included, as nested mappings of plain values."""
-        values = asdict(self)
-        values["architecture"] = {
-            name: list(value) if isinstance(value, tuple) else value
-            for name, value in values["architecture"].items()
-        }
-        return values
-
-
-_PARTS = {
-    "architecture": Architecture,
-    "autoencoder": AutoencoderSettings,
-    "refinement": AutoencoderSettings,
-    "denoiser": DenoiserSettings,
-}
-
-
-def _build(cls: type, values: Mapping[str, Any], source: str) -> Any:
-    """A dataclass from a mapping; unknown keys and wrong types are refused."""
-    if not isinstance(values, Mapping):
-        raise TypeError(f"{source}: must be a mapping, got {values!r}")
-    check_keys(cls, values, source)
-    hints, built = get_type_hints(cls), {}
-    for key, value in values.items():
-        if cls is not BaseSettings or key not in _PARTS:
-            built[key] = coerced(f"{source}.{key}", value, hints[key])
-        elif isinstance(value, _PARTS[key]):
-            built[key] = value
-        else:
-            built[key] = _build(_PARTS[key], value, f"{source}.{key}")
-    return cls(**built)
-
-
-def _check_common(settings: AutoencoderSettings | DenoiserSettings) -> None:
-    if settings.optimizer not in OPTIMIZERS:
-        raise ValueError(f"optimizer: {unknown(settings.optimizer, OPTIMIZERS)}")
-    at_least(settings, 0, "warmup", "decay", "weight_decay")
-    positive(settings, "learning_rate", "muon_learning_rate")
-    total = settings.warmup + settings.decay
-    require("warmup + decay", total <= settings.steps, f"must be at most steps = {settings.steps}", total)
-    require("ema", 0 <= settings.ema <= 1, "must be in [0, 1]", settings.ema)
+        return self
