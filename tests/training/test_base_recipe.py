@@ -200,11 +200,8 @@ def test_an_autoencoder_goes_on_from_a_run_from_itself_alone_or_from_a_base(data
     pipeline = train_base(_settings(data, tmp_path / "first"), WORDS, progress=False)
     start = {"run": tmp_path / "first", "autoencoder": pipeline / "vae", "base": pipeline}[kind]
     nothing = AutoencoderSettings(steps=0, whole_steps=0, warmup=0, decay=0)
-    settings = dataclasses.replace(
-        _settings(data, tmp_path / "second"),
-        autoencoder_start=str(start),
-        autoencoder=nothing,
-        refinement=nothing,
+    settings = _settings(data, tmp_path / "second").changed(
+        autoencoder_start=str(start), autoencoder=nothing, refinement=nothing
     )
     second = train_base(settings, WORDS, progress=False)
     before, after = (load_base(folder).vae for folder in (pipeline, second))
