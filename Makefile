@@ -37,14 +37,20 @@ notebooks: $(READY)
 clean:
 	rm -rf $(VENV) build runs .snakemake .pytest_cache .ruff_cache .hypothesis
 
-# The environment: made once, made anew when what it is made from changes.
-$(READY): pyproject.toml constraints.txt
+# The environment: made once, made anew when what it is made from changes. Every package is of the locked version
+# and has a locked hash; the last step adds this folder itself. requirements/lock.py writes the locks.
+PIP     := $(RUN) -m pip install --quiet --disable-pip-version-check --no-deps
+$(READY): pyproject.toml $(wildcard requirements/*.lock)
 	@python=; for candidate in $(PYTHON) python3.11 python3.12 python3 python; do \
-	    if $$candidate -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] < (3, 13))' 2>/dev/null; \
+	    if $$candidate -c 'import sys; sys.exit(not (3, 11, 5) <= sys.version_info[:3] < (3, 13))' 2>/dev/null; \
 	    then python=$$candidate; break; fi; done; \
-	if [ -z "$$python" ]; then echo "Python 3.11 or 3.12 is needed; found $$(python3 --version 2>&1). Install one, or name it: make $(MAKECMDGOALS) PYTHON=/path/to/python3.11" >&2; exit 1; fi; \
+	if [ -z "$$python" ]; then echo "Python 3.11 (from 3.11.5) or 3.12 is needed; found $$(python3 --version 2>&1). Install one, or name it: make $(MAKECMDGOALS) PYTHON=/path/to/python3.11" >&2; exit 1; fi; \
 	echo "Making the environment in $(VENV) with $$($$python --version) (about three minutes)"; \
 	$$python -m venv $(VENV)
-	@$(RUN) -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
+	@$(PIP) --require-hashes --requirement requirements/cpu.lock 2>/dev/null || true
+	@$(PIP) --require-hashes --requirement requirements/all.lock
+	@if $(RUN) -c 'import importlib.metadata as m, sys; sys.exit(not any("cuda" in r or "nvidia" in r for r in m.requires("torch")))'; \
+	then $(PIP) --require-hashes --requirement requirements/cuda.lock; fi
+	@$(PIP) --no-build-isolation --editable .
 	@$(RUN) -c 'import cv2' 2>/dev/null || { echo "OpenCV cannot load: $$($(RUN) -c 'import cv2' 2>&1 | tail -n 1). On Debian and Ubuntu: apt-get install libgl1 libglib2.0-0" >&2; exit 1; }
 	@touch $@

@@ -14,10 +14,10 @@ import torch
 from tqdm import tqdm
 
 from fairhuman.data import HumanFolder, JointTransform
+from fairhuman.experiments.derivation.reference import rates_of_descent
+from fairhuman.experiments.derivation.replay import Recorded, agreement, recorded, replay
 from fairhuman.fairness import Amortised, alpha_fair_weights, fair_backward, get_strategy
 from fairhuman.fairness._sketch import sketch_of
-from fairhuman.fairness.reference import rates_of_descent
-from fairhuman.fairness.replay import Recorded, agreement, recorded, replay
 from fairhuman.models import load_base
 from fairhuman.models.adapters import LoRA
 from fairhuman.objectives import present, regional_losses

@@ -15,17 +15,17 @@ import torch
 from torchjd.aggregation import FairGradWeighting, NashMTL
 from tqdm import tqdm
 
-from fairhuman.fairness import alpha_fair_weights, solve_alpha_fair
-from fairhuman.fairness._rounding import relative_residual
-from fairhuman.fairness.ensembles import conditioned, gaussian
-from fairhuman.fairness.reference import (
+from fairhuman.experiments.derivation.ensembles import conditioned, gaussian
+from fairhuman.experiments.derivation.reference import (
     certified_rates,
-    cosine,
     potential_delay,
     precise_weights,
     rates_of_descent,
     residual,
+    residual_twice,
 )
+from fairhuman.fairness import alpha_fair_weights, solve_alpha_fair
+from fairhuman.fairness._direction import cosine
 from fairhuman.results import write_result
 
 ALPHAS = (0.5, 1.0, 2.0, 4.0, 10.0)
@@ -41,17 +41,17 @@ def main() -> None:
     warnings.filterwarnings("ignore", message="You are solving a parameterized problem")
     draw = torch.Generator().manual_seed(seed)
 
-    figures = {
+    values = {
         "residual": residuals(draw),
         "fifty_digits": against_fifty_digits(draw),
         "certified": against_certified_optimum(draw),
         "single": single_solves(draw),
         "batch": batch_solve(draw),
     }
-    path = write_result("benchmarks", "solver", figures, parameters={}, samples=100_000, seed=seed)
+    path = write_result("benchmarks", "solver", values, parameters={}, samples=100_000, seed=seed)
     print(f"{path}:")
-    for name, values in figures.items():
-        print(f"  {name}: {values}")
+    for name, found in values.items():
+        print(f"  {name}: {found}")
 
 
 def residuals(draw: torch.Generator) -> dict[str, object]:
@@ -71,9 +71,9 @@ def residuals(draw: torch.Generator) -> dict[str, object]:
             w = solution.weights
             up = torch.rand(w.shape, generator=draw) < 0.5
             moved = torch.nextafter(w, torch.where(up, torch.inf, 0.0).to(w.dtype))
-            found["true"].append(relative_residual(K, w, alpha).abs().amax(-1))
+            found["true"].append(residual_twice(K, w, alpha))
             found["in_float64"].append(residual(K, w, alpha))
-            found["nearest"].append(relative_residual(K, moved, alpha).abs().amax(-1))
+            found["nearest"].append(residual_twice(K, moved, alpha))
     r = {name: torch.cat(values) for name, values in found.items()}
     return {
         "matrices": len(r["true"]),
@@ -97,9 +97,9 @@ def against_fifty_digits(draw: torch.Generator, count: int = 20) -> dict[str, ob
                 w, exact = alpha_fair_weights(K, alpha), precise_weights(K, alpha)
                 pairs = zip(w.tolist(), exact, strict=True)
                 errors.append(max(float(abs(mpmath.mpf(x) / y - 1)) for x, y in pairs))
-                ours.append(float(relative_residual(K, w, alpha).abs().max()))
+                ours.append(float(residual_twice(K, w, alpha)))
                 best = torch.tensor([float(y) for y in exact], dtype=torch.float64)
-                rounded.append(float(relative_residual(K, best, alpha).abs().max()))
+                rounded.append(float(residual_twice(K, best, alpha)))
     ours_, rounded_ = torch.tensor(ours), torch.tensor(rounded)
     return {
         "matrices": len(errors),

@@ -5,9 +5,4 @@ The packages follow the paper, and data flows through them one way::
     humans, data -> regions -> objectives -> fairness -> training -> sampling -> evaluation -> figures
 """
 
-import os
-
 __version__ = "0.1.0"
-
-# Otherwise the first import of diffusers advises to install torchvision, which nothing here uses.
-os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")

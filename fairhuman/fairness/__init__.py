@@ -15,17 +15,17 @@ from fairhuman.fairness._alpha_fair import (
 from fairhuman.fairness._amortised import Amortised
 from fairhuman.fairness._backward import FairAccumulator, FairStep, fair_backward
 from fairhuman.fairness._gramian import check_gramian, gramian_of
+from fairhuman.fairness._optional import needs_torchjd
 from fairhuman.fairness._registry import STRATEGIES, get_strategy
 from fairhuman.fairness._strategy import Strategy
 
 if TYPE_CHECKING:
-    from fairhuman.fairness._torchjd import AlphaFair, AlphaFairWeighting
+    from fairhuman.fairness._torchjd import AlphaFair as AlphaFair
+    from fairhuman.fairness._torchjd import AlphaFairWeighting as AlphaFairWeighting
 
 __all__ = [
     "STRATEGIES",
-    "AlphaFair",
     "AlphaFairSolution",
-    "AlphaFairWeighting",
     "Amortised",
     "FairAccumulator",
     "FairStep",
@@ -41,9 +41,10 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
-    # torchjd loads solvers that most steps never use: a second at start-up.
+    # Subclasses of torchjd's, which need not be installed: neither loaded with the package nor in __all__.
     if name in ("AlphaFair", "AlphaFairWeighting"):
-        from fairhuman.fairness import _torchjd
+        with needs_torchjd(f"`{name}`"):
+            from fairhuman.fairness import _torchjd
 
         return getattr(_torchjd, name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -9,9 +9,9 @@ import torch
 from torch import Tensor
 
 from fairhuman.fairness._alpha_fair import alpha_fair_weights, check_alpha
+from fairhuman.fairness._direction import cosine
 from fairhuman.fairness._prediction import GramianPrediction, PairAverage
 from fairhuman.fairness._strategy import Strategy
-from fairhuman.fairness.reference import cosine
 
 Mode = Literal["fitted", "average", "stale"]
 _SPREAD = 0.35
@@ -60,13 +60,13 @@ class Amortised(Strategy):
     ) -> None:
         for name, value, least in (("every", every, 1), ("warmup", warmup, 1)):
             if isinstance(value, bool) or not isinstance(value, int) or value < least:
-                raise ValueError(f"`{name}` must be an integer of at least {least}. Found {value!r}.")
+                raise ValueError(f"{name}: must be an integer of at least {least}, got {value!r}")
         if mode not in get_args(Mode):
-            raise ValueError(f"`mode` must be one of {', '.join(get_args(Mode))}. Found {mode!r}.")
+            raise ValueError(f"mode: must be one of {', '.join(get_args(Mode))}, got {mode!r}")
         if not 0 < forgetting <= 1:
-            raise ValueError(f"`forgetting` must be in (0, 1]. Found {forgetting!r}.")
+            raise ValueError(f"forgetting: must be in (0, 1], got {forgetting!r}")
         if not 0 < averaging < 1:
-            raise ValueError(f"`averaging` must be in (0, 1). Found {averaging!r}.")
+            raise ValueError(f"averaging: must be in (0, 1), got {averaging!r}")
         self.alpha = check_alpha(alpha)
         self.every, self.warmup, self.mode = every, warmup, mode
         self.adaptive = adaptive and mode == "fitted"
@@ -156,7 +156,9 @@ class Amortised(Strategy):
     def load_state_dict(self, state: dict[str, Any]) -> None:
         keys = {"steps", "saved", "doubts", "last", "prediction", "average"}
         if set(state) != keys:
-            raise ValueError(f"A state of `{self.name}` has the keys {sorted(keys)}. Found {sorted(state)}.")
+            raise ValueError(
+                f"state: must have the keys {sorted(keys)} of strategy {self.name}, got {sorted(state)}"
+            )
         self._steps, self._saved, self._last = state["steps"], state["saved"], state["last"]
         self._doubts = list(state["doubts"])
         self._prediction.load(state["prediction"])

@@ -47,27 +47,32 @@ def fair_backward(
     strategy: Strategy,
     *,
     absent: Collection[str] = (),
-    scale: float = 1.0,
+    scale: float | Tensor = 1.0,
     keep_scale: bool = False,
     group: Any = "auto",
     output: Tensor | None = None,
     noise: Tensor | None = None,
+    retain_graph: bool = False,
 ) -> FairStep:
     """Add the strategy's direction d = Σ wᵢ ∇lᵢ to the ``.grad`` of the parameters (Eq. 7).
 
-    A strategy that needs inner products costs one backward pass an objective and holds the per-objective
+    A strategy that needs inner products costs one backward pass per objective and holds the per-objective
     gradients; another one costs a single backward pass of Σ wᵢ lᵢ. For gradient accumulation use
-    :class:`FairAccumulator`, of which this is the case of one micro-batch.
+    :class:`FairAccumulator`, of which this is the case of one micro-batch. Hooks on the accumulation of
+    ``.grad`` do not run.
 
     Args:
         losses: scalar loss of each objective, by name, on one graph.
-        parameters: what is trained; a list or a generator. Frozen and unused ones are left alone.
+        parameters: what is trained; a list or a generator. Frozen and unused ones are left alone, one that
+            is named twice counts once. The inner product of complex gradients is its real part; sparse
+            gradients stay sparse.
         strategy: from :func:`get_strategy`.
         absent: names of objectives without a region in this batch: weight 0, no backward pass.
         scale: factor put on the losses for the backward passes, against underflow in half precision. The
-            Gram matrix and the weights are those of the unscaled gradients.
+            Gram matrix and the weights are those of the unscaled gradients. With a ``GradScaler`` give
+            ``scaler.scale(torch.ones(()))``, which is its scale and makes the scaler ready for its step.
         keep_scale: leave the direction multiplied by ``scale``, for ``GradScaler.step`` to unscale. Where
-            the step was refused, lower the scale: ``scaler.update(scaler.get_scale() / 2)``.
+            the step was refused, lower the scale instead: ``scaler.update(scaler.get_scale() / 2)``.
         group: process group over which gradients are averaged before the Gram matrix is formed; "auto"
             is the default group where ``torch.distributed`` is initialised; None averages nothing. As
             gradients do not pass through ``DistributedDataParallel``'s hooks, call the bare module.
@@ -75,16 +80,19 @@ def fair_backward(
             an amortised strategy predict the gradients. Other strategies do not look at it.
         noise: noise level of each example, from 0 to 1 (such as timestep / 1000), shape (batch,); sharpens
             that prediction.
+        retain_graph: keep the losses' graph for a further backward pass.
 
     Returns:
         What was found. Check ``finite`` before stepping the optimiser.
 
     Raises:
         ValueError: if a loss is not a scalar, ``parameters`` holds nothing that can be trained (as an
-            exhausted generator does), a name in ``absent`` is unknown or ``scale`` is not positive.
+            exhausted generator does), a name in ``absent`` is unknown, ``scale`` is not positive, or no loss
+            depends on a parameter (as where they were computed without gradients, or by another model).
+        TypeError: if ``parameters`` holds something else than tensors.
     """
     accumulator = FairAccumulator(parameters, strategy, scale=scale, keep_scale=keep_scale, group=group)
-    accumulator.add(losses, absent=absent, output=output, noise=noise)
+    accumulator.add(losses, absent=absent, output=output, noise=noise, retain_graph=retain_graph)
     return accumulator.step()
 
 
@@ -115,20 +123,20 @@ class FairAccumulator:
         parameters: Iterable[Tensor],
         strategy: Strategy,
         *,
-        scale: float = 1.0,
+        scale: float | Tensor = 1.0,
         keep_scale: bool = False,
         group: Any = "auto",
     ) -> None:
-        self.parameters = [p for p in parameters if p.requires_grad]
+        self.parameters = _trainable(parameters)
         if not self.parameters:
             raise ValueError(
-                "`parameters` must hold at least one tensor that requires a gradient. Found none; an "
-                "exhausted generator yields none."
+                "parameters: must hold at least one tensor that requires a gradient, got none; an "
+                "exhausted generator yields none"
             )
-        if not 0 < scale < float("inf"):
-            raise ValueError(f"`scale` must be positive and finite. Found {scale!r}.")
-        self.strategy = strategy
         self.scale = float(scale)
+        if not 0 < self.scale < float("inf"):
+            raise ValueError(f"scale: must be positive and finite, got {self.scale}")
+        self.strategy = strategy
         self.keep_scale = keep_scale
         self._reduction = Reduction(group)
         self._reset()
@@ -141,6 +149,8 @@ class FairAccumulator:
         self._sketch: Tensor | None = None
         self._present: Tensor | None = None
         self._weights: Tensor | None = None
+        self._declared_absent = True  # every objective of every micro-batch
+        self._reached = False  # some parameter
 
     def add(
         self,
@@ -150,6 +160,7 @@ class FairAccumulator:
         weight: float = 1.0,
         output: Tensor | None = None,
         noise: Tensor | None = None,
+        retain_graph: bool = False,
     ) -> None:
         """Backward pass of one micro-batch.
 
@@ -157,11 +168,11 @@ class FairAccumulator:
             losses: as for :func:`fair_backward`; the same names in every micro-batch of a step.
             absent: names of objectives without a region in this micro-batch.
             weight: factor on this micro-batch's losses: its share of the union, such as 1/4.
-            output, noise: as for :func:`fair_backward`.
+            output, noise, retain_graph: as for :func:`fair_backward`.
         """
         names = _check_losses(losses, absent)
         if self._names is not None and names != self._names:
-            raise ValueError(f"`losses` must have the names {self._names} again. Found {names}.")
+            raise ValueError(f"losses: must have the names {self._names} again, got {names}")
         active = [name not in absent and losses[name].requires_grad for name in names]
         present = torch.tensor(active)
         values = torch.stack([losses[name].detach().double().cpu() for name in names])
@@ -174,14 +185,15 @@ class FairAccumulator:
             self._begin(names)
         self._losses = self._losses + weight * values
         self._present = self._present | present
+        self._declared_absent &= set(names) <= set(absent)
         factor = self.scale * weight
         if self._exact:
             live = [losses[name] * factor for name, here in zip(names, active, strict=True) if here]
             rows = [row for row, here in zip(self._gradients, active, strict=True) if here]
             for count, (loss, row) in enumerate(zip(live, rows, strict=True), start=1):
-                self._differentiate(loss, row, keep=count < len(live))
+                self._differentiate(loss, row, keep=retain_graph or count < len(live))
         else:
-            self._add_weighted(losses, values, present, factor)
+            self._add_weighted(losses, values, present, factor, keep=retain_graph)
 
     def _foresee(self, values: Tensor, present: Tensor, sketch: Tensor | None, weight: float) -> None:
         if sketch is not None:
@@ -200,8 +212,9 @@ class FairAccumulator:
         self._present = torch.zeros(len(names), dtype=torch.bool)
 
     def _add_weighted(
-        self, losses: Mapping[str, Tensor], values: Tensor, present: Tensor, factor: float
+        self, losses: Mapping[str, Tensor], values: Tensor, present: Tensor, factor: float, *, keep: bool
     ) -> None:
+        here = bool(present.any())
         values, present = self._reduction.losses(values, present)
         if not bool(values.isfinite().all()):
             return  # the losses summed so far tell: the step will be refused
@@ -209,19 +222,22 @@ class FairAccumulator:
         # What is reported is an objective's weight where it was last present.
         self._weights = weights if self._weights is None else torch.where(present, weights, self._weights)
         terms = [
-            losses[name] * (w * factor)
+            losses[name].reshape(()) * (w * factor)
             for name, w in zip(self._names, weights.tolist(), strict=True)
             if w != 0 and losses[name].requires_grad
         ]
         if terms:
-            self._differentiate(torch.stack(terms).sum(), self._gradients[0], keep=False)
+            self._differentiate(torch.stack(terms).sum(), self._gradients[0], keep=keep)
+        elif here and not bool(weights.any()):
+            self._reached = True  # no gradient was asked for, so nothing can be said
 
     def _differentiate(self, loss: Tensor, row: list[Tensor | None], *, keep: bool) -> None:
         gradients = torch.autograd.grad(loss, self.parameters, retain_graph=keep, allow_unused=True)
         for i, gradient in enumerate(gradients):
             if gradient is not None:
+                self._reached = True
                 # Never in place: autograd may return one tensor for two parameters, or an expanded one.
-                row[i] = gradient if row[i] is None else row[i] + gradient
+                row[i] = gradient if row[i] is None else _added(row[i].clone(), gradient)
 
     def step(self) -> FairStep:
         """Weigh the summed gradients, add the direction to ``.grad`` and begin anew.
@@ -230,7 +246,7 @@ class FairAccumulator:
             ValueError: if no micro-batch has been added.
         """
         if self._names is None:
-            raise ValueError("`step` needs at least one micro-batch. Found none: call `add` first.")
+            raise ValueError("step: must follow at least one micro-batch, got none; call add first")
         try:
             return self._step()
         finally:
@@ -239,10 +255,19 @@ class FairAccumulator:
     def _step(self) -> FairStep:
         names, rows = self._names, self._gradients
         self._reduction.gradients(rows, self.parameters)
-        losses, present = self._reduction.losses(self._losses, self._present)
+        told = torch.tensor([self._declared_absent or self._reached])
+        losses, present = self._reduction.losses(
+            torch.cat([self._losses, self._losses.new_zeros(1)]), torch.cat([self._present, told])
+        )
+        losses, present, reached = losses[:-1], present[:-1], bool(present[-1])
         # The diagonal of the Gram matrix is finite exactly if every gradient is.
         gramian = (gramian_of(rows) / self.scale**2).cpu()
         finite = bool(gramian.isfinite().all()) and bool(losses.isfinite().all())
+        if finite and not reached:
+            raise ValueError(
+                f"losses: one must depend on the parameters, got {', '.join(names)}, computed without "
+                "gradients or by another model"
+            )
         weights, stationary = torch.zeros(len(names), dtype=torch.float64), False
         if finite and self._exact:
             if self.strategy.foresees:
@@ -277,21 +302,41 @@ class FairAccumulator:
                 gradient, row[i] = row[i], None  # freed as soon as it has been used
                 if gradient is None:
                     continue
-                total = gradient * w if total is None else total.add_(gradient, alpha=w)
+                total = gradient * w if total is None else _added(total, gradient, w)
             if total is not None:
-                parameter.grad = total if parameter.grad is None else parameter.grad.add_(total)
+                parameter.grad = total if parameter.grad is None else _added(parameter.grad, total)
+
+
+def _added(total: Tensor, gradient: Tensor, factor: float = 1.0) -> Tensor:
+    """``total + factor · gradient``, in place but for a sparse total that a dense gradient fills."""
+    if total.is_sparse and not gradient.is_sparse:
+        return (gradient * factor).add_(total)
+    return total.add_(gradient, alpha=factor)
+
+
+def _trainable(parameters: Iterable[Tensor]) -> list[Tensor]:
+    """Each parameter that requires a gradient, once."""
+    found: dict[int, Tensor] = {}
+    for parameter in parameters:
+        if not isinstance(parameter, Tensor):
+            raise TypeError(f"parameters: must hold tensors, got {type(parameter).__name__}")
+        if parameter.requires_grad:
+            found[id(parameter)] = parameter
+    return list(found.values())
 
 
 def _check_losses(losses: Mapping[str, Tensor], absent: Collection[str]) -> tuple[str, ...]:
     if not losses:
-        raise ValueError("`losses` must hold at least one objective. Found none.")
+        raise ValueError("losses: must hold at least one objective, got none")
     if isinstance(absent, str):
-        raise ValueError(f"`absent` must be a collection of names. Found the string {absent!r}.")
+        raise ValueError(f"absent: must be a collection of names, got the string {absent!r}")
     unknown = sorted(set(absent) - set(losses))
     if unknown:
-        raise ValueError(f"`absent` must name objectives of `losses` {list(losses)}. Found {unknown}.")
+        raise ValueError(f"absent: must name objectives of losses {list(losses)}, got {unknown}")
     for name, loss in losses.items():
         if not isinstance(loss, Tensor) or loss.numel() != 1:
             found = f"shape {tuple(loss.shape)}" if isinstance(loss, Tensor) else type(loss).__name__
-            raise ValueError(f"`losses[{name!r}]` must be a scalar tensor. Found {found}.")
+            raise ValueError(f"losses[{name!r}]: must be a scalar tensor, got {found}")
+        if loss.is_complex():
+            raise ValueError(f"losses[{name!r}]: must be real, got {loss.dtype}")
     return tuple(losses)

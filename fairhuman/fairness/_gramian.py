@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
-from fairhuman.fairness._lanes import TENSORS, factorise
+Array = NDArray[np.float64]
 
 _CHUNK = 1 << 18
 """Gradient entries copied at a time when a Gram matrix is summed up (2 MB per objective)."""
-
-_NO_PIVOT = 4 * torch.finfo(torch.float64).eps
-"""Pivot of a factorisation up to which it may have been clamped from a negative one."""
 
 
 def rounding_tolerance(dtype: torch.dtype) -> float:
@@ -26,7 +24,7 @@ def check_gramian(gramian: Tensor) -> None:
     """Refuse what cannot be a batch of Gram matrices.
 
     Rounding of the input's dtype is forgiven: deviations below 1024 ε (at most 0.05) relative to
-    √(KᵢᵢKⱼⱼ). Reads the values, so on an accelerator it waits for them.
+    √(KᵢᵢKⱼⱼ).
 
     Args:
         gramian: shape (..., m, m), floating point.
@@ -37,109 +35,76 @@ def check_gramian(gramian: Tensor) -> None:
             negative eigenvalue; the message gives the position and the value found.
     """
     check_shape(gramian)
-    if gramian.numel() == 0:
-        return
-    tolerance = rounding_tolerance(gramian.dtype)
-    K = gramian.detach().to(torch.float64)
-    if _are_surely_gramians(K, tolerance):
-        return
-    if not bool(K.isfinite().all()):
-        index = _first(~K.isfinite())
-        raise ValueError(f"`gramian` must be finite. Found {K[index].item()} at {list(index)}.")
-    diagonal = K.diagonal(dim1=-2, dim2=-1)
-    if bool((diagonal < 0).any()):
-        index = _first(diagonal < 0)
+    K = as_array(gramian)
+    if not np.isfinite(K).all():
+        index = _first(~np.isfinite(K))
+        raise ValueError(f"gramian: must be finite, got {K[index]} at {list(index)}")
+    squares = np.diagonal(K, axis1=-2, axis2=-1)
+    if (squares < 0).any():
+        index = _first(squares < 0)
         raise ValueError(
-            "`gramian` must be positive semi-definite, but a squared gradient norm on its diagonal is "
-            f"negative: {diagonal[index].item():.6g} at {[*index, index[-1]]}."
+            "gramian: must be positive semi-definite, got a negative squared gradient norm on its diagonal: "
+            f"{squares[index]:.6g} at {[*index, index[-1]]}"
         )
-    norms = diagonal.sqrt()
-    scale = norms.unsqueeze(-1) * norms.unsqueeze(-2)
-    skew = (K - K.mT).abs()
-    if bool((skew > tolerance * scale).any()):
-        index = _first(skew > tolerance * scale)
+    tolerance = rounding_tolerance(gramian.dtype)
+    norms = np.sqrt(squares)
+    scale = norms[..., :, None] * norms[..., None, :]
+    skewed = np.abs(K - K.swapaxes(-1, -2)) > tolerance * scale
+    if skewed.any():
+        index = _first(skewed)
         mirror = (*index[:-2], index[-1], index[-2])
         raise ValueError(
-            f"`gramian` must be symmetric. Found {K[index].item():.6g} at {list(index)} but "
-            f"{K[mirror].item():.6g} at {list(mirror)}."
+            f"gramian: must be symmetric, got {K[index]:.6g} at {list(index)} but "
+            f"{K[mirror]:.6g} at {list(mirror)}"
         )
+    _check_definite(K, squares, scale, tolerance, float(torch.finfo(gramian.dtype).tiny))
+
+
+def _check_definite(K: Array, squares: Array, scale: Array, tolerance: float, tiny: float) -> None:
+    m = K.shape[-1]
+    absent = squares == 0
     # A squared norm may have underflowed to 0, but then its inner products are as small as this:
-    least = torch.finfo(gramian.dtype).tiny
-    excess = (diagonal.unsqueeze(-1) == 0) & (K.abs() > (2 * least * diagonal).sqrt().unsqueeze(-2))
-    m = K.shape[-1]
-    C = torch.where(scale > 0, K, 0.0) / torch.where(scale > 0, scale, 1.0)
-    C = C + torch.diag_embed((diagonal == 0).to(C.dtype) + m * tolerance)
-    _, pivots = factorise([[C[..., i, j] for j in range(m)] for i in range(m)], TENSORS)
-    # The factorisation clamps a negative pivot to ε: far below the m·tolerance just added.
-    suspect = torch.stack(pivots, -1).amin(-1) <= _NO_PIVOT
-    suspect = suspect | excess.any(-1).any(-1)
-    if bool(suspect.any()):
-        index = _first(suspect) if suspect.ndim else ()
-        smallest = torch.linalg.eigvalsh(K[index])[0].item()
-        where = f" (batch index {list(index)})" if index else ""
-        raise ValueError(
-            f"`gramian` must be positive semi-definite. Found the eigenvalue {smallest:.6g}{where} beside "
-            f"a largest diagonal entry of {diagonal[index].amax().item():.6g}."
-        )
+    excess = absent[..., :, None] & (np.abs(K) > np.sqrt(2 * tiny * squares)[..., None, :])
+    cosines = K / np.where(scale > 0, scale, np.inf)
+    lifted = cosines + (absent + m * tolerance)[..., None] * np.eye(m)
+    if not excess.any():
+        try:
+            np.linalg.cholesky(lifted)
+            return
+        except np.linalg.LinAlgError:
+            pass
+    suspect = excess.any((-2, -1)) | (np.linalg.eigvalsh(lifted)[..., 0] <= 0)
+    if not suspect.any():
+        return
+    index = _first(suspect) if suspect.ndim else ()
+    least = np.linalg.eigvalsh(K[index])[0]
+    where = f" (batch index {list(index)})" if index else ""
+    raise ValueError(
+        f"gramian: must be positive semi-definite, got the eigenvalue {least:.6g}{where} beside a largest "
+        f"diagonal entry of {squares[index].max():.6g}"
+    )
 
 
-def is_surely_gramian(rows: Sequence[Sequence[float]], tolerance: float) -> bool:
-    """Whether one small matrix, as nested lists, certainly passes :func:`check_gramian`.
-
-    The same tests in Python floats, without the cost of dispatching tensor operations; strict where a
-    norm is 0, so that only the complete check may refuse.
-    """
-    m = len(rows)
-    norms = [math.sqrt(row[i]) if 0 < row[i] < math.inf else 0.0 for i, row in enumerate(rows)]
-    if not all(norms):
-        return False
-    L: list[list[float]] = [[0.0] * m for _ in range(m)]
-    pivots: list[float] = []
-    for i in range(m):
-        for j in range(i + 1):
-            entry = rows[i][j] / (norms[i] * norms[j])
-            if not abs(entry - rows[j][i] / (norms[i] * norms[j])) <= tolerance:
-                return False
-            for k in range(j):
-                entry -= L[i][k] * L[j][k] * pivots[k]
-            if i == j:
-                if not entry + m * tolerance > 0:
-                    return False
-                pivots.append(entry + m * tolerance)
-            else:
-                L[i][j] = entry / pivots[j]
-    return True
-
-
-def _are_surely_gramians(K: Tensor, tolerance: float) -> bool:
-    """:func:`is_surely_gramian` for a batch; what passes is spared the complete check, which is dearer."""
-    m = K.shape[-1]
-    entries = K.movedim((-2, -1), (0, 1)).contiguous()
-    # A norm of 0, infinite or no number makes a pivot NaN, which no comparison below lets pass.
-    inverse = [entries[i, i].rsqrt() for i in range(m)]
-    C = [[entries[i, j] * (inverse[i] * inverse[j]) for j in range(m)] for i in range(m)]
-    skew = [(C[i][j] - C[j][i]).abs() for i in range(m) for j in range(i)]
-    for i in range(m):
-        C[i][i] = C[i][i] + m * tolerance
-    _, pivots = factorise(C, TENSORS)
-    symmetric = not skew or bool(torch.stack(skew).amax() <= tolerance)
-    return symmetric and bool(torch.stack(pivots).amin() > _NO_PIVOT)
+def as_array(gramian: Tensor) -> Array:
+    """The matrices on the host, in float64; waits for an accelerator."""
+    return gramian.detach().to("cpu", torch.float64).numpy()
 
 
 def check_shape(gramian: Tensor) -> None:
     """Refuse anything but a floating-point tensor of square matrices; reads no values."""
     if not isinstance(gramian, Tensor) or not gramian.is_floating_point():
         found = gramian.dtype if isinstance(gramian, Tensor) else type(gramian).__name__
-        raise TypeError(f"`gramian` must be a floating-point tensor. Found {found}.")
+        raise TypeError(f"gramian: must be a floating-point tensor, got {found}")
     if gramian.ndim < 2 or gramian.shape[-1] != gramian.shape[-2] or gramian.shape[-1] == 0:
-        raise ValueError(f"`gramian` must have shape (..., m, m) with m ≥ 1. Found {tuple(gramian.shape)}.")
+        raise ValueError(f"gramian: must have shape (..., m, m) with m ≥ 1, got {tuple(gramian.shape)}")
 
 
 def gramian_of(gradients: Sequence[Sequence[Tensor | None]]) -> Tensor:
     """Inner products of per-objective gradients, summed up chunk by chunk in float64.
 
     No more than a chunk of the gradients is ever copied, so nothing of the size of the model is
-    allocated. Products of float32 entries are exact in float64.
+    allocated; a sparse gradient is filled up by itself. Products of float32 entries are exact in float64.
+    A complex entry counts as two real ones: the inner product is the real part of the complex one.
 
     Args:
         gradients: for each of m objectives, its gradient for each parameter, None standing for zeros.
@@ -164,11 +129,11 @@ def gramian_of(gradients: Sequence[Sequence[Tensor | None]]) -> Tensor:
         held = 0
 
     for columns in zip(*gradients, strict=True):
-        given = [g for g in columns if g is not None]
-        if not given:
+        if all(g is None for g in columns):
             continue
-        flat = [torch.zeros_like(given[0]) if g is None else g for g in columns]
-        flat = [g.detach().reshape(-1) for g in flat]
+        dense = [g if g is None else _real_and_dense(g.detach()) for g in columns]
+        model = next(g for g in dense if g is not None)
+        flat = [(torch.zeros_like(model) if g is None else g).reshape(-1) for g in dense]
         for start in range(0, flat[0].numel(), _CHUNK):
             pieces = [g[start : start + _CHUNK] for g in flat]
             if held + pieces[0].numel() > _CHUNK:
@@ -180,5 +145,10 @@ def gramian_of(gradients: Sequence[Sequence[Tensor | None]]) -> Tensor:
     return torch.zeros(m, m, dtype=torch.float64) if gramian is None else gramian
 
 
-def _first(condition: Tensor) -> tuple[int, ...]:
-    return tuple(condition.nonzero()[0].tolist())
+def _real_and_dense(gradient: Tensor) -> Tensor:
+    gradient = gradient.to_dense() if gradient.is_sparse else gradient
+    return torch.view_as_real(gradient.resolve_conj()) if gradient.is_complex() else gradient
+
+
+def _first(condition: NDArray[np.bool_]) -> tuple[int, ...]:
+    return tuple(np.argwhere(condition)[0].tolist())

@@ -1,69 +1,36 @@
-"""Nash-MTL through torchjd."""
+"""The bargaining solution of Nash-MTL."""
 
 from __future__ import annotations
 
-from typing import Any
+import math
 
-import torch
 from torch import Tensor
-from torchjd.aggregation import NashMTL
 
-from fairhuman.fairness._strategy import Strategy
+from fairhuman.fairness._alpha_fair import alpha_fair_weights
+from fairhuman.fairness._strategy import FromGramian
 
 
-class Nash(Strategy):
-    """``nash_mtl``: the bargaining solution, K w = 1/w, approximated by torchjd's successive programs.
+class Nash(FromGramian):
+    """``nash_mtl``: the Nash bargaining solution of the objectives, K w = 1/w, solved exactly.
 
-    It is what ``alpha_fair:1`` solves exactly, but starts from the previous step's weights, stops at a
-    coarse tolerance and by default shortens the direction to norm 1. Kept as the published baseline.
+    Its direction is that of ``alpha_fair:1``, cut to length ``max_norm`` as the published method does. The
+    published solver, a few convex programs from the previous step's weights, stops long before the solution
+    where gradients are as small as in fine-tuning; this is what it approximates.
 
     Args:
         max_norm: length to which a longer direction is cut; 0 for none.
+
+    Raises:
+        ValueError: if ``max_norm`` is negative or not finite.
     """
 
-    name = "nash_mtl"
-
     def __init__(self, max_norm: float = 1.0) -> None:
-        NashMTL(1, max_norm)  # refuses bad options and missing packages now, not at the first step
-        self._max_norm = max_norm
-        self._solvers: dict[tuple[int, ...], NashMTL] = {}
-        self._kept: dict[tuple[int, ...], Any] = {}
+        if not 0 <= max_norm < math.inf:
+            raise ValueError(f"max_norm: must be a finite number of at least 0, got {max_norm!r}")
+        self.max_norm = max_norm
+        super().__init__("nash_mtl", self._bargain)
 
-    @property
-    def needs_gramian(self) -> bool:
-        return True
-
-    def weights(self, losses: Tensor, gramian: Tensor | None, present: Tensor) -> Tensor:
-        if gramian is None:
-            raise ValueError("Strategy `nash_mtl` needs the Gram matrix; `gramian` is None.")
-        index = (gramian.diagonal() > 0).nonzero().squeeze(-1)
-        weights = gramian.new_zeros(len(gramian))
-        if index.numel():
-            weights[index] = self._solver(tuple(index.tolist()))(_root(gramian[index][:, index]))
-        return weights
-
-    def _solver(self, key: tuple[int, ...]) -> Any:
-        # One for each set of present objectives: torchjd's keeps weights of a fixed number of them.
-        if key not in self._solvers:
-            self._solvers[key] = NashMTL(len(key), self._max_norm)
-            if key in self._kept:
-                self._solvers[key].weighting.prvs_alpha = self._kept.pop(key)
-        return self._solvers[key].weighting
-
-    def state_dict(self) -> dict[str, Any]:
-        solved = {key: solver.weighting.prvs_alpha for key, solver in self._solvers.items()}
-        kept = self._kept | solved
-        return {" ".join(map(str, key)): torch.as_tensor(value) for key, value in kept.items()}
-
-    def load_state_dict(self, state: dict[str, Any]) -> None:
-        self._solvers.clear()
-        try:
-            self._kept = {tuple(map(int, key.split())): value.numpy().copy() for key, value in state.items()}
-        except (ValueError, AttributeError) as error:
-            raise ValueError(f"Not a state of strategy `nash_mtl`: the keys {sorted(state)}.") from error
-
-
-def _root(gramian: Tensor) -> Tensor:
-    """A square matrix with that Gram matrix, as torchjd's solver asks for gradients."""
-    values, vectors = torch.linalg.eigh(gramian)
-    return vectors * values.clamp_min(0).sqrt()
+    def _bargain(self, gramian: Tensor) -> Tensor:
+        weights = alpha_fair_weights(gramian, 1.0)
+        length = float(weights @ gramian @ weights) ** 0.5  # √m, or 0 at a stationary point
+        return weights * (self.max_norm / length) if 0 < self.max_norm < length else weights

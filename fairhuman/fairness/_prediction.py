@@ -80,7 +80,7 @@ class GramianPrediction:
 
     def _check(self, sketch: Tensor | None) -> None:
         if self._sketched is not None and self._sketched != (sketch is not None):
-            raise ValueError("`output` must be given to the fair backward pass at every step or at none.")
+            raise ValueError("output: must be given to the fair backward pass at every step or at none")
 
     def state(self) -> dict[str, Any]:
         return {"sketched": self._sketched, "tensors": dict(self._tensors), "cosines": self._cosines.state()}

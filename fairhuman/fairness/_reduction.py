@@ -25,7 +25,7 @@ class Reduction:
         initialised = dist.is_available() and dist.is_initialized()
         self._group = (dist.group.WORLD if initialised else None) if isinstance(group, str) else group
         if isinstance(group, str) and group != "auto":
-            raise ValueError(f'`group` must be a process group, "auto" or None. Found {group!r}.')
+            raise ValueError(f'group: must be a process group, "auto" or None, got {group!r}')
         self._size = dist.get_world_size(self._group) if self._group is not None else 1
 
     def losses(self, values: Tensor, present: Tensor) -> tuple[Tensor, Tensor]:
@@ -57,6 +57,8 @@ class Reduction:
             for i, parameter in enumerate(parameters):
                 if row[i] is None:
                     row[i] = torch.zeros_like(parameter)
+                elif row[i].is_sparse:  # other processes may hold other entries
+                    row[i] = row[i].to_dense()
             start = 0
             while start < len(row):
                 end, entries = start + 1, row[start].numel()

@@ -9,6 +9,8 @@ from torch import Tensor
 
 from fairhuman.fairness._alpha_fair import alpha_fair_weights, check_alpha, closed_form_weights
 from fairhuman.fairness._amortised import Amortised
+from fairhuman.fairness._nash import Nash
+from fairhuman.fairness._optional import needs_torchjd
 from fairhuman.fairness._strategy import FromGramian, LinearScalarisation, Strategy
 
 
@@ -34,12 +36,6 @@ def _si() -> Strategy:
     from fairhuman.fairness._scalarisers import ScaleInvariant
 
     return ScaleInvariant()
-
-
-def _nash(**options: Any) -> Strategy:
-    from fairhuman.fairness._nash import Nash
-
-    return Nash(**options)
 
 
 def _mpd() -> Strategy:
@@ -79,7 +75,7 @@ _MAKERS: dict[str, Callable[..., Strategy]] = {
     "uw": _uw,
     "rlw": _rlw,
     "si": _si,
-    "nash_mtl": _nash,
+    "nash_mtl": Nash,
     "mpd": _mpd,
     "mpd_amortised": Amortised,
     "mpd_closed_form": _closed_form,
@@ -102,7 +98,10 @@ def get_strategy(name: str, **options: Any) -> Strategy:
     - ``mpd_closed_form``: Eq. 10 as printed;
     - ``fairgrad_official``: Eq. 8 by ``scipy.optimize.least_squares`` on float32 inner products, times the
       number of objectives, as the released code has it;
-    - ``nash_mtl``, ``mgda``, ``upgrad``: torchjd's.
+    - ``nash_mtl``: the Nash bargaining solution, solved exactly and cut to length 1;
+    - ``mgda``, ``upgrad``: torchjd's.
+
+    ``dwa``, ``uw``, ``rlw``, ``si``, ``fairgrad_official``, ``mgda`` and ``upgrad`` need torchjd.
 
     Args:
         name: one of :data:`STRATEGIES`, or ``alpha_fair:<α>`` for any α > 0, or ``ls:`` and weights > 0.
@@ -111,7 +110,8 @@ def get_strategy(name: str, **options: Any) -> Strategy:
     Raises:
         ValueError: if there is no such strategy, an option is out of range, α or a weight is not positive.
         TypeError: if the strategy has no such option.
-        ImportError: if torchjd lacks an optional dependency of that strategy; names it.
+        ImportError: if the strategy needs torchjd, or torchjd an optional dependency, that is not installed;
+            gives the command that installs it.
 
     Example:
         >>> get_strategy("mpd").needs_gramian, get_strategy("ls").needs_gramian
@@ -124,10 +124,11 @@ def get_strategy(name: str, **options: Any) -> Strategy:
         return _constant_weights(name, argument, **options)
     if name not in _MAKERS:
         raise ValueError(
-            f"`strategy` must be one of {', '.join(STRATEGIES)}, alpha_fair:<α> or ls:<w₁>,<w₂>,…. "
-            f"Found {name!r}."
+            f"strategy: must be one of {', '.join(STRATEGIES)}, alpha_fair:<α> or ls:<w₁>,<w₂>,…, "
+            f"got {name!r}"
         )
-    return _MAKERS[name](**options)
+    with needs_torchjd(f"Strategy `{name}`"):
+        return _MAKERS[name](**options)
 
 
 def _constant_weights(name: str, argument: str) -> Strategy:
@@ -135,7 +136,7 @@ def _constant_weights(name: str, argument: str) -> Strategy:
         return LinearScalarisation([float(one) for one in argument.split(",")])
     except ValueError as error:
         raise ValueError(
-            f"`strategy` ls:<w₁>,<w₂>,… needs positive, finite weights. Found {name!r}."
+            f"strategy: ls:<w₁>,<w₂>,… must have positive, finite weights, got {name!r}"
         ) from error
 
 
@@ -143,5 +144,5 @@ def _alpha_fair(name: str, argument: str) -> Strategy:
     try:
         alpha = check_alpha(float(argument))
     except ValueError as error:
-        raise ValueError(f"`strategy` alpha_fair:<α> needs a positive, finite α. Found {name!r}.") from error
+        raise ValueError(f"strategy: alpha_fair:<α> must have a positive, finite α, got {name!r}") from error
     return FromGramian(name, lambda gramian: alpha_fair_weights(gramian, alpha))

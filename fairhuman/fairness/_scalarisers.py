@@ -95,7 +95,7 @@ class DynamicWeightAverage(FromScalariser):
 
     def __init__(self, period: int = 100, temperature: float = 2.0) -> None:
         if isinstance(period, bool) or not isinstance(period, int) or period < 1:
-            raise ValueError(f"`period` must be an integer of at least 1. Found {period!r}.")
+            raise ValueError(f"period: must be an integer of at least 1, got {period!r}")
         self.period = period
         self._scalariser = scalarization.DWA(temperature)
         self._last: Tensor | None = None
@@ -147,7 +147,7 @@ class UncertaintyWeighting(FromScalariser):
 
     def __init__(self, learning_rate: float = 1e-2) -> None:
         if not learning_rate > 0:
-            raise ValueError(f"`learning_rate` must be positive. Found {learning_rate!r}.")
+            raise ValueError(f"learning_rate: must be positive, got {learning_rate!r}")
         self.learning_rate = learning_rate
         self._scalariser: scalarization.UW | None = None
 
@@ -176,6 +176,6 @@ def _take(strategy: Strategy, state: dict[str, Any], *keys: str) -> dict[str, An
     """``state`` if it has exactly these keys."""
     if set(state) != set(keys):
         raise ValueError(
-            f"A state of strategy `{strategy.name}` has the keys {sorted(keys)}. Found {sorted(state)}."
+            f"state: must have the keys {sorted(keys)} of strategy {strategy.name}, got {sorted(state)}"
         )
     return state

@@ -33,9 +33,11 @@ def sketch_of(losses: Sequence[Tensor | None], output: Tensor, noise: Tensor | N
         ValueError: if ``output`` is not on the losses' graph, or ``noise`` does not fit.
     """
     if not isinstance(output, Tensor) or not output.requires_grad or output.ndim < 1:
-        raise ValueError("`output` must be the tensor that the losses were computed from, on their graph.")
+        raise ValueError("output: must be the tensor that the losses were computed from, on their graph")
+    if output.is_complex():
+        raise ValueError(f"output: must be real, got {output.dtype}")
     if noise is not None and tuple(noise.shape) != (len(output),):
-        raise ValueError(f"`noise` must have shape ({len(output)},). Found {tuple(noise.shape)}.")
+        raise ValueError(f"noise: must have shape ({len(output)},), got {tuple(noise.shape)}")
     rows = [_by_output(loss, output) for loss in losses]
     D = torch.stack(rows)  # (m, batch, channels, positions)
     if noise is not None:

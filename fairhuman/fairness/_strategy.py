@@ -70,7 +70,7 @@ class Strategy(ABC):
             ValueError: if the state is not one of this strategy.
         """
         if state:
-            raise ValueError(f"Strategy `{self.name}` keeps no state. Found the keys {sorted(state)}.")
+            raise ValueError(f"state: must be empty for strategy {self.name}, got the keys {sorted(state)}")
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self.name!r})"
@@ -97,7 +97,7 @@ class FromGramian(Strategy):
 
     def weights(self, losses: Tensor, gramian: Tensor | None, present: Tensor) -> Tensor:
         if gramian is None:
-            raise ValueError(f"Strategy `{self.name}` needs the Gram matrix; `gramian` is None.")
+            raise ValueError(f"gramian: must be given to strategy {self.name}, got None")
         weights = gramian.new_zeros(gramian.shape[0])
         index = ((gramian.diagonal() > 0) | self._keep_absent).nonzero().squeeze(-1)
         if index.numel():
@@ -122,7 +122,7 @@ class LinearScalarisation(Strategy):
         self.constants = None if constants is None else tuple(constants)
         if self.constants is not None:
             if not all(math.isfinite(one) and one > 0 for one in self.constants):
-                raise ValueError(f"`constants` must be positive and finite. Found {self.constants}.")
+                raise ValueError(f"constants: must be positive and finite, got {self.constants}")
             self.name = f"ls:{','.join(f'{one:g}' for one in self.constants)}"
 
     def weights(self, losses: Tensor, gramian: Tensor | None, present: Tensor) -> Tensor:
@@ -130,6 +130,6 @@ class LinearScalarisation(Strategy):
             return present.to(losses.dtype)
         if len(self.constants) != len(losses):
             raise ValueError(
-                f"Strategy `{self.name}` needs one weight for each objective. Found {len(losses)} objectives."
+                f"losses: must be {len(self.constants)} for strategy {self.name}, got {len(losses)}"
             )
         return present * losses.new_tensor(self.constants)

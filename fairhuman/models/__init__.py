@@ -5,7 +5,6 @@ from fairhuman.models._base import EMBEDDED, load_base
 from fairhuman.models._batch import Batch
 from fairhuman.models._fingerprints import fingerprint_base
 from fairhuman.models._fuse import fuse
-from fairhuman.models._quiet import ignore_missing_torchvision
 from fairhuman.models._tiny import TINY, tiny_pipeline
 from fairhuman.models._tokenizer import word_tokenizer
 
@@ -22,5 +21,3 @@ __all__ = [
     "tiny_pipeline",
     "word_tokenizer",
 ]
-
-ignore_missing_torchvision()  # diffusers is imported later, where it is used

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Self
 import torch
 from pydantic import model_validator
 
+from fairhuman.models._quiet import quiet
 from fairhuman.models._tokenizer import word_tokenizer
 from fairhuman.settings import Count, Settings, Wholes, require
 
@@ -80,7 +81,8 @@ def build_pipeline(
         v with zero terminal signal-to-noise ratio (Lin et al., 2024), which plain backgrounds
         need: with SDXL's schedule the mean colour of a small image shines through the noise.
     """
-    from diffusers import StableDiffusionXLPipeline, UniPCMultistepScheduler
+    with quiet():
+        from diffusers import StableDiffusionXLPipeline, UniPCMultistepScheduler
     from transformers import CLIPTextModel, CLIPTextModelWithProjection
 
     words = list(words)

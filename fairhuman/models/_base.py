@@ -36,12 +36,12 @@ def load_base(
     Raises:
         FileNotFoundError: If ``path`` looks like a folder but holds no ``model_index.json``.
     """
-    from diffusers import StableDiffusionXLPipeline
-
     source = EMBEDDED if path is None else path
     if _looks_local(source) and not (Path(source) / "model_index.json").is_file():
         raise FileNotFoundError(f"path must be a folder that holds model_index.json, got {str(source)!r}")
     with quiet():
+        from diffusers import StableDiffusionXLPipeline
+
         pipeline = StableDiffusionXLPipeline.from_pretrained(
             str(source), dtype=dtype, use_safetensors=True, add_watermarker=False
         )

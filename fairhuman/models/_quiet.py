@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 
 @contextmanager
 def quiet() -> Iterator[None]:
-    """No progress bars of diffusers and transformers, and none of their remarks below an error."""
+    """No progress bars of diffusers and transformers, and none of their remarks below an error.
+
+    Also for the first import of a pipeline, which advises to install torchvision: SDXL's names CLIP's image
+    processor, but nothing here uses it.
+    """
     from diffusers.utils import logging as diffusers_logging
     from transformers.utils import logging as transformers_logging
 
@@ -26,14 +29,3 @@ def quiet() -> Iterator[None]:
             library.set_verbosity(level)
             if bar:
                 library.enable_progress_bar()
-
-
-def ignore_missing_torchvision() -> None:
-    """Drop transformers' remark, made while it is imported, that image processors fall back to Pillow."""
-    # SDXL's pipeline names CLIP's image processor but never uses it here.
-    logging.getLogger("transformers").addFilter(_about_other_things)
-    logging.getLogger("transformers.utils.import_utils").addFilter(_about_other_things)
-
-
-def _about_other_things(record: logging.LogRecord) -> bool:
-    return "requires torchvision" not in record.getMessage()

@@ -6,17 +6,17 @@ import mpmath
 import pytest
 import torch
 
-from fairhuman.fairness import alpha_fair_weights, closed_form_weights, solve_alpha_fair
-from fairhuman.fairness.ensembles import conditioned, gaussian, regional
-from fairhuman.fairness.reference import (
+from fairhuman.experiments.derivation.ensembles import conditioned, gaussian, regional
+from fairhuman.experiments.derivation.reference import (
     certified_rates,
-    cosine,
     potential_delay,
     precise_weights,
     rates_of_descent,
     residual,
     rounding_floor,
 )
+from fairhuman.fairness import alpha_fair_weights, closed_form_weights, solve_alpha_fair
+from fairhuman.fairness._direction import cosine
 
 ALPHAS = (0.5, 1.0, 2.0, 4.0, 10.0)
 
@@ -125,7 +125,22 @@ def test_zero_gradient_has_weight_zero_and_changes_nothing():
     assert (w[:, 2] == 0).all()
     torch.testing.assert_close(w[:, kept], alpha_fair_weights(K), rtol=1e-12, atol=0)
     torch.testing.assert_close(alpha_fair_weights(with_absent[0]), w[0], rtol=1e-12, atol=0)
-    assert (alpha_fair_weights(torch.zeros(2, 2)) == 0).all()
+    nothing = solve_alpha_fair(torch.zeros(2, 2))
+    assert (nothing.weights == 0).all()
+    assert not nothing.stationary
+
+
+def test_a_batch_may_mix_absent_stationary_and_empty():
+    mixed = torch.zeros(4, 3, 3, dtype=torch.float64)
+    mixed[0] = gaussian(1, 3, 9, draw())[0]
+    mixed[1, :2, :2] = torch.tensor([[1.0, -1.0], [-1.0, 1.0]])
+    mixed[2, 0, 0] = 8.0
+    found = solve_alpha_fair(mixed)
+    assert found.stationary.tolist() == [False, True, False, False]
+    torch.testing.assert_close(found.weights[0], alpha_fair_weights(mixed[0]), rtol=1e-12, atol=0)
+    torch.testing.assert_close(found.weights[2], torch.tensor([0.25, 0.0, 0.0]).double(), rtol=1e-12, atol=0)
+    assert (found.weights[[1, 3]] == 0).all()
+    assert alpha_fair_weights(mixed[:0]).shape == (0, 3)
 
 
 @pytest.mark.parametrize("alpha", ALPHAS)
@@ -174,12 +189,12 @@ def test_keeps_the_dtype(dtype):
 @pytest.mark.parametrize(
     ("gramian", "message"),
     (
-        ([[1.0, math.nan], [0.2, 1.0]], r"finite. Found nan at \[0, 1\]"),
-        ([[1.0, 0.5], [0.2, 1.0]], r"symmetric. Found 0.5 at \[0, 1\] but 0.2 at \[1, 0\]"),
-        ([[1.0, 2.0], [2.0, 1.0]], r"semi-definite. Found the eigenvalue -1 "),
-        ([[1.0, 0.0], [0.0, -3.0]], r"negative: -3 at \[1, 1\]"),
-        ([[0.0, 1.0], [1.0, 1.0]], r"semi-definite. Found the eigenvalue -0.618"),
-        ([[1.0, 0.0]], r"shape \(\.\.\., m, m\) with m ≥ 1. Found \(1, 2\)"),
+        ([[1.0, math.nan], [0.2, 1.0]], r"finite, got nan at \[0, 1\]"),
+        ([[1.0, 0.5], [0.2, 1.0]], r"symmetric, got 0.5 at \[0, 1\] but 0.2 at \[1, 0\]"),
+        ([[1.0, 2.0], [2.0, 1.0]], r"semi-definite, got the eigenvalue -1 "),
+        ([[1.0, 0.0], [0.0, -3.0]], r"diagonal: -3 at \[1, 1\]"),
+        ([[0.0, 1.0], [1.0, 1.0]], r"semi-definite, got the eigenvalue -0.618"),
+        ([[1.0, 0.0]], r"shape \(\.\.\., m, m\) with m ≥ 1, got \(1, 2\)"),
     ),
 )
 def test_refuses_what_is_no_gram_matrix(weights, gramian, message):
@@ -187,18 +202,18 @@ def test_refuses_what_is_no_gram_matrix(weights, gramian, message):
     with pytest.raises(ValueError, match=message):
         weights(K)
     if K.shape[0] == K.shape[1]:
-        with pytest.raises(ValueError, match="Found|negative"):
+        with pytest.raises(ValueError, match="gramian: must"):
             weights(torch.stack([torch.eye(2, dtype=torch.float64), K]))
 
 
 def test_refuses_other_dtypes():
-    with pytest.raises(TypeError, match=r"floating-point tensor. Found torch.int64"):
+    with pytest.raises(TypeError, match=r"floating-point tensor, got torch.int64"):
         alpha_fair_weights(torch.eye(2, dtype=torch.int64))
 
 
 @pytest.mark.parametrize("alpha", (0, -1.0, math.inf, math.nan, True, "2"))
 def test_refuses_alpha(alpha):
-    with pytest.raises(ValueError, match="`alpha` must be a positive, finite number"):
+    with pytest.raises(ValueError, match="alpha: must be a positive, finite number"):
         alpha_fair_weights(torch.eye(2), alpha)
 
 

@@ -1,5 +1,7 @@
 """The fair backward pass: what lands in ``.grad``, and what does not."""
 
+from copy import deepcopy
+
 import pytest
 import torch
 from torch import nn
@@ -198,7 +200,7 @@ def test_accumulator_begins_anew(model, batch):
     accumulator = FairAccumulator(model.parameters(), get_strategy("mpd"))
     accumulator.add(objectives(model, batch))
     first = accumulator.step()
-    with pytest.raises(ValueError, match="at least one micro-batch"):
+    with pytest.raises(ValueError, match="at least one micro-batch, got none"):
         accumulator.step()
     accumulator.add(objectives(model, batch))
     assert accumulator.step().weights == first.weights
@@ -215,14 +217,14 @@ def test_pareto_stationary_step_is_reported():
 @pytest.mark.parametrize(
     ("change", "message"),
     (
-        ({"losses": {}}, "`losses` must hold at least one objective"),
-        ({"losses": {"a": torch.ones(2)}}, r"`losses\['a'\]` must be a scalar tensor. Found shape \(2,\)"),
-        ({"losses": {"a": 1.0}}, r"`losses\['a'\]` must be a scalar tensor. Found float"),
-        ({"absent": ["foot"]}, r"`absent` must name objectives .* Found \['foot'\]"),
-        ({"absent": "hand"}, "collection of names. Found the string 'hand'"),
-        ({"scale": 0.0}, "`scale` must be positive and finite. Found 0.0"),
-        ({"group": "world"}, "`group` must be"),
-        ({"parameters": []}, "`parameters` must hold at least one"),
+        ({"losses": {}}, "losses: must hold at least one objective"),
+        ({"losses": {"a": torch.ones(2)}}, r"losses\['a'\]: must be a scalar tensor, got shape \(2,\)"),
+        ({"losses": {"a": 1.0}}, r"losses\['a'\]: must be a scalar tensor, got float"),
+        ({"absent": ["foot"]}, r"absent: must name objectives .* got \['foot'\]"),
+        ({"absent": "hand"}, "collection of names, got the string 'hand'"),
+        ({"scale": 0.0}, "scale: must be positive and finite, got 0.0"),
+        ({"group": "world"}, "group: must be"),
+        ({"parameters": []}, "parameters: must hold at least one"),
     ),
 )
 def test_refusals(model, batch, change, message):
@@ -249,3 +251,157 @@ def test_gramian_of_many_and_large_gradients():
 def test_tiny_gradients_are_not_lost():
     rows = [[torch.full((4,), 1e-30)], [torch.full((4,), -2e-30)]]
     assert gramian_of(rows)[0, 1] == pytest.approx(-8e-60)
+
+
+@pytest.mark.parametrize("name", ("ls", "mpd", "si", "mpd_amortised"))
+@pytest.mark.parametrize("how", ("no_grad", "another model"))
+def test_losses_that_reach_no_parameter_are_refused(model, batch, name, how):
+    if how == "no_grad":
+        with torch.no_grad():
+            losses = objectives(model, batch)
+        parameters = list(model.parameters())
+    else:
+        losses, parameters = objectives(model, batch), [nn.Parameter(torch.ones(2))]
+    strategy = get_strategy(name)
+    state = str(strategy.state_dict())
+    with pytest.raises(ValueError, match="losses: one must depend on the parameters, got global, face, hand"):
+        fair_backward(losses, parameters, strategy)
+    assert all(p.grad is None for p in parameters)
+    assert str(strategy.state_dict()) == state
+
+
+@pytest.mark.parametrize("name", ("ls", "mpd"))
+def test_a_step_in_which_all_are_declared_absent_is_an_empty_one(model, batch, name):
+    step = fair_backward(objectives(model, batch), model.parameters(), get_strategy(name), absent=NAMES)
+    assert step.finite
+    assert step.absent == NAMES
+    assert all(p.grad is None for p in model.parameters())
+
+
+@pytest.mark.parametrize("name", ("ls", "mpd"))
+def test_graph_can_be_kept_for_another_pass(model, batch, name):
+    losses = objectives(model, batch)
+    fair_backward(losses, model.parameters(), get_strategy(name), retain_graph=True)
+    once = gradient(model).clone()
+    fair_backward(losses, model.parameters(), get_strategy(name))
+    torch.testing.assert_close(gradient(model), 2 * once)
+    with pytest.raises(RuntimeError, match="second time"):
+        fair_backward(losses, model.parameters(), get_strategy(name))
+
+
+def test_complex_parameters_count_as_pairs_of_real_ones():
+    start = torch.randn(5, 2)
+    matrix = torch.randn(3, 5, dtype=torch.complex64)
+    z = nn.Parameter(torch.view_as_complex(start.clone()))
+    pairs = nn.Parameter(start.clone())
+
+    def run(number, parameter):
+        losses = dict(zip(NAMES, (matrix @ number).abs().square().unbind(), strict=True))
+        return fair_backward(losses, [parameter], get_strategy("mpd"))
+
+    found, expected = run(z, z), run(torch.view_as_complex(pairs), pairs)
+    torch.testing.assert_close(found.gramian, expected.gramian)
+    torch.testing.assert_close(torch.view_as_real(z.grad), pairs.grad)
+
+
+def test_complex_loss_is_refused(model, batch):
+    losses = objectives(model, batch)
+    losses["face"] = losses["face"] * 1j
+    with pytest.raises(ValueError, match=r"losses\['face'\]: must be real, got torch.complex64"):
+        fair_backward(losses, model.parameters(), get_strategy("mpd"))
+
+
+def embedded(sparse, tied):
+    """Two objectives on one embedding, whose weight also is the head's where tied."""
+    torch.manual_seed(1)
+    table = nn.Embedding(7, 3, sparse=sparse)
+    head = nn.Linear(3, 7, bias=False)
+    if tied:
+        head.weight = table.weight
+    scores = head(table(torch.tensor([0, 2, 2, 5])))
+    losses = {"a": scores[:2].square().mean(), "b": scores[2:].exp().mean()}
+    return losses, [*table.parameters(), *head.parameters()], table.weight
+
+
+@pytest.mark.parametrize("name", ("ls", "mpd"))
+def test_sparse_gradients_stay_sparse_and_are_right(name):
+    steps = []
+    for sparse in (False, True):
+        losses, parameters, weight = embedded(sparse, tied=False)
+        steps.append((fair_backward(losses, parameters, get_strategy(name)), weight.grad))
+    (expected, dense), (found, kept) = steps
+    assert kept.is_sparse
+    torch.testing.assert_close(kept.to_dense(), dense)
+    assert found.weights == pytest.approx(expected.weights)
+
+
+@pytest.mark.parametrize("sparse", (False, True))
+@pytest.mark.parametrize("name", ("ls", "mpd"))
+def test_tied_and_repeated_parameters_count_once(sparse, name):
+    losses, parameters, weight = embedded(sparse, tied=True)
+    assert len(parameters) == 2
+    step = fair_backward(losses, parameters, get_strategy(name), retain_graph=True)
+    rows = torch.stack(
+        [
+            torch.autograd.grad(loss, weight, retain_graph=True)[0].to_dense().flatten()
+            for loss in losses.values()
+        ]
+    )
+    if name == "mpd":
+        torch.testing.assert_close(step.gramian, (rows @ rows.mT).double(), rtol=1e-5, atol=1e-9)
+    expected = torch.tensor(list(step.weights.values())) @ rows
+    torch.testing.assert_close(weight.grad.to_dense().flatten(), expected)
+
+
+def test_sparse_gradients_add_up_with_dense_ones():
+    losses, parameters, weight = embedded(sparse=True, tied=False)
+    fair_backward(losses, parameters, get_strategy("mpd"), retain_graph=True)
+    once = weight.grad.to_dense()
+    decay = {"a": losses["a"], "b": weight.square().sum()}
+    accumulator = FairAccumulator(parameters, get_strategy("mpd"))
+    accumulator.add(losses, retain_graph=True)
+    accumulator.add(decay)
+    accumulator.step()
+    assert not weight.grad.is_sparse
+    expected, parameters, other = embedded(sparse=False, tied=False)
+    accumulator = FairAccumulator(parameters, get_strategy("mpd"))
+    accumulator.add(expected, retain_graph=True)
+    accumulator.add({"a": expected["a"], "b": other.square().sum()})
+    accumulator.step()
+    torch.testing.assert_close(weight.grad, once + other.grad)
+
+
+def test_parameters_must_be_tensors(model, batch):
+    with pytest.raises(TypeError, match="parameters: must hold tensors, got tuple"):
+        fair_backward(objectives(model, batch), model.named_parameters(), get_strategy("mpd"))
+
+
+def test_grad_scaler_steps_as_if_nothing_were_scaled(model, batch):
+    copy = deepcopy(model)
+    optimisers = [torch.optim.SGD(m.parameters(), lr=0.1) for m in (model, copy)]
+    scaler = torch.amp.GradScaler("cpu", init_scale=2.0**12)
+    for _ in range(3):
+        for optimiser in optimisers:
+            optimiser.zero_grad()
+        assert fair_backward(objectives(model, batch), model.parameters(), get_strategy("mpd")).finite
+        optimisers[0].step()
+        scale = scaler.scale(torch.ones(()))
+        step = fair_backward(
+            objectives(copy, batch), copy.parameters(), get_strategy("mpd"), scale=scale, keep_scale=True
+        )
+        assert step.finite
+        scaler.step(optimisers[1])
+        scaler.update()
+    for ours, theirs in zip(model.parameters(), copy.parameters(), strict=True):
+        torch.testing.assert_close(ours, theirs)
+
+
+def test_grad_scaler_is_lowered_where_a_step_is_refused(model, batch):
+    scaler = torch.amp.GradScaler("cpu", init_scale=2.0**12)
+    losses = objectives(model, batch)
+    losses["face"] = losses["face"] * float("inf")
+    scale = scaler.scale(torch.ones(()))
+    step = fair_backward(losses, model.parameters(), get_strategy("mpd"), scale=scale, keep_scale=True)
+    assert not step.finite
+    scaler.update(scaler.get_scale() / 2)
+    assert scaler.get_scale() == 2.0**11

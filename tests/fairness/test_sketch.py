@@ -59,9 +59,9 @@ def test_any_shape_of_output():
 
 
 def test_refusals(output):
-    with pytest.raises(ValueError, match="`output` must be the tensor"):
+    with pytest.raises(ValueError, match="output: must be the tensor"):
         sketch_of(losses_of(output), output.detach())
-    with pytest.raises(ValueError, match=r"`noise` must have shape \(4,\). Found \(3,\)"):
+    with pytest.raises(ValueError, match=r"noise: must have shape \(4,\), got \(3,\)"):
         sketch_of(losses_of(output), output, torch.zeros(3))
 
 

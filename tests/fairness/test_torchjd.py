@@ -87,5 +87,5 @@ def test_representation_and_refusal():
     aggregator = AlphaFair()
     aggregator.alpha = 4.0
     assert aggregator.gramian_weighting.alpha == 4.0
-    with pytest.raises(ValueError, match="`alpha` must be a positive"):
+    with pytest.raises(ValueError, match="alpha: must be a positive"):
         AlphaFair(-1.0)

@@ -195,6 +195,22 @@ def test_normalised_latents_have_unit_deviation_and_decode_to_the_same(data):
     torch.testing.assert_close(after, before, atol=1e-3, rtol=1e-3)
 
 
+@pytest.mark.parametrize("kind", ["run", "autoencoder", "base"])
+def test_an_autoencoder_goes_on_from_a_run_from_itself_alone_or_from_a_base(data, tmp_path, kind):
+    pipeline = train_base(_settings(data, tmp_path / "first"), WORDS, progress=False)
+    start = {"run": tmp_path / "first", "autoencoder": pipeline / "vae", "base": pipeline}[kind]
+    nothing = AutoencoderSettings(steps=0, whole_steps=0, warmup=0, decay=0)
+    settings = _settings(data, tmp_path / "second").changed(
+        autoencoder_start=str(start), autoencoder=nothing, refinement=nothing
+    )
+    second = train_base(settings, WORDS, progress=False)
+    before, after = (load_base(folder).vae for folder in (pipeline, second))
+    pixels = to_pixels(Corpus.read(data, 64).images)
+    with torch.no_grad():  # the same pictures; latents are normalised once more
+        shown = [vae.decode(vae.encode(pixels).latent_dist.mean).sample for vae in (before, after)]
+    torch.testing.assert_close(shown[1], shown[0], atol=0.02, rtol=0)
+
+
 def test_reduced_channels_are_principal_components_at_unit_deviation(data):
     torch.manual_seed(0)
     vae, corpus = build_autoencoder(TINY), Corpus.read(data, 64)

@@ -112,7 +112,9 @@ def first_autoencoder(corpus: Corpus, settings: BaseSettings, folder: Path, prog
 
 
 def started_autoencoder(place: str) -> AutoencoderKL:
-    """The autoencoder of a base, ``embedded`` or a folder, or of a folder that holds an autoencoder alone."""
+    """The autoencoder of a base, of a training of one, or of a folder that holds an autoencoder alone."""
+    if (Path(place) / SETTINGS_FILE).is_file():
+        return load_autoencoder(place)
     if (Path(place) / "config.json").is_file():
         return AutoencoderKL.from_pretrained(place, torch_dtype=torch.float32, use_safetensors=True).eval()
     return load_base(None if place == "embedded" else place).vae

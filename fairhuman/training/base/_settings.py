@@ -136,8 +136,8 @@ class BaseSettings(Settings):
         small: Folder of a second training set, whose images have half the size; empty means none.
         start: Base to go on from, a folder, or ``embedded`` for the shipped one; empty means random weights.
             Its autoencoder stays, but that ``refinement`` may train the decoder.
-        autoencoder_start: Where the autoencoder's training starts: ``embedded``, the folder of a base, or
-            that of an autoencoder alone; empty means random weights. Where the architecture has fewer
+        autoencoder_start: Where the autoencoder's training starts: ``embedded``, the folder of a base, of a
+            training or of an autoencoder alone; empty means random weights. Where the architecture has fewer
             latent channels, they start as the principal components of that autoencoder's.
         architecture: Sizes of the networks.
         autoencoder: Training of the autoencoder; left out where there is a ``start``.

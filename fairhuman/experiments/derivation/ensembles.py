@@ -47,8 +47,8 @@ def regional(norms: tuple[float, ...], correlations: tuple[float, ...]) -> Tenso
 
     Example:
         >>> regional((0.1, 0.01), (0.3,))
-        tensor([[1.0000e-02, 3.0000e-04],
-                [3.0000e-04, 1.0000e-04]], dtype=torch.float64)
+        tensor([[0.0100, 0.0003],
+                [0.0003, 0.0001]], dtype=torch.float64)
     """
     m = len(norms)
     C = torch.eye(m, dtype=torch.float64)

@@ -2,13 +2,15 @@
 
 import json
 
+import mpmath
 import pytest
 import torch
 
-from fairhuman.fairness import Amortised, alpha_fair_weights, derivation, get_strategy
-from fairhuman.fairness.ensembles import conditioned, gaussian, regional
-from fairhuman.fairness.reference import potential_delay, residual
-from fairhuman.fairness.replay import agreement, read_log, recorded, replay
+from fairhuman.experiments.derivation import studies
+from fairhuman.experiments.derivation.ensembles import conditioned, gaussian, regional
+from fairhuman.experiments.derivation.reference import potential_delay, residual, residual_twice
+from fairhuman.experiments.derivation.replay import agreement, read_log, recorded, replay
+from fairhuman.fairness import Amortised, alpha_fair_weights, get_strategy
 
 
 def draw():
@@ -43,13 +45,25 @@ def test_residual_marks_negative_weights():
     assert residual(K, torch.tensor([-8.0, 514.0, 514.0])).isnan()
 
 
+@pytest.mark.parametrize("alpha", (0.5, 2.0, 10.0))
+def test_residual_in_twice_the_precision_is_right_to_its_last_digits(alpha):
+    for K in conditioned(5, 4, draw(), log10_condition=(7.0, 8.0), log10_scale=18.0):
+        w = alpha_fair_weights(K, alpha) * (1 + 1e-12 * torch.randn(4, dtype=torch.float64))
+        with mpmath.workdps(50):
+            exact = [mpmath.mpf(value) for value in w.tolist()]
+            rates = [mpmath.fdot(map(mpmath.mpf, row), exact) for row in K.tolist()]
+            power = 1 / mpmath.mpf(alpha)
+            expected = max(abs(x**power * rate - 1) for x, rate in zip(exact, rates, strict=True))
+        assert float(residual_twice(K, w, alpha)) == pytest.approx(float(expected), rel=1e-6, abs=1e-14)
+
+
 def test_projection_is_onto_the_gradient():
     g, d = torch.tensor([3.0, 4.0]), torch.tensor([1.0, 0.0])
-    assert derivation.projection_length(g, d) == pytest.approx(0.6)
+    assert studies.projection_length(g, d) == pytest.approx(0.6)
 
 
 def test_exact_method_is_the_optimum_of_every_comparison():
-    rows = derivation.by_dimension((3, 10), 200, draw())
+    rows = studies.by_dimension((3, 10), 200, draw())
     exact = [row for row in rows if row["method"] == "exact"]
     assert all(row["excess"] == 0 and row["ascends"] == 0 for row in exact)
     others = [row for row in rows if row["method"] != "exact"]
@@ -57,7 +71,7 @@ def test_exact_method_is_the_optimum_of_every_comparison():
 
 
 def test_map_is_blank_where_no_such_gradients_exist():
-    found = derivation.map_closed_form(21, correlation=-0.5)
+    found = studies.map_closed_form(21, correlation=-0.5)
     possible = found["rho"].abs() < 0.5
     assert (found["worst"].isnan() == ~possible.expand(21, -1)).all()
     centre = found["excess"][:, 10]
@@ -65,7 +79,7 @@ def test_map_is_blank_where_no_such_gradients_exist():
 
 
 def test_double_well_ends_where_no_step_helps_but_another_point_is_better():
-    wells = derivation.double_well()
+    wells = studies.double_well()
     assert wells["stationary"]
     assert wells["dominating"] < 0 < wells["end"]
 
@@ -111,9 +125,9 @@ def test_recorded_steps_keep_their_sketch():
 
 def test_methods_for_recorded_matrices():
     K = gaussian(30, 3, 8, draw()) * 1e-9
-    methods = derivation.recorded_methods(local_scale=25.0, loss_scale=65536.0)
+    methods = studies.recorded_methods(local_scale=25.0, loss_scale=65536.0)
     assert methods["scaled_sum"](K)[0].tolist() == [1, 25, 25]
-    rows = {row["method"]: row for row in derivation.compare(K, methods)}
+    rows = {row["method"]: row for row in studies.compare(K, methods)}
     assert rows["exact"]["cosine_5"] == pytest.approx(1)
     assert rows["least_squares_scaled"]["cosine_5"] > 0.999
     assert rows["least_squares"]["cosine"] < 0.99

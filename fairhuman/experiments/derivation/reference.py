@@ -8,7 +8,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from fairhuman.fairness._alpha_fair import alpha_fair_weights, check_alpha
+from fairhuman.fairness import alpha_fair_weights
+from fairhuman.fairness._alpha_fair import check_alpha
 
 
 def residual(gramian: Tensor, weights: Tensor, alpha: float = 2.0) -> Tensor:
@@ -25,6 +26,25 @@ def residual(gramian: Tensor, weights: Tensor, alpha: float = 2.0) -> Tensor:
     K, w = gramian.double(), weights.double()
     rates = (K @ w.unsqueeze(-1)).squeeze(-1)
     return torch.where(w == 0, 0.0, (w.pow(1 / alpha) * rates - 1).abs()).amax(-1)
+
+
+def residual_twice(gramian: Tensor, weights: Tensor, alpha: float = 2.0) -> Tensor:
+    """:func:`residual` with K w accurate to its last digit, however much cancels.
+
+    Products and sums carry their rounding errors along (Dekker 1971; Ogita, Rump and Oishi 2005, Dot2).
+    """
+    K, w = gramian.double(), weights.double()
+    high = error = torch.zeros_like(w)
+    for j in range(w.shape[-1]):
+        column, factor = K[..., j], w[..., j : j + 1]
+        product = column * factor
+        (a, b), (c, d) = _halves(column), _halves(factor)
+        lost = ((a * c - product) + a * d + b * c) + b * d
+        total = high + product
+        part = total - high
+        error = error + ((high - (total - part)) + (product - part)) + lost
+        high = total
+    return torch.where(w == 0, 0.0, (w.pow(1 / alpha) * (high + error) - 1).abs()).amax(-1)
 
 
 def rounding_floor(gramian: Tensor, weights: Tensor, alpha: float = 2.0) -> Tensor:
@@ -72,14 +92,6 @@ def rates_of_descent(gramian: Tensor, weights: Tensor) -> Tensor:
     """gᵢᵀd / ‖d‖ for the direction d = Σ wᵢ gᵢ, shape (..., m)."""
     rates = (gramian @ weights.unsqueeze(-1)).squeeze(-1)
     return rates / (weights * rates).sum(-1, keepdim=True).sqrt()
-
-
-def cosine(gramian: Tensor, weights: Tensor, others: Tensor) -> Tensor:
-    """Cosine between the directions that two sets of weights give, shape (...)."""
-    K = gramian.double()
-    a, b = weights.double().unsqueeze(-1), others.double().unsqueeze(-1)
-    product, left, right = (x.mT @ K @ y for x, y in ((a, b), (a, a), (b, b)))
-    return (product / (left * right).sqrt()).squeeze(-1).squeeze(-1)
 
 
 def certified_rates(gramian: Tensor, alpha: float = 2.0) -> tuple[Tensor, float]:
@@ -164,3 +176,9 @@ def precise_weights(gramian: Tensor, alpha: float = 2.0, digits: int = 50) -> li
             if mpmath.norm(F, mpmath.inf) < mpmath.mpf(10) ** (-digits):
                 return [mpmath.exp(value) for value in x]
     raise ArithmeticError(f"Newton's iteration at {digits} digits did not converge in 30 steps.")
+
+
+def _halves(x: Tensor) -> tuple[Tensor, Tensor]:
+    shifted = (2.0**27 + 1) * x
+    high = shifted - (shifted - x)
+    return high, x - high

@@ -11,16 +11,16 @@ from typing import Any
 import torch
 from torch import Generator, Tensor
 
-from fairhuman.fairness._alpha_fair import alpha_fair_weights, closed_form_weights, solve_alpha_fair
-from fairhuman.fairness.ensembles import conditioned, gaussian, regional
-from fairhuman.fairness.reference import (
+from fairhuman.experiments.derivation.ensembles import conditioned, gaussian, regional
+from fairhuman.experiments.derivation.reference import (
     certified_rates,
-    cosine,
     potential_delay,
     rates_of_descent,
     residual,
     rounding_floor,
 )
+from fairhuman.fairness import alpha_fair_weights, closed_form_weights, solve_alpha_fair
+from fairhuman.fairness._direction import cosine
 
 Row = dict[str, Any]
 

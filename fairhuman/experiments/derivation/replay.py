@@ -11,9 +11,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from fairhuman.fairness._alpha_fair import alpha_fair_weights
-from fairhuman.fairness._strategy import Strategy
-from fairhuman.fairness.reference import cosine
+from fairhuman.fairness import Strategy, alpha_fair_weights
+from fairhuman.fairness._direction import cosine
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,64 @@
+"""Numbers on the pages are the stored ones."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from fairhuman.experiments.filled import MARK, filled
+
+ROOT = Path(__file__).parents[2]
+
+
+def test_the_readme_is_filled_in():
+    text = (ROOT / "README.md").read_text()
+    assert MARK.search(text)
+    assert filled(text, ROOT) == text
+
+
+@pytest.mark.parametrize("value", [0.25, 0.5])
+def test_a_changed_value_changes_the_text(tmp_path, value):
+    (tmp_path / "a.json").write_text(json.dumps({"values": [value]}))
+    text = filled("<!-- value: a.json values.0 .0% -->?<!-- /value -->", tmp_path)
+    assert f"-->{value:.0%}<!--" in text
+
+
+def test_unknown_paths_are_refused_by_name(tmp_path):
+    (tmp_path / "a.json").write_text("{}")
+    with pytest.raises(ValueError, match=r"path: must be in a\.json, got values\.0"):
+        filled("<!-- value: a.json values.0 .0% -->?<!-- /value -->", tmp_path)
+
+
+ROWS = {
+    "values": [
+        {"of": "face", "in": "all", "value": 0.2, "share": 0.1, "low": 0.1, "high": 0.4},
+        {"of": "hand", "in": "all", "value": -0.2, "share": -0.1, "low": -0.4, "high": 0.1},
+    ]
+}
+
+
+@pytest.mark.parametrize(
+    ("path", "shown"),
+    [
+        ("values.of=face share", "10.0 % [5.0, 20.0]"),
+        ("values.of=face,in=all points", "20 points [10, 40]"),
+        ("values.of=hand rate", "−20 % [−40, 10]"),
+    ],
+)
+def test_a_row_is_chosen_by_what_it_says(tmp_path, path, shown):
+    (tmp_path / "a.json").write_text(json.dumps(ROWS))
+    assert f"-->{shown}<!--" in filled(f"<!-- value: a.json {path} -->?<!-- /value -->", tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("path", "rule"),
+    [
+        ("values.in=all share", "in=all has 2 rows"),
+        ("values.of=foot share", "of=foot has 0 rows"),
+        ("values.of=hand share", "share must have an interval without zero"),
+    ],
+)
+def test_what_names_no_single_supported_row_is_refused(tmp_path, path, rule):
+    (tmp_path / "a.json").write_text(json.dumps(ROWS))
+    with pytest.raises(ValueError, match=rule):
+        filled(f"<!-- value: a.json {path} -->?<!-- /value -->", tmp_path)
