@@ -10,8 +10,9 @@ from fairhuman.experiments.filled import MARK, filled
 ROOT = Path(__file__).parents[2]
 
 
-def test_the_readme_is_filled_in():
-    text = (ROOT / "README.md").read_text()
+@pytest.mark.parametrize("page", ["README.md", "RESULTS.md"])
+def test_the_pages_are_filled_in(page):
+    text = (ROOT / page).read_text()
     assert MARK.search(text)
     assert filled(text, ROOT) == text
 
