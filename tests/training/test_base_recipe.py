@@ -25,6 +25,7 @@ from fairhuman.training.base._corpus import Corpus, to_pixels
 from fairhuman.training.base._crops import draw_views, resized
 from fairhuman.training.base._denoiser import spread_timesteps
 from fairhuman.training.base._latents import encode_corpus, normalise_latents, reduced_autoencoder
+from fairhuman.training.base._recipe import started_autoencoder
 
 WORDS = ("a", "red", "square")
 
@@ -365,3 +366,15 @@ def test_the_shipped_recipe_is_valid_and_its_second_run_goes_on_with_the_first(r
     second = BaseSettings.from_yaml(folder / "embedded-continued.yaml", data="d", output="o")
     assert second.architecture == first.architecture
     assert second.start and second.seed != first.seed  # the same seed would repeat the first run's draws
+
+
+def test_the_recipe_in_training_goes_on_from_its_first_run(request):
+    folder = request.config.rootpath / "params" / "models"
+    first, second = (
+        BaseSettings.from_yaml(folder / name, data="d", output="o")
+        for name in ("everyday-autoencoder.yaml", "everyday.yaml")
+    )
+    assert second.architecture == first.architecture
+    kept = started_autoencoder(str(folder / "everyday-autoencoder"))
+    assert kept.config.latent_channels == first.architecture.latent_channels
+    assert kept.dtype == torch.float32
