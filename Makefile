@@ -1,7 +1,8 @@
 # make reproduce   run every notebook that is stale, in order; PROFILE=quick (minutes), full (hours) or paper (GPU)
-# make test        unit tests, README examples, and every notebook's outputs
+# make test        unit tests, README examples, and every notebook: its outputs, and its results against the stored
 # make lab         JupyterLab on the notebooks
-# make figures     redraw figures/ from results/, those of every profile in its own folder
+# make site        build/site: pages of the notebooks as they are stored, README, RESULTS, ledger, reference; links checked
+# make figures     redraw figures/ from results/, one folder per profile
 # make notebooks   execute the notebooks in place: their outputs, results/quick and figures/ are then of one run
 # make clean       remove the environment and everything computed but results/ and figures/
 PROFILE ?= quick
@@ -10,26 +11,33 @@ VENV    ?= .venv
 RUN     := $(VENV)/bin/python
 READY   := $(VENV)/.ready
 
-.PHONY: reproduce test lint lab figures notebooks clean
+.PHONY: reproduce test lint lab site figures notebooks clean
 
 reproduce: $(READY)
-	@$(VENV)/bin/snakemake --cores $(CORES) --rerun-incomplete --quiet host --config profile=$(PROFILE)
+	@$(RUN) -m snakemake --cores $(CORES) --rerun-incomplete --quiet host --config profile=$(PROFILE)
 
 test: $(READY) lint
 	$(RUN) -m pytest tests
 	rm -rf build/test && mkdir -p build/test/results
 	cp -r $(filter-out results/quick,$(wildcard results/*)) build/test/results
-	FAIRHUMAN_WORKSPACE="$(CURDIR)/build/test" $(RUN) -m pytest --nbval-lax --nbval-cell-timeout=1800 -p no:cacheprovider notebooks
+	FAIRHUMAN_WORKSPACE="$$PWD/build/test" $(RUN) -m pytest --nbval-lax --nbval-cell-timeout=1800 -p no:cacheprovider notebooks
+	FAIRHUMAN_WORKSPACE="$$PWD/build/test" $(RUN) -m pytest -p no:cacheprovider tests/rerun.py
 
 lint: $(READY)
 	$(RUN) -m ruff check .
 	$(RUN) -m ruff format --check .
+	$(RUN) -m ty check --python $(VENV)
 
 lab: $(READY)
-	$(RUN) -m jupyterlab --notebook-dir notebooks
+	$(RUN) -m jupyterlab --notebook-dir . --LabApp.default_url=/lab/tree/notebooks
+
+# Warnings are errors, and so are links that lead nowhere.
+site: $(VENV)/.site
+	$(RUN) -m sphinx --quiet --fail-on-warning --keep-going --conf-dir site --doctree-dir build/site-cache . build/site
 
 figures: $(READY)
 	$(RUN) -m fairhuman figures
+	$(RUN) -m fairhuman.experiments.architecture
 
 notebooks: $(READY)
 	$(RUN) -m fairhuman refresh
@@ -37,7 +45,7 @@ notebooks: $(READY)
 clean:
 	rm -rf $(VENV) build runs .snakemake .pytest_cache .ruff_cache .hypothesis
 
-# The environment: made once, made anew when what it is made from changes. Every package is of the locked version
+# The environment: made once, and again when its inputs change. Every package is of the locked version
 # and has a locked hash; the last step adds this folder itself. requirements/lock.py writes the locks.
 PIP     := $(RUN) -m pip install --quiet --disable-pip-version-check --no-deps
 $(READY): pyproject.toml $(wildcard requirements/*.lock)
@@ -53,4 +61,9 @@ $(READY): pyproject.toml $(wildcard requirements/*.lock)
 	then $(PIP) --require-hashes --requirement requirements/cuda.lock; fi
 	@$(PIP) --no-build-isolation --editable .
 	@$(RUN) -c 'import cv2' 2>/dev/null || { echo "OpenCV cannot load: $$($(RUN) -c 'import cv2' 2>&1 | tail -n 1). On Debian and Ubuntu: apt-get install libgl1 libglib2.0-0" >&2; exit 1; }
+	@touch $@
+
+# What only the pages need, beside it.
+$(VENV)/.site: $(READY) requirements/site.lock
+	@$(PIP) --require-hashes --requirement requirements/site.lock
 	@touch $@

@@ -1,11 +1,11 @@
-"""What annotation costs beside MediaPipe's own calls in it, in one process, on one core and in one run.
+"""What annotation costs in addition to its calls of MediaPipe, in one process, on one core and in one run.
 
     python benchmarks/annotation_cost.py --count 24
 
 Annotates rendered people as JPEG photographs, after one image that warms the graphs up. `overhead` is the
 time of all that is done for each image over the time inside MediaPipe's calls for the same images: reading,
 cutting tiles, judging, drawing masks and poses, hashing and writing are what is over. The report with its
-contact sheet is made once a run, of at most 32 images however many there are, and stands apart
+contact sheet is made once per run, of at most 32 images however many there are, and stands apart
 (`report_seconds`; `overhead_with_report` counts it among these few images). On a busy machine
 `overhead_processor`, in processor seconds, is the one to trust. Writes
 results/benchmarks/annotation_cost.json.

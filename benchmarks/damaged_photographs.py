@@ -4,7 +4,7 @@
 
 The good files are crops of the photograph that Matplotlib ships. Checked: every good file is annotated, every
 bad one listed with its reason, the exit status is the documented 1, two kills change no byte of the result;
-what does not hold is named and the script's own exit status is 1. Measured: the largest resident memory up to
+what does not hold is named and the script's exit status is 1. Measured: the largest resident memory up to
 the end, lists and contact sheet with it, and up to a tenth of the files; of several processes the sum. Writes
 results/benchmarks/damaged_photographs.json.
 """

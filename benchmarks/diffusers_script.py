@@ -1,11 +1,11 @@
-"""Our LoRA training beside diffusers' own script: the loss curve, and how many images a second.
+"""Our LoRA training compared with diffusers' script: loss curves, and how many images per second.
 
     python benchmarks/diffusers_script.py train_text_to_image_lora_sdxl.py --data runs/quick/humans/train
 
 The script lies in examples/text_to_image of huggingface/diffusers and is run as it is. Both train the same
 LoRA on the same base and images by AdamW at a constant rate, clipped at norm 1, with the plain loss of Eq. 1
-and no regions. Images, timesteps and noises are drawn by each in its own way: curves can only agree as far
-as seeds do. Every run is a process of its own, with as many threads as given. Of torchvision, which the
+and no regions. Images, timesteps and noises are drawn differently: curves can only agree as far as
+seeds do. Every run is a separate process with the given number of threads. Of torchvision, which the
 script imports, it uses five transforms of Pillow images; where the package is missing, a stand-in of these is
 put in its place. Writes ``results/benchmarks/diffusers_script.json``.
 """
@@ -95,7 +95,7 @@ def copy_images(data: Path, out: Path, count: int, first: int) -> None:
 
 
 def run(given: argparse.Namespace, kind: str, seed: int, folder: Path) -> list[dict[str, object]]:
-    """One run in a process of its own."""
+    """One run in a separate process."""
     words = [sys.executable, __file__, *sys.argv[1:], "--one", kind, str(seed), str(folder)]
     threads = {"OMP_NUM_THREADS": str(given.threads), "MKL_NUM_THREADS": str(given.threads)}
     done = subprocess.run(words, env=os.environ | threads, capture_output=True, text=True)

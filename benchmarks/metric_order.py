@@ -199,7 +199,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--images", type=int, default=300)
     parser.add_argument("--sigmas", type=float, nargs="+", default=[1.0, 2.0, 4.0], help="in pixels")
     parser.add_argument("--workers", type=int, default=2)
-    parser.add_argument("--cache", help="folder of earlier findings, for a run that was cut off")
+    parser.add_argument("--cache", help="folder of earlier findings, for an interrupted run")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--name", default="metric_order", help="name of the result")
     return parser.parse_args()

@@ -1,10 +1,12 @@
 """What annotation finds in photographs: renders are taken for photographs, since their boxes are exact.
 
+Intervals resample whole images, for the hands of one image are not independent.
+
     python benchmarks/photographs.py --work /tmp/photographs
 
 Renders people, annotates the images with `fairhuman.data.annotation`, and compares boxes and keypoints with
 the exact ones, by area; beside it stands one MediaPipe pass over each whole image. Renders and annotation
-stay in the folder given, so that a run cut off continues. Writes results/benchmarks/photographs.json.
+stay in the folder given, so that an interrupted run resumes. Writes results/benchmarks/photographs.json.
 """
 
 import argparse
@@ -19,7 +21,7 @@ from fairhuman.data import HumanFolder
 from fairhuman.data.annotation import AnnotateSettings, annotate
 from fairhuman.data.store import padded
 from fairhuman.detectors import detect
-from fairhuman.evaluation import estimate_proportion
+from fairhuman.evaluation import estimate_ratio
 from fairhuman.humans import generate
 from fairhuman.results import write_result
 
@@ -86,34 +88,37 @@ def compare(truth: list[dict], found: list[dict]) -> dict:
     """Recall by area, precision and IoU of the boxes of each region."""
     figures = {}
     for region, keys in BOXES.items():
-        rows, right, total = [], 0, 0
-        for entry, annotation in zip(truth, found, strict=True):
+        rows, right, total = [], np.zeros(len(truth)), np.zeros(len(truth))
+        for image, (entry, annotation) in enumerate(zip(truth, found, strict=True)):
             left = list(annotation[f"{region}_boxes"])
-            total += len(left)
+            total[image] = len(left)
             for box in filter(None, (entry[key] for key in keys)):
                 area = (box[2] - box[0]) * (box[3] - box[1]) / (entry["width"] * entry["height"])
                 best = max(left, key=lambda other, box=box: iou(box, other), default=None)
                 overlap = iou(box, best) if best else 0.0
                 if overlap > MATCH:
                     left.remove(best)
-                    right += 1
-                rows.append((area, overlap if overlap > MATCH else np.nan))
-        areas, overlaps = np.array(rows).reshape(-1, 2).T
+                    right[image] += 1
+                rows.append((image, area, overlap if overlap > MATCH else np.nan))
+        images, areas, overlaps = np.array(rows).reshape(-1, 3).T
         hits = ~np.isnan(overlaps)
-        recall = {"all": share(hits)}
+        recall = {"all": share(hits, images)}
         for low, high in zip(AREAS, AREAS[1:], strict=False):
-            recall[f"{low:g} to {high:g}"] = share(hits[(areas >= low) & (areas < high)])
+            chosen = (areas >= low) & (areas < high)
+            recall[f"{low:g} to {high:g}"] = share(hits[chosen], images[chosen])
         figures[region] = {
             "recall": recall,
-            "precision": share(np.arange(total) < right),
+            "precision": estimate_ratio(right, total).stored(),
             "median_iou": float(np.median(overlaps[hits])) if hits.any() else None,
         }
     return figures
 
 
-def share(hits: np.ndarray) -> dict | None:
-    """A proportion with its interval; None for nothing."""
-    return estimate_proportion(int(hits.sum()), len(hits)).stored() if len(hits) else None
+def share(hits: np.ndarray, images: np.ndarray) -> dict | None:
+    """The share of regions found, with its interval over the images that they are in; None for nothing."""
+    places = np.unique(images, return_inverse=True)[1]
+    totals, counts = np.bincount(places, hits), np.bincount(places)
+    return estimate_ratio(totals, counts).stored() | {"regions": len(hits)} if len(hits) else None
 
 
 def pose_error(truth: list[dict], found: list[dict]) -> dict:

@@ -1,4 +1,4 @@
-"""How many images a second one core renders, with all annotations and files written.
+"""How many images per second one core renders, with all annotations and files written.
 
     python benchmarks/render.py --count 200 --size 256 --preset studio
 

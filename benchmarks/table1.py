@@ -3,7 +3,7 @@
     python benchmarks/table1.py RUNS HELDOUT REFERENCE [--prompts 256] [--only NAME …]
 
 RUNS holds a folder for each trained system of fairhuman.experiments.systems.SYSTEMS, named by its ``run``;
-one that is absent is left out and said to be. HELDOUT is an annotated data set whose captions are the prompts
+an absent one is left out and named. HELDOUT is an annotated data set whose captions are the prompts
 and whose poses and depths the controlled systems follow; REFERENCE is the training set that distances are
 measured from. Each system is sampled at all of its β and averaged prompt by prompt. Writes
 results/benchmarks/<name>.json: ``systems`` (title, β, how trained), ``rows``, ``differences`` (every system

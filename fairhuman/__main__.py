@@ -4,6 +4,9 @@ Each command is a thin shell over one library function; modules are imported ins
 quick.
 """
 
+import logging
+import re
+from importlib.metadata import requires
 from pathlib import Path
 from typing import Annotated
 
@@ -14,10 +17,12 @@ from fairhuman.commands.annotate import annotate, merge
 from fairhuman.commands.evaluate import evaluate
 from fairhuman.commands.exchange import export_set, import_set
 from fairhuman.commands.fit import fit
+from fairhuman.commands.provenance import provenance, recompute
 from fairhuman.commands.review import review
-from fairhuman.commands.sample import fuse, sample
+from fairhuman.commands.sample import convert, fuse, sample
 from fairhuman.commands.train_adapter import TrainGroup
 from fairhuman.commands.train_reader import train_reader
+from fairhuman.commands.verify import verify
 
 app = typer.Typer(
     help="Fair multi-objective fine-tuning of diffusion models: the FairHuman companion.",
@@ -36,9 +41,13 @@ app.command("merge")(merge)
 app.command("review")(review)
 app.command("sample")(sample)
 app.command("fuse")(fuse)
+app.command("convert")(convert)
 app.command("import")(import_set)
 app.command("export")(export_set)
 app.command("fit")(fit)
+app.command("verify")(verify)
+app.command("provenance")(provenance)
+app.command("recompute")(recompute)
 
 
 @app.command("run")
@@ -56,7 +65,7 @@ def run(
 def refresh(
     notebooks: Annotated[list[str] | None, typer.Argument(help="Names; by default all, in order.")] = None,
 ) -> None:
-    """Execute notebooks in place, so that their stored outputs are today's."""
+    """Execute notebooks in place, so that their stored outputs are current."""
     from fairhuman.workflow import refresh_notebook, steps
 
     for name in notebooks or steps():
@@ -65,14 +74,14 @@ def refresh(
 
 @app.command("humans")
 def humans(
-    out: Annotated[Path, typer.Argument(help="Folder of the data set: new, or begun with the same values.")],
+    out: Annotated[Path, typer.Argument(help="Folder of the data set: new, or of the same settings.")],
     count: Annotated[int, typer.Option(help="Number of images.")] = 100,
     seed: Annotated[int, typer.Option(help="The same seed gives the same files.")] = 0,
     size: Annotated[int, typer.Option(help="Side of an image in pixels.")] = 256,
     workers: Annotated[int, typer.Option(help="Number of processes.")] = 1,
-    preset: Annotated[str, typer.Option(help="studio: plain; world: the whole variety.")] = "studio",
+    preset: Annotated[str, typer.Option(help="everyday, portraits, studio or world.")] = "studio",
 ) -> None:
-    """Render a data set of people with masks, pose, depth and captions; a run cut off continues."""
+    """Render a data set of people with masks, pose, depth and captions; an interrupted run resumes."""
     from fairhuman.humans import generate
 
     typer.echo(generate(out, count, seed=seed, size=size, preset=preset, workers=workers))
@@ -83,25 +92,25 @@ def train_base(
     settings: Annotated[Path, typer.Argument(help="YAML file, such as params/models/embedded.yaml.")],
     data: Annotated[str | None, typer.Option(help="Folder of the training set.")] = None,
     small: Annotated[str | None, typer.Option(help="Folder of a second set, of half the size.")] = None,
-    output: Annotated[str | None, typer.Option(help="Folder of the run: new, or cut off.")] = None,
+    output: Annotated[str | None, typer.Option(help="Folder of the run: new, or interrupted.")] = None,
     minutes: Annotated[
-        float | None, typer.Option(help="Stop after so many minutes of the UNet; the next call goes on.")
+        float | None, typer.Option(help="Stop after so many minutes of the UNet; the next call resumes.")
     ] = None,
 ) -> None:
-    """Train a base from nothing: autoencoder, text encoders, UNet; a run that was cut off continues."""
+    """Train a base from nothing: autoencoder, text encoders, UNet; an interrupted run resumes."""
     from fairhuman.training.base import BaseSettings, train_base
 
     given = {"data": data, "small": small, "output": output}
     changes = {name: value for name, value in given.items() if value is not None}
     done = train_base(BaseSettings.from_yaml(settings, **changes), minutes=minutes)
-    typer.echo(done or "stopped before its end; the same command goes on")
+    typer.echo(done or "stopped before its end; the same command resumes")
 
 
 @app.command("figures")
 def figures(
     profile: Annotated[str | None, typer.Option(help="Whose results; by default all that there are.")] = None,
 ) -> None:
-    """Draw every figure and table of figures/ again from stored results."""
+    """Redraw every figure and table of figures/ from stored results."""
     from fairhuman.experiments.figures import drawn_profiles, redraw
 
     for name in [profile] if profile else drawn_profiles():
@@ -111,11 +120,29 @@ def figures(
 
 def main() -> None:
     """Run a command; bad input ends in one line on stderr and exit status 2, not in a traceback."""
+    logging.basicConfig(format="fairhuman: %(message)s")
+    logging.getLogger("fairhuman").setLevel(logging.INFO)
     try:
         app()
-    except (ValueError, TypeError, ArithmeticError, OSError, RuntimeError) as error:
-        typer.secho(f"fairhuman: {error}", fg="red", err=True)
+    except (ValueError, TypeError, ArithmeticError, OSError, RuntimeError, ImportError) as error:
+        wanted = extra_with(error.name or "") if isinstance(error, ModuleNotFoundError) else ""
+        typer.secho(f"fairhuman: {error}{wanted}", fg="red", err=True)
         raise SystemExit(2) from None
+
+
+def extra_with(module: str) -> str:
+    """What to install for a module that is missing, if one of the package's extras brings it.
+
+    >>> extra_with("diffusers.utils")
+    "; pip install 'fairhuman[diffusion]'"
+    """
+    name = module.split(".")[0]
+    package = {"PIL": "pillow", "yaml": "pyyaml", "cv2": "mediapipe", "warp": "warp-lang"}.get(name, name)
+    for line in requires("fairhuman") or ():
+        found = re.match(r"([\w-]+).*extra == ['\"](\w+)['\"]", line)
+        if found and found[1].lower() == package.lower():
+            return f"; pip install 'fairhuman[{found[2]}]'"
+    return ""
 
 
 if __name__ == "__main__":

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,9 +12,10 @@ __all__ = ["Box", "area", "common_area", "corners", "cut_square", "iou", "is_ins
 
 Box = tuple[float, float, float, float]
 """(x0, y0, x1, y1) in pixels, the upper bounds exclusive."""
+AnyBox = TypeVar("AnyBox", bound=Sequence[float])
 
 
-def area(box: Box) -> float:
+def area(box: Sequence[float]) -> float:
     """Square pixels of a box; 0 for one without extent.
 
     >>> area((1, 1, 4, 3))
@@ -55,13 +57,13 @@ def is_inside(point: Sequence[float], boxes: Iterable[Box]) -> bool:
     return any(x0 <= point[0] <= x1 and y0 <= point[1] <= y1 for x0, y0, x1, y1 in boxes)
 
 
-def largest(boxes: Iterable[Box]) -> Box | None:
+def largest(boxes: Iterable[AnyBox]) -> AnyBox | None:
     """The box of the largest area, the first of several such; ``None`` without any."""
     return max(boxes, key=area, default=None)
 
 
 def cut_square(image: NDArray[np.uint8], box: Box, margin: float) -> NDArray[np.uint8]:
-    """The square around the middle of a box; beyond the image's edge its border goes on.
+    """The square around the middle of a box; beyond the image's edge its border is repeated.
 
     Args:
         image: Shape (height, width, 3).

@@ -16,7 +16,7 @@ def within(label: str, value: float, expected: float, *, relative: float = 0.0, 
         value: The number measured.
         expected: The number recorded when the notebook was last read through.
         relative: Tolerance as a share of ``expected`` (0.05 is 5 %).
-        absolute: Tolerance in the number's own unit. The larger of the two tolerances counts.
+        absolute: Tolerance in the number's unit. The larger of the two tolerances counts.
 
     Raises:
         ValueError: Neither tolerance is positive, or one is negative.

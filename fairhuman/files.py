@@ -2,19 +2,27 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
+import logging
 import os
 import re
 import shutil
+import socket
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 __all__ = [
+    "LOCK",
+    "cache_root",
     "check_same",
+    "file_state",
     "is_begun",
     "json_line",
+    "locked",
+    "owned",
     "remove_partials",
     "write_json",
     "write_lines",
@@ -22,7 +30,30 @@ __all__ = [
     "written_whole",
 ]
 
+logger = logging.getLogger(__name__)
+
+LOCK = ".lock"
+"""Name of the file that says who is at work on a folder."""
+
 _PARTIAL = re.compile(r"\..+\.partial")
+
+
+def cache_root() -> Path:
+    """Where what can be found again is kept: the folder that ``FAIRHUMAN_CACHE`` names, or ``fairhuman``
+    below the user's cache directory."""
+    if named := os.environ.get("FAIRHUMAN_CACHE"):
+        return Path(named)
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "fairhuman"
+
+
+def file_state(path: str | bytes | os.PathLike[str]) -> tuple[int, int]:
+    """Size in bytes, and when content or name last changed, in ns: a time that copying tools cannot set.
+    (-1, -1) of a file that is not there."""
+    try:
+        found = os.stat(path)  # noqa: PTH116 - a Path takes no bytes
+    except OSError:
+        return -1, -1
+    return found.st_size, found.st_ctime_ns
 
 
 @contextmanager
@@ -33,17 +64,17 @@ def written_whole(
     durable: bool = False,
     staging: Path | None = None,
 ) -> Iterator[Path]:
-    """A temporary name for a file or folder, which takes its own name once the block has succeeded.
+    """A temporary name for a file or folder, which becomes the final name once the block has succeeded.
 
     If the block fails, the path is as it was before. What an earlier attempt left when it was killed is
     removed first.
 
     Args:
         path: The name in the end; its folder is made. What is there is replaced.
-        shared: Several processes may write this path at once: each gets a temporary name of its own, and
+        shared: Several processes may write this path at once: each gets a different temporary name, and
             what a kill leaves behind stays until :func:`remove_partials`.
         durable: Have a file's content reach the disk before it is renamed.
-        staging: Folder on the same file system for the temporary name; by default the path's own.
+        staging: Folder on the same file system for the temporary name; by default the path's folder.
 
     Yields:
         The temporary name. Nothing is there yet: the block makes a file or a folder.
@@ -60,6 +91,7 @@ def written_whole(
         _remove(partial, former)
     try:
         yield partial
+        _open_to_others(partial)
         if durable:
             with partial.open("rb") as file:
                 os.fsync(file.fileno())
@@ -142,6 +174,53 @@ def is_begun(folder: Path, markers: Iterable[str], *, name: str = "out", ignore:
     return False
 
 
+@contextmanager
+def locked(path: Path, what: str) -> Iterator[IO[str]]:
+    """Hold a file's lock, which the system releases when the process ends, however it ends; on a network
+    file system the server does when the machine is gone.
+
+    Args:
+        path: The file; made if it is not there.
+        what: Name of the argument, for messages.
+
+    Raises:
+        ValueError: Another process holds it; says which, as far as it has said so.
+    """
+    with path.open("a+", encoding="utf-8") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            file.seek(0)
+            who = file.read(200) if path.name == LOCK else ""
+            raise ValueError(f"{what}: another run is at work on {path}{who and f': {who}'}") from None
+        except OSError as error:
+            logger.warning(
+                "%s: %s cannot be locked (%s); see that no other run is at work", what, path, error
+            )
+        yield file
+
+
+@contextmanager
+def owned(folder: Path, what: str) -> Iterator[None]:
+    """Be the only process at work on a folder. It is made; if it stays empty, it is removed again.
+
+    Raises:
+        ValueError: Another process is at work on it; says which and where.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    lock = folder / LOCK
+    with locked(lock, what) as file:
+        if not lock.exists() or not os.path.samestat(os.fstat(file.fileno()), lock.stat()):
+            raise ValueError(f"{what}: another run in {folder} has ended just now; start again")
+        lock.write_text(f"process {os.getpid()} on {socket.gethostname()}", encoding="utf-8")
+        try:
+            yield
+        finally:
+            lock.unlink(missing_ok=True)
+            with suppress(OSError):  # not empty
+                folder.rmdir()
+
+
 def check_same(folder: Path, there: Mapping[str, Any], here: Mapping[str, Any]) -> None:
     """Refuse to continue another run: what it was begun with must be what is asked for.
 
@@ -163,6 +242,15 @@ def check_same(folder: Path, there: Mapping[str, Any], here: Mapping[str, Any]) 
 def _short(value: Any) -> str:
     text = repr(value)
     return text if len(text) <= 200 else f"{text[:197]}..."
+
+
+def _open_to_others(path: Path) -> None:
+    """Some libraries write files that their owner alone can read, whatever the user's mask says."""
+    mask = os.umask(0o077)
+    os.umask(mask)
+    for file in [path, *path.rglob("*")] if path.is_dir() else [path]:
+        if file.is_file() and not file.is_symlink() and file.stat().st_mode & 0o777 == 0o600:
+            file.chmod(0o666 & ~mask)
 
 
 def _remove(*paths: Path) -> None:

@@ -1,4 +1,4 @@
-"""The whole way in one call: photographs, a LoRA trained on them, images before and after, what they show."""
+"""Photographs to a trained LoRA, with images before and after, in one call."""
 
 from __future__ import annotations
 
@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from fairhuman.data.annotation import AnnotateSettings, Annotation, annotate
-from fairhuman.files import write_json
 from fairhuman.settings import Count, Names, Number, Settings, Wholes
 
 if TYPE_CHECKING:
@@ -72,9 +71,9 @@ def fit(
     """Annotate photographs, train a LoRA on them, and compare the base's images before and after.
 
     ``out`` gets ``data/``, ``before/``, ``lora/``, ``after/`` and ``evaluation.json``. Each part takes up
-    where a run that was cut off stopped. The images before come ahead of training, so that whatever is wrong
-    with base or prompts is said before the long part. Captions taken as prompts are those that were trained
-    on: the comparison then says what was learned, not how it carries over; give prompts of your own for that.
+    where an interrupted run stopped. The images before come ahead of training, so that whatever is wrong
+    with base or prompts is reported before the long part. Captions taken as prompts are training captions:
+    the comparison then shows what was learned, not how it generalises; give other prompts for that.
 
     Args:
         photographs: Folder, searched with its sub-folders.
@@ -82,7 +81,7 @@ def fit(
         base: Folder of a Stable Diffusion XL pipeline or a repository's name; ``None`` is the embedded one.
         annotation: How photographs are annotated.
         training: Settings of :class:`fairhuman.training.TrainSettings` that differ from their defaults
-            (strategy ``mpd``; resolution: the base's own).
+            (strategy ``mpd``; resolution: the base's).
         samples: The images that are compared.
         evaluation: How they are judged.
         workers: Processes of the annotation and the detectors.
@@ -92,6 +91,7 @@ def fit(
         ValueError, FileNotFoundError: What the parts refuse; ``training`` names what is decided here.
         RuntimeError: Not one photograph was fit to train on.
     """
+    from fairhuman.evaluation.evaluate import check_place
     from fairhuman.training import TrainSettings, train
 
     out, samples = Path(out), samples or SampleSettings()
@@ -100,8 +100,10 @@ def fit(
     for name in decided.keys() & training.keys():
         raise ValueError(f"training: {name!r} is decided by fit, got {training[name]!r}")
     TrainSettings.from_mapping(decided | training, "training")  # refused now, not after the annotation
+    if out.is_dir():
+        check_place(out / EVALUATION)
     noted = annotate(photographs, out / DATA, annotation, workers=workers, progress=progress)
-    if not noted.kept:
+    if noted is None or not noted.kept:
         raise RuntimeError(f"photographs: none was fit to train on; see {out / DATA / 'rejected.jsonl'}")
     prompts = list(samples.prompts or _captions(out / DATA, samples.count))
     side = _draw(out / BEFORE, prompts, base, None, samples, progress)
@@ -127,7 +129,7 @@ def _draw(
     samples: SampleSettings,
     progress: bool,
 ) -> int:
-    """Write the images; returns the base's own side in pixels."""
+    """Write the images; returns the base's side in pixels."""
     import torch
 
     from fairhuman.models import load_base
@@ -159,10 +161,8 @@ def _evaluate(
     settings: EvaluateSettings | None,
     workers: int,
 ) -> dict[str, Any]:
-    from fairhuman.evaluation.evaluate import EvaluateSettings, evaluate_folders
-    from fairhuman.results import plain
+    from fairhuman.evaluation.evaluate import EvaluateSettings, evaluate_folders, write_evaluation
 
     settings = settings or EvaluateSettings(workers=workers)
-    found = plain(evaluate_folders([out / BEFORE, out / AFTER], settings=settings))
-    write_json(out / EVALUATION, found)
-    return found
+    found = evaluate_folders([out / BEFORE, out / AFTER], settings=settings)
+    return write_evaluation(out / EVALUATION, found)

@@ -1,24 +1,118 @@
-"""Whatever people hold an image in, as one RGB array."""
+"""Image files to arrays: the one reader of pictures, masks and depth maps.
 
+A file is read by what it means, whatever it is stored as. What is converted comes with a note; what has no
+clear meaning is refused, with the value found.
+"""
+
+from __future__ import annotations
+
+import io
+import stat
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from os import PathLike
 from pathlib import Path
+from typing import Final, NamedTuple
 
 import numpy as np
-from PIL import Image, ImageOps
+from numpy.typing import NDArray
+from PIL import Image, ImageCms, ImageOps
+
+__all__ = [
+    "MOST_PIXELS",
+    "ImageLike",
+    "Picture",
+    "Refused",
+    "as_rgb",
+    "read_depth",
+    "read_mask",
+    "read_picture",
+]
 
 ImageLike = str | PathLike[str] | Image.Image | np.ndarray
 
+# Formats of photographs. Others are not even tried: some decoders start other programs.
+FORMATS: Final = ("JPEG", "PNG", "WEBP", "TIFF", "BMP", "GIF")
+MOST_PIXELS: Final = 100_000_000
+"""Largest image that is read; a small file may hold more, and would exhaust the machine."""
 
-def as_rgb(image: ImageLike) -> np.ndarray:
-    """The image as an array of shape (height, width, 3), ``uint8``, contiguous.
+_KINDS: Final = {"1": "1 bit", "L": "grey", "LA": "grey", "La": "grey", "P": "palette", "PA": "palette"}
+_LEAST_OF_16_BITS: Final = 4096  # below lie 10 and 12 bits, which would turn out almost black
+_GREY_SPREAD: Final = 16  # by which JPEG may part the channels of a grey pixel
 
-    A file is turned as its EXIF orientation says; grey, palette and CMYK images become RGB and
-    16-bit grey keeps its upper 8 bits.
+
+class Refused(ValueError):
+    """An image that is not read. ``kind`` is ``unreadable``, or ``filtered`` if it is merely not wanted."""
+
+    def __init__(self, kind: str, reason: str) -> None:
+        super().__init__(f"{kind}: {reason}")
+        self.kind, self.reason = kind, reason
+
+
+class Picture(NamedTuple):
+    """What an image file holds, uint8, and a note of what had to be converted, empty if nothing."""
+
+    pixels: NDArray[np.uint8]
+    note: str
+
+
+def read_picture(path: str | PathLike[str], most_pixels: int = MOST_PIXELS) -> Picture:
+    """A photograph or drawing as it is displayed, shape (H, W, 3), RGB.
+
+    Turned as EXIF says; colours of an embedded profile become sRGB, grey, palette and CMYK become RGB, 16
+    bits and floating point become 8 bits, transparency becomes white. Size and number of frames are checked
+    before anything is decoded.
 
     Raises:
-        FileNotFoundError: if the file does not exist.
-        ValueError: if the file cannot be read as an image, naming it, or if an array has another
-            shape or type.
+        Refused: Not readable, not a regular file, too many pixels, animated, or in an unclear range.
+    """
+    with _opened(Path(path), most_pixels) as image:
+        return Picture(*_rgb(image))
+
+
+def read_mask(path: str | PathLike[str], most_pixels: int = MOST_PIXELS) -> Picture:
+    """How far each pixel is covered, shape (H, W), 0 to 255.
+
+    The mask may be stored in grey of 1, 8, 16 bits or floating point, from 0 to 1, 255 or 65535; as one
+    colour on black; or in the transparency of a single colour.
+
+    Raises:
+        Refused: As :func:`read_picture`; several colours; or inverted: the whole border covered, but not all.
+    """
+    with _opened(Path(path), most_pixels) as image:
+        covered, note = _coverage(image)
+    border = (covered[0], covered[-1], covered[:, 0], covered[:, -1])
+    if covered.min() <= 127 and min(edge.min() for edge in border) > 127:
+        share = np.mean(covered > 127)
+        raise Refused("unreadable", f"inverted: it covers the whole border and {share:.1%} of the image")
+    return Picture(covered, note)
+
+
+def read_depth(path: str | PathLike[str], most_pixels: int = MOST_PIXELS) -> NDArray[np.integer]:
+    """A depth map's numbers, shape (H, W): uint8 or uint16, as it is stored.
+
+    Raises:
+        Refused: As :func:`read_picture`; or not one channel of whole numbers from 0 to 65535.
+    """
+    with _opened(Path(path), most_pixels) as image:
+        values = np.array(image)
+        if image.mode != "L" and not image.mode.startswith("I"):
+            rule = "must be a depth map of one channel of whole numbers (modes L and I of Pillow)"
+            raise Refused("unreadable", f"{rule}, got mode {image.mode!r}")
+    if values.dtype == np.uint8:
+        return values
+    if values.min() < 0 or values.max() > 65535:
+        raise Refused("unreadable", f"a depth must be from 0 to 65535, got {values.min()} to {values.max()}")
+    return values.astype(np.uint16)
+
+
+def as_rgb(image: ImageLike) -> NDArray[np.uint8]:
+    """Whatever people hold an image in, as an array of shape (H, W, 3), uint8, contiguous.
+
+    Raises:
+        FileNotFoundError: The file does not exist.
+        ValueError: The file cannot be read as an image, naming it, or an array has another shape or type.
     """
     if isinstance(image, np.ndarray):
         if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3 or 0 in image.shape:
@@ -28,22 +122,154 @@ def as_rgb(image: ImageLike) -> np.ndarray:
             )
         return np.ascontiguousarray(image)
     if isinstance(image, Image.Image):
-        return np.array(_eight_bit(image).convert("RGB"))
+        return _rgb(image)[0]
     if not isinstance(image, (str, PathLike)):
         raise ValueError(f"an image must be a path, a PIL image or an array, got {type(image).__name__}")
     path = Path(image)
-    if not path.is_file():
+    if not path.exists():
         raise FileNotFoundError(f"no image at {path}")
     try:
-        with Image.open(path) as opened:
-            return np.array(_eight_bit(ImageOps.exif_transpose(opened)).convert("RGB"))
-    # PIL reports damage by many types: OSError, SyntaxError, struct.error, DecompressionBombError.
+        return read_picture(path).pixels
+    except Refused as refusal:
+        raise ValueError(f"{path} cannot be read as an image: {refusal.reason}") from refusal
+
+
+@contextmanager
+def _opened(path: Path, most_pixels: int) -> Iterator[Image.Image]:
+    """The image upright, decoded; whatever goes wrong, here or in the block, is a refusal."""
+    empty = False
+    try:
+        found = path.stat()
+        empty = found.st_size == 0
+        if not stat.S_ISREG(found.st_mode):
+            raise Refused("unreadable", "not a regular file")
+        with _large_allowed(), Image.open(path, formats=FORMATS) as image:
+            _check(image, most_pixels)
+            yield ImageOps.exif_transpose(image)
+    except Refused:
+        raise
+    except Image.UnidentifiedImageError:
+        reason = "empty file" if empty else f"not an image ({', '.join(FORMATS)})"
+        raise Refused("unreadable", reason) from None
+    except OSError as error:
+        raise Refused("unreadable", error.strerror or str(error)) from error
+    # Pillow reports damage by many types: SyntaxError, struct.error, ValueError, ...
     except Exception as error:
-        raise ValueError(f"{path} cannot be read as an image: {error}") from error
+        raise Refused("unreadable", str(error) or type(error).__name__) from error
 
 
-def _eight_bit(image: Image.Image) -> Image.Image:
-    """16-bit grey scaled to 8 bits, which ``convert`` would clip instead."""
-    if not image.mode.startswith("I"):
-        return image
-    return Image.fromarray((np.asarray(image).clip(0, 65535) // 256).astype(np.uint8))
+def _check(image: Image.Image, most_pixels: int) -> None:
+    width, height = image.size
+    if width * height > most_pixels:
+        raise Refused("unreadable", f"{width} × {height} pixels are more than max_pixels = {most_pixels}")
+    # A camera's MPO holds a photograph and previews of it; any other sequence is no photograph.
+    frames = 1 if image.format == "MPO" else getattr(image, "n_frames", 1)
+    if frames > 1:
+        raise Refused("filtered", f"animated: {frames} frames")
+
+
+def _rgb(image: Image.Image) -> tuple[NDArray[np.uint8], str]:
+    """Pixels of shape (H, W, 3), and what was converted."""
+    profile, notes, alpha = image.info.get("icc_profile"), [], None
+    if image.mode.startswith(("I", "F")):
+        values, note = _eight_bits(image)
+        image, notes = Image.fromarray(values), [note]
+    elif image.mode != "RGB":
+        kind = _KINDS.get(image.mode, image.mode)
+        notes += [] if kind.startswith("RGB") else [kind]
+    if image.has_transparency_data:
+        image = image.convert("RGBA")
+        alpha, image = image.getchannel("A"), image.convert("RGB")
+    if profile:
+        image, note = _srgb(image, profile)
+        notes += [note] if note else []
+    image = image.convert("RGB")
+    if alpha is not None and np.asarray(alpha).min() < 255:
+        image = Image.composite(image, Image.new("RGB", image.size, "white"), alpha)
+        notes.append("transparent, laid over white")
+    return np.array(image), ", ".join(notes)
+
+
+def _srgb(image: Image.Image, profile: bytes) -> tuple[Image.Image, str]:
+    """In sRGB, if the profile can be read and is of the image's kind."""
+    try:
+        source, target = ImageCms.ImageCmsProfile(io.BytesIO(profile)), ImageCms.createProfile("sRGB")
+        name = ImageCms.getProfileDescription(source).strip()
+        image = image if image.mode in ("RGB", "CMYK", "L") else image.convert("RGB")
+        transform = ImageCms.buildTransform(source, target, image.mode, "RGB")
+        converted = transform.apply(image)
+    except (ImageCms.PyCMSError, OSError, ValueError):
+        return image, "with a colour profile that cannot be read, taken as sRGB"
+    return converted, "" if "sRGB" in name else f"colour profile {name}"
+
+
+def _eight_bits(image: Image.Image) -> tuple[NDArray[np.uint8], str]:
+    """One channel of many bits in the range that its values are of: 0 to 1, 255 or 65535."""
+    values = np.asarray(image)
+    floating = values.dtype.kind == "f"
+    low, high = float(values.min()), float(values.max())
+    near = 0.05 if floating else 0.0  # resizing overshoots
+    if low >= -near and high <= 1 + near:
+        factor = 255.0
+    elif low >= -near and 2 <= high <= 255 * (1 + near):
+        factor = 1.0
+    elif low >= -near and _LEAST_OF_16_BITS <= high <= 65535 * (1 + near):
+        factor = 1 / 257
+    else:
+        rule = "grey must be from 0 to 1, to 255 or to 65535"
+        raise Refused("unreadable", f"{rule}, got values from {low:g} to {high:g}")
+    scaled = np.rint(values.astype(np.float32) * factor).clip(0, 255).astype(np.uint8)
+    return scaled, f"{'floating-point' if floating else '16-bit'} grey with values to {high:g}"
+
+
+def _coverage(image: Image.Image) -> tuple[NDArray[np.uint8], str]:
+    """A mask's values, 0 to 255, and what they were read from."""
+    if image.mode.startswith(("I", "F")):
+        values, note = _eight_bits(image)
+    elif image.has_transparency_data and (rgba := np.array(image.convert("RGBA")))[..., 3].min() < 255:
+        values, note = _of_transparency(rgba)
+    elif image.mode in ("1", "L", "LA"):
+        values, note = np.array(image.convert("L")), ""
+    else:
+        values, note = _of_colour(np.array(image.convert("RGB")))
+    high = int(values.max())
+    if high == 1:
+        return values * np.uint8(255), "a mask of 0 and 1, read as 0 and 255"
+    return values, f"a mask whose maximum is {high} of 255" if 1 < high <= 127 else note
+
+
+def _of_transparency(rgba: NDArray[np.uint8]) -> tuple[NDArray[np.uint8], str]:
+    """What is opaque, where all that can be seen has one colour; else the colours over black."""
+    alpha = rgba[..., 3]
+    seen = rgba[alpha > 127, :3]
+    if len(seen) == 0 or (seen == seen[0]).all():
+        return alpha, "a mask in its transparency"
+    flat = rgba[..., :3].astype(np.uint16) * alpha[..., None] // 255
+    values, _ = _of_colour(flat.astype(np.uint8))
+    return values, "a mask with transparency, laid over black"
+
+
+def _of_colour(rgb: NDArray[np.uint8]) -> tuple[NDArray[np.uint8], str]:
+    """The brightness of grey pixels, or where a single colour is on black."""
+    if np.ptp(rgb, axis=2).max() <= _GREY_SPREAD:
+        return rgb.max(axis=2), ""
+    drawn = rgb.any(axis=2)
+    colours = rgb[drawn]
+    others = (colours != colours[0]).any(axis=1)
+    if others.any():
+        found = " and ".join(str(tuple(map(int, colour))) for colour in (colours[0], colours[others][0]))
+        raise Refused("unreadable", f"a mask must be grey, or one colour on black, got {found}")
+    return drawn.astype(np.uint8) * np.uint8(255), f"a mask in the colour {tuple(map(int, colours[0]))}"
+
+
+@contextmanager
+def _large_allowed() -> Iterator[None]:
+    """Pillow's limit and its warnings are off: `most_pixels` decides."""
+    before = Image.MAX_IMAGE_PIXELS
+    Image.MAX_IMAGE_PIXELS = None
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        Image.MAX_IMAGE_PIXELS = before

@@ -1,4 +1,5 @@
-"""The objectives of Eq. 2: one loss for the whole image and one for each region."""
+"""The objectives of Eq. 2, one loss for the whole image and one for each region; and, beyond the paper, one
+that keeps what lies outside the regions."""
 
 from __future__ import annotations
 
@@ -10,13 +11,17 @@ from torch import Tensor
 
 __all__ = [
     "GLOBAL",
+    "PRESERVATION",
     "Reduction",
+    "outside",
     "present",
+    "preservation_loss",
     "regional_errors",
     "regional_losses",
 ]
 
 GLOBAL = "global"
+PRESERVATION = "preservation"
 Reduction = Literal["image", "mask", "sum"]
 
 
@@ -47,7 +52,7 @@ def regional_losses(
             the masked residual by 5 before squaring, which is ``local_scale=25``.
         weights: Factor on each image's errors, shape (batch,), such as min-SNR's.
         counts: For ``mask``: region → by how many images its errors are divided, instead of the number of
-            images here that have it. Where this is one of several parts of a batch, the mean number a
+            images here that have it. Where this is one of several parts of a batch, the mean number per
             part makes the mean over the parts the loss of the whole.
 
     Returns:
@@ -79,13 +84,57 @@ def regional_losses(
     return losses
 
 
+def preservation_loss(
+    prediction: Tensor,
+    kept: Tensor,
+    masks: Mapping[str, Tensor],
+    reduction: Reduction = "image",
+    *,
+    weights: Tensor | None = None,
+    counts: Mapping[str, float] | None = None,
+) -> Tensor:
+    """How far the prediction outside all regions is from the base's: ``‖o ⊙ (ε_base − ε̂)‖²``.
+
+    Args:
+        prediction: The network's output, shape (batch, channels, h, w).
+        kept: What the frozen base predicts for the same input, same shape.
+        masks: The regions; ``o`` is :func:`outside` of them.
+        reduction, weights, counts: As for :func:`regional_losses`; ``counts`` holds ``"preservation"``.
+
+    Returns:
+        A scalar, and no gradient inside a region.
+
+    Raises:
+        ValueError: As :func:`regional_losses`, or there are no masks.
+
+    >>> masks = {"face": torch.tensor([[[[1.0, 0.5, 0.0]]]])}
+    >>> preservation_loss(torch.tensor([[[[7.0, 7.0, 3.0]]]]), torch.zeros(1, 1, 1, 3), masks).item()
+    3.0
+    """
+    given = {PRESERVATION: outside(masks)}
+    losses = regional_losses(prediction, kept, given, reduction, weights=weights, counts=counts)
+    return losses[PRESERVATION]
+
+
+def outside(masks: Mapping[str, Tensor]) -> Tensor:
+    """1 where no region reaches and 0 elsewhere, in the shape of each mask, (batch, 1, h, w).
+
+    Raises:
+        ValueError: There are no masks.
+    """
+    if not masks:
+        raise ValueError("masks: must hold at least one region, got none")
+    reached = torch.stack([mask > 0 for mask in masks.values()]).any(0)
+    return (~reached).float()
+
+
 def regional_errors(
     prediction: Tensor,
     target: Tensor,
     masks: Mapping[str, Tensor],
     reduction: Reduction = "image",
 ) -> dict[str, Tensor]:
-    """The objectives of Eq. 2 for each image by itself: name → shape (batch,).
+    """The objectives of Eq. 2 for each image: name → shape (batch,).
 
     Arguments as in :func:`regional_losses`; an image without a region has error 0 there.
     """

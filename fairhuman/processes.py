@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import logging
 import multiprocessing
 import os
 import reprlib
 import signal
 import threading
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager, nullcontext
@@ -16,6 +17,7 @@ from typing import Any, Final, TypeVar
 
 __all__ = ["check_workers", "work_through"]
 
+logger = logging.getLogger(__name__)
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 _AHEAD: Final = 4  # items a process has waiting, so that memory does not grow with their number
@@ -28,9 +30,10 @@ def work_through(
     workers: int,
     *arguments: Any,
     died: Callable[[Item], Result] | None = None,
+    apart: bool = False,
     first_alone: bool = False,
     single_thread: bool = False,
-) -> Iterator[tuple[Item, Result]]:
+) -> Generator[tuple[Item, Result], None, None]:
     """Call ``task(item, *arguments)`` for each item and yield (item, result) as they get done.
 
     With one worker all happens in this process, in order. With more, each is a fresh process; task, items
@@ -43,15 +46,17 @@ def work_through(
         arguments: More of the task's arguments.
         died: Gives the result of an item that brings down its process, and another one that it is then tried
             in alone; without it such an item is an error.
+        apart: Let a single worker, too, be a fresh process, so that it may die. Where none can be started, as
+            from a script without ``if __name__ == "__main__":``, all happens in this one, with a warning.
         first_alone: Do one item before all others, to fill caches that the other processes read.
         single_thread: Let PyTorch, OpenMP and BLAS use one thread per process.
 
     Raises:
-        RuntimeError: An item brought down its process twice.
+        RuntimeError: An item brought down its process twice, or no process can be started.
         Exception: Whatever a task raises; what has not begun by then is not done.
     """
     with _single_thread(workers) if single_thread else nullcontext():
-        if workers == 1:
+        if workers == 1 and not (apart and _can_start()):
             yield from ((item, task(item, *arguments)) for item in items)
         else:
             yield from _spread(task, iter(items), workers, arguments, died, first_alone)
@@ -61,6 +66,15 @@ def check_workers(workers: int) -> None:
     """Refuse a number of processes that is no whole number of at least 1."""
     if not isinstance(workers, int) or isinstance(workers, bool) or workers < 1:
         raise ValueError(f"workers: must be a whole number of at least 1, got {workers!r}")
+
+
+def _can_start() -> bool:
+    with _pool(1) as pool:
+        try:
+            return pool.submit(os.getpid).result() != os.getpid()
+        except BrokenProcessPool:
+            logger.warning("no process can be started: an item that ends its process will end this one")
+            return False
 
 
 def _spread(
@@ -111,6 +125,9 @@ def _alone(
             if died is None:
                 what = reprlib.repr(item)
                 raise RuntimeError(f"{what} brought down the process that worked on it") from None
+            if not _can_start():
+                rule = 'needs processes that can be started: if __name__ == "__main__": in a script'
+                raise RuntimeError(f"workers: {rule}") from None
             return died(item)
 
 
@@ -125,8 +142,10 @@ def _start() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
 
     def end_with_parent() -> None:
-        multiprocessing.parent_process().join()
-        os._exit(1)
+        parent = multiprocessing.parent_process()
+        if parent is not None:
+            parent.join()
+            os._exit(1)
 
     threading.Thread(target=end_with_parent, daemon=True).start()
 

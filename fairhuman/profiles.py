@@ -51,10 +51,11 @@ def figures_directory(profile: str | None = None) -> Path:
     Args:
         profile: By default the one whose notebook is being executed, which
             :func:`fairhuman.workflow.run_notebook` names in the environment variable ``FAIRHUMAN_PROFILE``;
-            ``quick`` if it is not set.
+            ``quick`` if it is not set. In ``FAIRHUMAN_FIGURES`` it names the folder that takes the place of
+            ``figures`` until the notebook has succeeded.
     """
     profile = profile or os.environ.get("FAIRHUMAN_PROFILE") or "quick"
-    folder = workspace() / "figures"
+    folder = Path(os.environ.get("FAIRHUMAN_FIGURES") or workspace() / "figures")
     return folder if profile == "quick" else folder / profile
 
 
@@ -65,7 +66,7 @@ class Profile:
     Attributes:
         name: File name without ending.
         path: The file it was read from.
-        notebooks: Notebook name (``04_train_lora``) to the parameters that differ from its own cell.
+        notebooks: Notebook name (``04_train_lora``) to the parameters that differ from the notebook's cell.
     """
 
     name: str
@@ -86,7 +87,7 @@ def load_profile(name: str, folder: Path | None = None) -> Profile:
     """Read ``params/<name>.yaml``.
 
     Args:
-        name: ``quick``, ``full``, ``paper`` or the stem of a file of your own.
+        name: ``quick``, ``full``, ``paper`` or the stem of your file.
         folder: Folder of the parameter files; by default ``params/`` of the checkout.
 
     Raises:
@@ -95,19 +96,33 @@ def load_profile(name: str, folder: Path | None = None) -> Profile:
     path = _params(folder) / f"{name}.yaml"
     if not path.is_file():
         raise ValueError(f"profile: {unknown(name, profile_names(folder))}")
-    content = yaml.safe_load(path.read_text()) or {}
+    content = read_yaml(path) or {}
     if not isinstance(content, dict):
         raise ValueError(f"{path}: must be a mapping, got {type(content).__name__}")
     for key in content:
         if key != "notebooks":
             raise ValueError(f"{path}: {unknown(key, ['notebooks'])}")
     notebooks = content.get("notebooks") or {}
+    if not isinstance(notebooks, dict):
+        raise ValueError(f"{path}: notebooks must map names to parameters, got {notebooks!r}")
     for notebook, changes in notebooks.items():
         if not isinstance(changes, dict):
             raise ValueError(f"{path}: notebooks.{notebook} must map parameters to values, got {changes!r}")
         if "profile" in changes:
             raise ValueError(f"{path}: notebooks.{notebook}.profile is set by the file's name; leave it out")
     return Profile(name, path, notebooks)
+
+
+def read_yaml(path: Path) -> Any:
+    """What a YAML file holds.
+
+    Raises:
+        ValueError: It is not YAML.
+    """
+    try:
+        return yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (yaml.YAMLError, ValueError, RecursionError) as error:  # a date may have a thirteenth month
+        raise ValueError(f"cannot read {path}: {error}") from error
 
 
 def unknown(name: object, known: Iterable[str]) -> str:

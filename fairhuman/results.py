@@ -1,4 +1,4 @@
-"""Results on disk: one JSON file a result, with all that is needed to obtain it again.
+"""Results on disk: one JSON file per result, with all that is needed to obtain it again.
 
 Tables and figures are drawn from these files only.
 """
@@ -17,10 +17,11 @@ from typing import Any
 
 from fairhuman.files import write_text
 from fairhuman.profiles import checkout, profile_names, results_directory
+from fairhuman.source import library_digest
 
 PACKAGES = (
     "fairhuman", "torch", "diffusers", "transformers", "peft", "accelerate", "torchjd", "anny", "warp-lang",
-    "mediapipe", "numpy", "scipy", "pandas",
+    "mediapipe", "dlib-bin", "numpy", "scipy", "pandas",
 )  # fmt: skip
 
 CODE = ("fairhuman", "notebooks", "params")
@@ -34,6 +35,7 @@ def write_result(
     parameters: Mapping[str, Any],
     samples: int,
     seed: int,
+    made: Mapping[str, Any] | None = None,
 ) -> Path:
     """Write ``results/<profile>/<name>.json``, whole or not at all.
 
@@ -45,6 +47,7 @@ def write_result(
         parameters: Resolved parameters of the run.
         samples: Number of samples that the values rest on (at least 1).
         seed: Seed of the run.
+        made: Provenance of the values, if they are those of a result made earlier; by default this process's.
 
     Returns:
         The file's path.
@@ -62,7 +65,7 @@ def write_result(
         "parameters": plain(parameters),
         "samples": int(samples),
         "seed": int(seed),
-        "provenance": provenance(),
+        "provenance": provenance() if made is None else plain(made),
     }
     return write_text(results_directory(profile) / f"{name}.json", _dumps(content) + "\n")
 
@@ -87,11 +90,47 @@ def read_named(profile: str, result: str) -> dict[str, Any]:
     return read_result(folder or profile, name)
 
 
+def rederive_result(profile: str, name: str, values: Mapping[str, Any]) -> Path:
+    """Replace values of a stored result that were computed from its other values.
+
+    ``provenance`` stays: it is that of what was measured. ``rederived`` is that of the new values, with their
+    names.
+
+    Raises:
+        FileNotFoundError: There is no such result.
+        ValueError: A name that the result has no value of.
+    """
+    content = read_result(profile, name)
+    for key in values:
+        if key not in content["values"]:
+            raise ValueError(f"values: must be among {list(content['values'])}, got {key!r}")
+    content["values"] |= plain(values)
+    content["rederived"] = {"values": list(values), **provenance()}
+    return write_text(results_directory(profile) / f"{name}.json", _dumps(content) + "\n")
+
+
+def list_results() -> list[dict[str, Any]]:
+    """Every stored result in order: ``name`` (folder/name), ``commit``, ``code`` (digest of the library, None
+    in results older than it), ``modified``."""
+    root = results_directory("")
+    rows = []
+    for path in sorted(root.rglob("*.json")):
+        made = json.loads(path.read_text())["provenance"]
+        row = {"name": path.relative_to(root).with_suffix("").as_posix()}
+        rows.append(row | {key: made.get(key) for key in ("commit", "code", "modified")})
+    return rows
+
+
 def provenance() -> dict[str, Any]:
-    """Versions, commit, machine and time, for a result file; None for what cannot be found out."""
+    """Versions, code, commit, machine and time, for a result file; None for what cannot be found out.
+
+    ``code`` is the digest of the library as it is, committed or not
+    (:func:`fairhuman.source.library_digest`).
+    """
     changed = _git("status", "--porcelain", "--untracked-files=no", "--", *CODE)
     return {
         "versions": {"python": platform.python_version()} | {name: _version(name) for name in PACKAGES},
+        "code": library_digest(),
         "commit": _git("rev-parse", "HEAD"),
         "modified": None if changed is None else bool(changed),
         "platform": f"{platform.system()} {platform.machine()}",

@@ -1,12 +1,13 @@
-"""Sampling: prompts to images, each with a generator of its own."""
+"""Sampling: prompts to images, each with a separate random generator."""
 
 from __future__ import annotations
 
 import json
+import logging
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,10 +17,13 @@ from PIL import Image
 
 from fairhuman.data import HumanFolder, JointTransform, condition_image, condition_pixels
 from fairhuman.files import check_same, is_begun, write_json, write_text, written_whole
+from fairhuman.images import as_rgb
 from fairhuman.models import fingerprint_base, load_base
 from fairhuman.models.adapters import fingerprint_adapters, load_adapter
 from fairhuman.profiles import unknown
 from fairhuman.seeds import sample_generator
+from fairhuman.text import read_text
+from fairhuman.training import adapter_at, checkpoint_at
 
 if TYPE_CHECKING:
     from diffusers import StableDiffusionXLPipeline
@@ -35,6 +39,8 @@ __all__ = [
     "sample_file",
     "sample_with",
 ]
+
+logger = logging.getLogger(__name__)
 
 SCHEDULERS = ("unipc", "keep")
 PRECISIONS = ("no", "bf16")
@@ -63,8 +69,9 @@ class ImageSample:
         """The image, from memory or disk."""
         if self.image is not None:
             return self.image
-        with Image.open(self.path) as image:
-            return image.convert("RGB")
+        if self.path is None:
+            raise ValueError("image: is neither in memory nor on disk")
+        return Image.fromarray(as_rgb(self.path))
 
 
 def sample(
@@ -95,7 +102,7 @@ def sample(
         pipeline: A base, with or without a LoRA, fused or not. Its scheduler is put back afterwards.
         prompts: What to draw; none may be empty.
         out: Folder for the images, in Hugging Face ImageFolder form: ``images/`` and ``metadata.jsonl``.
-            A run that was cut off is taken up; a folder that holds anything else is refused.
+            An interrupted run is resumed; a folder that holds anything else is refused.
         seeds: Seeds, ≥ 0 and distinct.
         steps: Denoising steps, ≥ 1.
         guidance: Scale of classifier-free guidance; 1 and below switches it off.
@@ -104,8 +111,8 @@ def sample(
             and the UNet's.
         adapter_scale: β of Eq. 12, the LoRA's strength; a fused LoRA or none has no use for it.
         negative_prompt: What not to draw; by default the base's empty conditioning.
-        scheduler: ``unipc``, as in the paper's evaluation, or ``keep`` for the pipeline's own.
-        precision: ``no`` computes in the pipeline's own; ``bf16`` multiplies matrices in bfloat16, which
+        scheduler: ``unipc``, as in the paper's evaluation, or ``keep`` for the pipeline's.
+        precision: ``no`` computes in the pipeline's; ``bf16`` multiplies matrices in bfloat16, which
             takes half the time where the processor has instructions for it.
         further: Indices of the prompts of a batch → further arguments of the pipeline's call, such as the
             condition images of a controlled pipeline.
@@ -165,10 +172,10 @@ def sample(
                 if folder is not None:
                     folder.add(item, image)
                 else:
-                    found[item.seed, item.prompt_index] = ImageSample(**(vars(item) | {"image": image}))
+                    found[item.seed, item.prompt_index] = replace(item, image=image)
     if folder is not None:
         folder.finish(wanted)
-        return [ImageSample(**(vars(item) | {"path": folder.path(item)})) for item in wanted]
+        return [replace(item, path=folder.path(item)) for item in wanted]
     return [found[item.seed, item.prompt_index] for item in wanted]
 
 
@@ -187,7 +194,8 @@ def sample_file(
     Args:
         prompts, out: As for :func:`sample`.
         base: Folder or repository of the base; by default the embedded one.
-        adapter: A run's folder, or what it saved; by default none.
+        adapter: A run's folder, what it saved, or a checkpoint in it; by default none. Of a run that is not
+            complete the newest checkpoint is taken.
         conditions: A data set whose i-th image has the pose or depth for the i-th prompt, for adapters that
             read any.
         adapter_scale: β of Eq. 12.
@@ -201,7 +209,16 @@ def sample_file(
             adapter that does not fit; what :func:`sample` refuses. Nothing is written then.
     """
     pipeline = load_base(base, device="cuda" if torch.cuda.is_available() else "cpu")
-    loaded = None if adapter is None else load_adapter(pipeline, adapter)
+    checkpoint = checkpoint_at(adapter)
+    if checkpoint is not None:
+        logger.warning("adapter: %s is not finished; taken as at %s", checkpoint.parents[1], checkpoint.name)
+        loaded = adapter_at(pipeline, checkpoint)
+        for parameter in loaded.parameters.values():
+            parameter.requires_grad_(
+                False
+            )  # as a finished adapter's: torch rounds otherwise where it is True
+    else:
+        loaded = None if adapter is None else load_adapter(pipeline, adapter)
     reads = () if loaded is None else loaded.conditions
     asked = None
     if conditions is not None:
@@ -211,8 +228,9 @@ def sample_file(
     origin = {"base": base, "adapter": adapter and str(adapter), "conditions": conditions and str(conditions)}
     # What lies at these places may change between two runs that fill one folder.
     origin["base_content"] = fingerprint_base(base)
-    if loaded is not None:
-        origin["adapter_content"] = fingerprint_adapters([adapter], loaded.kind)
+    weights = checkpoint or adapter
+    if loaded is not None and weights is not None:
+        origin["adapter_content"] = fingerprint_adapters([weights], loaded.kind)
     sample_with(pipeline, loaded, prompts, out, scale=adapter_scale, asked=asked, origin=origin, **options)
     return Path(out)
 
@@ -250,10 +268,11 @@ def sample_with(
         count = "none" if asked is None else f"{len(asked)} for {len(prompts)} prompts"
         raise ValueError(f"asked: {adapter.kind} needs {' and '.join(reads)}, got {count}")
     size = options.get("size") or pipeline.unet.config.sample_size * pipeline.vae_scale_factor
-    adapter.scale = scale  # so the call itself leaves its own factor at 1
+    adapter.scale = scale  # so the call itself leaves its factor at 1
 
     def further(indices: Sequence[int]) -> dict[str, Any]:
-        return adapter.arguments(condition_batch(asked, indices, reads, size) if reads else {})
+        given = {} if asked is None or not reads else condition_batch(asked, indices, reads, size)
+        return adapter.arguments(given)
 
     return sample(adapter.sampler(), prompts, out, further=further, origin=origin, **options)
 
@@ -291,7 +310,7 @@ def condition_pictures(asked: HumanFolder, indices: Sequence[int], size: int) ->
 
 
 def read_prompts(path: str | os.PathLike[str]) -> list[str]:
-    """Prompts of a file: one a line, or the ``text`` of each line of a ``.jsonl`` file, such as a data
+    """Prompts of a file: one per line, or the ``text`` of each line of a ``.jsonl`` file, such as a data
     set's ``metadata.jsonl``. Empty lines are passed over.
 
     Raises:
@@ -302,9 +321,13 @@ def read_prompts(path: str | os.PathLike[str]) -> list[str]:
     if not path.is_file():
         raise FileNotFoundError(f"prompts: no such file: {path}")
     try:
-        lines = path.read_text(encoding="utf-8").splitlines()
-    except UnicodeDecodeError as error:
-        raise ValueError(f"prompts: {path} is not UTF-8 text: {error}") from error
+        text, note = read_text(path)
+    except ValueError as error:
+        raise ValueError(f"prompts: {error}") from error
+    if note:
+        logger.warning("prompts: %s: %s", path, note)
+    # In JSON lines not splitlines, which also splits at characters that JSON leaves as they are.
+    lines = text.split("\n") if path.suffix == ".jsonl" else text.splitlines()
     prompts = []
     for number, line in enumerate(lines, start=1):
         if not line.strip():
@@ -371,7 +394,7 @@ def _scheduled(pipeline: StableDiffusionXLPipeline, name: str) -> Iterator[None]
 @contextmanager
 def _quiet(pipeline: StableDiffusionXLPipeline) -> Iterator[None]:
     config = getattr(pipeline, "_progress_bar_config", {})
-    pipeline.set_progress_bar_config(disable=True)  # one bar over all images says more than one a batch
+    pipeline.set_progress_bar_config(disable=True)  # one bar over all images says more than one per batch
     try:
         yield
     finally:

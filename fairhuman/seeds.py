@@ -33,9 +33,9 @@ ORDER, EXAMPLE, HELDOUT, START, VALIDATION = range(5)
 
 def example_index(seed: int, position: int, count: int) -> int:
     """Which of ``count`` images comes at ``position`` of the endless stream in which every image occurs
-    once per epoch, in an order of its own."""
+    once per epoch, in a different order each time."""
     epoch, place = divmod(position, count)
-    return _order(seed, epoch, count)[place]
+    return int(_order(seed, epoch, count)[place])
 
 
 def example_generator(seed: int, position: int) -> torch.Generator:
@@ -80,7 +80,7 @@ def place_generator(seed: int, place: int) -> torch.Generator:
 
 
 def generator(seed: int, purpose: int, *counters: int) -> torch.Generator:
-    """A stream of its own per purpose and counters, for trainings that have no function here."""
+    """A separate stream per purpose and counters, for trainings that have no function here."""
     return _stream(seed, purpose, *counters)
 
 
@@ -90,5 +90,5 @@ def _stream(*numbers: int) -> torch.Generator:
 
 
 @lru_cache(maxsize=4)
-def _order(seed: int, epoch: int, count: int) -> list[int]:
-    return torch.randperm(count, generator=generator(seed, ORDER, epoch)).tolist()
+def _order(seed: int, epoch: int, count: int) -> np.ndarray:
+    return torch.randperm(count, generator=generator(seed, ORDER, epoch)).numpy()

@@ -6,13 +6,13 @@ import os
 import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Self, get_args
+from typing import Annotated, Any, Self, TypeGuard, get_args
 
 import yaml
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 from pydantic_core import PydanticCustomError
 
-from fairhuman.profiles import unknown
+from fairhuman.profiles import read_yaml, unknown
 
 __all__ = [
     "BARE_NO",
@@ -68,7 +68,7 @@ class Settings(BaseModel):
             raise _readable(type(self), error, "settings") from None
 
     # So that pydantic makes settings within settings itself, and their errors come with their whole path.
-    __init__.__pydantic_base_init__ = True  # type: ignore[attr-defined]
+    __init__.__pydantic_base_init__ = True  # ty: ignore[missing-attribute]
 
     @classmethod
     def from_mapping(cls, values: Mapping[str, Any], source: str = "settings") -> Self:
@@ -114,9 +114,9 @@ def read_settings(path: str | os.PathLike[str]) -> dict[str, Any]:
     if not path.is_file():
         raise FileNotFoundError(f"settings: no such file: {path}")
     try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise ValueError(f"settings: cannot read {path}: {error}") from error
+        content = read_yaml(path)
+    except ValueError as error:
+        raise ValueError(f"settings: {error}") from error
     if not isinstance(content, dict):
         raise ValueError(f"settings: {path} must be a mapping, got {type(content).__name__}")
     return content
@@ -222,5 +222,5 @@ def _readable(kind: type[Settings], error: ValidationError, source: str) -> Valu
     return (TypeError if what.endswith("_type") else ValueError)(f"{name}: {first['msg']}, got {value!r}")
 
 
-def _is_settings(annotation: Any) -> bool:
+def _is_settings(annotation: Any) -> TypeGuard[type[Settings]]:
     return isinstance(annotation, type) and issubclass(annotation, Settings)

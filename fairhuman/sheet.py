@@ -107,7 +107,8 @@ def _lay_out(
 def _fit(image: Image.Image | NDArray[np.uint8], tile: int) -> Image.Image:
     picture = (image if isinstance(image, Image.Image) else Image.fromarray(np.asarray(image))).convert("RGB")
     scale = tile / max(picture.size)
-    size = tuple(max(1, round(side * scale)) for side in picture.size)
+    width, height = (max(1, round(side * scale)) for side in picture.size)
+    size = width, height
     return picture if size == picture.size else picture.resize(size, Image.Resampling.LANCZOS)
 
 

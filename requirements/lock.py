@@ -6,7 +6,8 @@ Versions stay as locked where pyproject.toml still allows them; ``--upgrade`` ta
 resolution serves Python 3.11 and 3.12 on Linux (x86-64) and macOS (arm64). Every file of a version that the
 package index has for these systems is locked by its hash.
 
-- ``all.lock``: everything, torch in the index's build;
+- ``all.lock``: everything but the next, torch in the index's build;
+- ``site.lock``: what the pages of ``make site`` need besides;
 - ``cuda.lock``: what that build wants besides on Linux;
 - ``cpu.lock``: torch's build for the CPU, which does without those gigabytes. It is not on the index, but an
   installation may have it at hand. ``--wheel`` adds its files; they stay for as long as torch's version does.
@@ -20,7 +21,7 @@ import tempfile
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
-LOCKS = {name: ROOT / f"requirements/{name}.lock" for name in ("all", "cuda", "cpu")}
+LOCKS = {name: ROOT / f"requirements/{name}.lock" for name in ("all", "site", "cuda", "cpu")}
 # SoupSieve wants 3.11.5; MediaPipe has no wheel above 3.12.
 PYTHON = ">=3.11.5,<3.13"
 SYSTEMS = [
@@ -35,6 +36,7 @@ OF_CUDA = re.compile(r"(nvidia|cuda|triton)\b")
 
 HEADERS = {
     "all": "# Written by requirements/lock.py: the versions that everything here is tried with.",
+    "site": "# Written by requirements/lock.py: what `make site` needs besides all.lock.",
     "cuda": "# Written by requirements/lock.py: what the CUDA build of torch wants besides all.lock.",
     "cpu": "# Written by requirements/lock.py: torch's build for the CPU, used where pip is shown one.",
     "conda": """\
@@ -58,8 +60,13 @@ def main() -> None:
     parser.add_argument("--upgrade", action="store_true", help="take the newest versions")
     parser.add_argument("--wheel", type=Path, nargs="*", default=[], help="of torch's build for the CPU")
     options = parser.parse_args()
-    locked = [pin for name in ("all", "cuda") if LOCKS[name].is_file() for pin, _ in read(LOCKS[name])]
-    found = resolve([] if options.upgrade else locked)
+    locked = [
+        pin for name in ("all", "site", "cuda") if LOCKS[name].is_file() for pin, _ in read(LOCKS[name])
+    ]
+    with_site = resolve([] if options.upgrade else locked, ("dev", "site"))
+    found = resolve([pin for pin, _ in with_site], ("dev",))
+    names = {pin.split("==")[0] for pin, _ in found}
+    write("site", [entry for entry in with_site if entry[0].split("==")[0] not in names])
     for name in ("all", "cuda"):
         write(name, [entry for entry in found if bool(OF_CUDA.match(entry[0])) == (name == "cuda")])
     torch = next(pin for pin, _ in found if pin.startswith("torch==")) + "+cpu"
@@ -71,14 +78,15 @@ def main() -> None:
     (ROOT / "environment.yml").write_text(HEADERS["conda"] + "\n".join(lines) + "\n")
 
 
-def resolve(constraints: list[str]) -> list[tuple[str, set[str]]]:
-    """Pins and their hashes, as uv finds them for the project with all its extras."""
+def resolve(constraints: list[str], extras: tuple[str, ...]) -> list[tuple[str, set[str]]]:
+    """Pins and their hashes, as uv finds them for the project with these extras."""
     project = (ROOT / "pyproject.toml").read_text()
     project = re.sub(r"(?m)^requires-python = .*", f'requires-python = "{PYTHON}"', project)
     settings = f"\n[tool.uv]\nenvironments = {SYSTEMS}\nconstraint-dependencies = {constraints}\n"
     with tempfile.TemporaryDirectory() as folder:
         (Path(folder) / "pyproject.toml").write_text(project + settings)
-        for command in ("lock", "export --frozen --extra dev --no-emit-project --output-file locked.txt"):
+        chosen = " ".join(f"--extra {extra}" for extra in extras)
+        for command in ("lock", f"export --frozen {chosen} --no-emit-project --output-file locked.txt"):
             subprocess.run(["uv", *command.split(), "--quiet"], cwd=folder, check=True)
         return read(Path(folder) / "locked.txt")
 

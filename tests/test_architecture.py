@@ -1,18 +1,23 @@
-"""The house as its imports show it: no module needs itself, and nothing lower knows of anything higher.
+"""The imports between modules: no circles, none upwards, and the picture of ``ARCHITECTURE.md`` shows them.
 
-Imports are read from the source, those inside functions included. Only what a type checker alone sees, below
-``if TYPE_CHECKING``, does not count.
+Imports are read from the source, those inside functions included. What stands below ``if TYPE_CHECKING`` does
+not count.
 """
 
-import ast
-from collections.abc import Iterator
-from functools import cache
+import re
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
+import matplotlib.pyplot as plt
 import pytest
+from matplotlib.text import Annotation
+
+from fairhuman.experiments.architecture import architecture_figure, parts
+from fairhuman.experiments.figures import stored
+from fairhuman.workflow import module_imports
 
 ROOT = Path(__file__).parents[1] / "fairhuman"
+PAGE = (ROOT.parent / "ARCHITECTURE.md").read_text()
 
 LAYERS = (
     (
@@ -24,6 +29,8 @@ LAYERS = (
         "boxes",
         "images",
         "seeds",
+        "text",
+        "source",
     ),  # no part of the library below
     ("results", "sheet", "settings", "regions", "objectives", "fairness"),
     ("data",),  # data sets on disk, and what of them goes into a model
@@ -36,6 +43,7 @@ LAYERS = (
     ("evaluation",),
     ("fitting", "workflow"),
     ("experiments",),  # what serves one notebook or benchmark
+    ("explorers",),
     ("commands",),
     ("__main__",),
 )
@@ -43,11 +51,6 @@ LAYERS = (
 
 UPWARDS: set[tuple[str, str]] = set()
 """Imports that break this rule, as (module, part); to be emptied, never to grow."""
-
-
-@cache
-def parse(module: str) -> ast.Module:
-    return ast.parse(MODULES[module].read_text(encoding="utf-8"))
 
 
 def modules() -> dict[str, Path]:
@@ -62,51 +65,14 @@ def modules() -> dict[str, Path]:
 MODULES = modules()
 
 
-def statements(tree: ast.AST) -> Iterator[ast.AST]:
-    """All that can be executed, at whatever depth."""
-    for node in ast.iter_child_nodes(tree):
-        if isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test):
-            yield from (inner for branch in node.orelse for inner in (branch, *statements(branch)))
-        else:
-            yield node
-            yield from statements(node)
-
-
-@cache
-def lazy_homes(module: str) -> dict[str, str]:
-    """Names that a package imports on first use to the modules that they come from."""
-    for node in parse(module).body:
-        if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "_HOMES":
-            return {name: f"{module}.{home}" for name, home in ast.literal_eval(node.value).items()}
-    return {}
-
-
-def imported_names(module: str) -> Iterator[str]:
-    """What a module's import statements name, within the library: modules, each existing or not."""
-    package = module if MODULES[module].name == "__init__.py" else module.rpartition(".")[0]
-    for node in statements(parse(module)):
-        if isinstance(node, ast.Import):
-            names = [alias.name.split(".", 1) for alias in node.names]
-            yield from (name[-1] for name in names if name[0] == "fairhuman" and len(name) > 1)
-        elif isinstance(node, ast.ImportFrom):
-            above = package.split(".")[: len(package.split(".")) + 1 - node.level] if node.level else []
-            parts = [*above, *(node.module or "").split(".")]
-            if not node.level and parts.pop(0) != "fairhuman":
-                continue
-            source = ".".join(part for part in parts if part)
-            homes = lazy_homes(source) if source in MODULES else {}
-            for alias in node.names:
-                inner = f"{source}.{alias.name}".strip(".")
-                yield inner if inner in MODULES else homes.get(alias.name, source)
-
-
 def imports(module: str) -> set[str]:
     """Modules that a module has executed: those it names, and the packages around them that it is not in."""
     found = set()
-    for name in set(imported_names(module)) - {""}:
-        parts = name.split(".")
+    for name in module_imports(f"fairhuman.{module}".rstrip("."), ROOT.parent) - {"fairhuman"}:
+        parts = name.split(".")[1:]
         outer = {".".join(parts[:count]) for count in range(1, len(parts))}
-        found |= {name} | {package for package in outer if not f"{module}.".startswith(f"{package}.")}
+        found |= {".".join(parts)}
+        found |= {package for package in outer if not f"{module}.".startswith(f"{package}.")}
     return found
 
 
@@ -156,3 +122,62 @@ def test_what_many_share_is_used_by_its_public_names(package):
         if name.startswith(f"{package}._") and not f"{module}.".startswith(f"{package}.")
     }
     assert private == set()
+
+
+def test_the_picture_is_that_of_the_source():
+    """``python -m fairhuman.experiments.architecture`` draws it again."""
+    assert stored("architecture", ROOT.parent / "figures") == parts(ROOT.parent)
+
+
+def test_every_package_has_its_paragraph():
+    assert [name for name in parts(ROOT.parent) if f"`{name}`" not in PAGE] == []
+
+
+def test_the_files_to_touch_exist():
+    named = re.findall(r"`((?:fairhuman|tests|benchmarks)/[a-z0-9_/.]+)`", PAGE)
+    assert len(named) > 15
+    assert [name for name in named if not (ROOT.parent / name).exists()] == []
+
+
+PACKAGE = {
+    "__init__": "",
+    "tools": "",
+    "middle/__init__": '"""What is in the middle.\n\nMore of it."""',
+    "middle/one": "import fairhuman.low.a\nfrom fairhuman.tools import f",
+    "low/__init__": "",
+    "low/a": "",
+    "high/__init__": "from fairhuman.low import a\nfrom fairhuman.middle import one",
+}
+
+
+@pytest.fixture
+def small(tmp_path):
+    for name, text in PACKAGE.items():
+        path = tmp_path / "fairhuman" / f"{name}.py"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+    return tmp_path
+
+
+def test_parts_are_what_the_source_says(small):
+    assert parts(small) == {
+        "high/": {"does": "", "imports": ["low/", "middle/"]},
+        "low/": {"does": "", "imports": []},
+        "middle/": {"does": "What is in the middle.", "imports": ["low/", "tools.py"]},
+        "tools.py": {"does": "", "imports": []},
+    }
+
+
+def test_another_import_is_another_picture(small):
+    (small / "fairhuman/low/a.py").write_text("def f():\n    from fairhuman import tools")
+    assert parts(small)["low/"]["imports"] == ["tools.py"]
+
+
+def test_a_picture_shows_each_part_above_what_it_imports(small):
+    (axes,) = architecture_figure(parts(small)).axes
+    plt.close("all")
+    heights = {text.get_text(): text.get_position()[1] for text in axes.texts}
+    assert heights["high/"] > heights["middle/"] > heights["low/"] > heights["tools.py"]
+    arrows = [text for text in axes.texts if isinstance(text, Annotation)]
+    assert len(arrows) == 2  # from high to low is implied
+    assert all(arrow.xyann[1] > arrow.xy[1] for arrow in arrows)

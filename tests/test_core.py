@@ -165,6 +165,6 @@ except ImportError as error:
         "-I",  # whatever else the path holds
     )
     install = "needs torchjd: pip install 'fairhuman[strategies]'"
-    wanting = ("dwa", "uw", "rlw", "si", "fairgrad_official", "mgda", "upgrad")
+    wanting = ("dwa", "uw", "rlw", "si", "famo", "fairgrad_official", "mgda", "upgrad", "modo", "pcd")
     expected = [*(f"Strategy `{name}` {install}" for name in wanting), f"`AlphaFair` {install}"]
     assert done.stdout.splitlines() == expected

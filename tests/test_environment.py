@@ -13,7 +13,7 @@ ROOT = Path(__file__).parents[1]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 EXTRAS = PROJECT["optional-dependencies"]
 ASKED = [Requirement(line) for lines in (PROJECT["dependencies"], *EXTRAS.values()) for line in lines]
-LOCKS = [ROOT / f"requirements/{name}.lock" for name in ("all", "cuda", "cpu")]
+LOCKS = [ROOT / f"requirements/{name}.lock" for name in ("all", "site", "cuda", "cpu")]
 
 
 def pins(path):
@@ -34,7 +34,7 @@ def test_extras_are_ranges_but_for_mediapipe():
 
 
 def test_every_requirement_is_locked_in_a_version_that_it_allows():
-    locked = {canonicalize_name(pin.name): pin for pin, _ in pins(LOCKS[0])}
+    locked = {canonicalize_name(pin.name): pin for lock in LOCKS[:2] for pin, _ in pins(lock)}
     for asked in ASKED:
         if asked.name != "fairhuman":
             (version,) = [one.version for one in locked[canonicalize_name(asked.name)].specifier]

@@ -27,6 +27,16 @@ def test_there_are_notebooks():
     assert NOTEBOOKS
 
 
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+def test_a_notebook_takes_at_most_a_megabyte(path):
+    assert path.stat().st_size <= 2**20
+
+
+def test_a_picture_is_stored_in_one_form(notebook):
+    outputs = [out.get("data", {}) for cell in code_cells(notebook) for out in cell["outputs"]]
+    assert not [data for data in outputs if {"image/png", "image/jpeg"} <= data.keys()]
+
+
 def test_every_cell_was_executed_in_order_and_none_failed(notebook):
     cells = code_cells(notebook)
     assert [cell["execution_count"] for cell in cells] == list(range(1, len(cells) + 1))

@@ -2,10 +2,10 @@
 
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
-from fairhuman.objectives import present, regional_errors, regional_losses
+from fairhuman.objectives import outside, present, preservation_loss, regional_errors, regional_losses
 
 
 def problem(seed=0, batch=3, side=4):
@@ -15,7 +15,6 @@ def problem(seed=0, batch=3, side=4):
     return prediction, target, masks
 
 
-@settings(deadline=None)
 @given(st.integers(0, 999))
 def test_reductions_are_what_they_say(seed):
     prediction, target, masks = problem(seed)
@@ -135,3 +134,30 @@ def test_bad_input(change, word):
     arguments = {"prediction": prediction, "target": target, "masks": masks} | change
     with pytest.raises(ValueError, match=word):
         regional_losses(**arguments)
+
+
+@given(st.integers(0, 999), st.sampled_from(["image", "mask", "sum"]))
+def test_preservation_is_the_distance_from_the_base_outside_all_regions(seed, reduction):
+    prediction, kept, masks = problem(seed)
+    masks = {name: torch.where(mask < 0.6, 0.0, mask) for name, mask in masks.items()}
+    prediction.requires_grad_()
+    loss = preservation_loss(prediction, kept, masks, reduction)
+    (gradient,) = torch.autograd.grad(loss, prediction)
+    inside = ((masks["face"] > 0) | (masks["hand"] > 0)).expand_as(gradient)
+    assert gradient[inside].eq(0).all()
+    assert gradient[~inside].ne(0).all()
+    if reduction == "sum":
+        squares = (prediction - kept).square() * ~inside
+        torch.testing.assert_close(loss, squares.sum() / len(kept))
+    assert preservation_loss(kept, kept, masks, reduction) == 0
+    moved = torch.where(inside, kept + 1, kept)
+    assert preservation_loss(moved, kept, masks, reduction) == 0
+
+
+def test_nothing_is_outside_a_region_that_covers_all():
+    prediction, kept, _ = problem()
+    covered = {"face": torch.full((3, 1, 4, 4), 0.1)}
+    assert not outside(covered).any()
+    assert preservation_loss(prediction, kept, covered, "mask") == 0
+    with pytest.raises(ValueError, match="masks: must hold at least one region"):
+        outside({})

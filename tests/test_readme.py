@@ -1,4 +1,4 @@
-"""Every Python block of README, RESULTS and USAGE runs, in order; every command they name exists."""
+"""Every Python block of the pages runs, in order; every command and file that they name exists."""
 
 import re
 import subprocess
@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[1]
-README = "\n".join((ROOT / name).read_text() for name in ("README.md", "RESULTS.md", "USAGE.md"))
+PAGES = ("README.md", "RESULTS.md", "USAGE.md", "ARCHITECTURE.md", "CONTRIBUTING.md")
+README = "\n".join((ROOT / name).read_text() for name in PAGES)
 PYTHON = re.findall(r"```python\n(.*?)```", README, flags=re.DOTALL)
 COMMANDS = sorted(set(re.findall(r"python -m fairhuman ((?:train )?[a-z-]+)", README)))
 TARGETS = sorted(set(re.findall(r"`?make ([a-z]+)", README)))

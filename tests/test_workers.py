@@ -1,6 +1,8 @@
 """Work spread over processes is all done, and a process that dies costs one item at most."""
 
 import os
+import subprocess
+import sys
 import time
 from concurrent.futures import Future
 from concurrent.futures.process import BrokenProcessPool
@@ -59,12 +61,30 @@ def test_an_error_is_that_of_the_task(workers):
         list(work_through(half, [1, "a", 2], workers))
 
 
-def test_an_item_that_kills_its_process_is_told_apart(tmp_path):
-    done = dict(work_through(die_of_three, range(8), 2, tmp_path, died=lambda item: -item))
+@pytest.mark.parametrize("workers", [1, 2])
+def test_an_item_that_kills_its_process_is_told_apart(tmp_path, workers):
+    done = dict(work_through(die_of_three, range(8), workers, tmp_path, died=lambda item: -item, apart=True))
     assert done == {item: -3 if item == 3 else item for item in range(8)}
     assert {int(path.name) for path in tmp_path.iterdir()} == set(range(8)) - {3}
+
+
+def test_an_item_that_kills_its_process_is_an_error_unless_it_may(tmp_path):
     with pytest.raises(RuntimeError, match="3 brought down the process"):
         list(work_through(die_of_three, range(8), 2, tmp_path))
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_a_script_without_a_guard_works_alone_or_is_told_why_not(tmp_path, workers):
+    script = tmp_path / "script.py"
+    script.write_text(
+        "from fairhuman.processes import work_through\n"
+        f"print(dict(work_through(str, range(2), {workers}, died=repr, apart=True)))\n"
+    )
+    found = subprocess.run([sys.executable, script], capture_output=True, text=True)
+    if workers == 1:
+        assert "{0: '0', 1: '1'}" in found.stdout and "no process can be started" in found.stderr
+    else:
+        assert found.returncode == 1 and "RuntimeError: workers: needs processes" in found.stderr
 
 
 def test_no_item_is_lost_to_a_pool_that_breaks_between_two_results(monkeypatch):

@@ -13,7 +13,7 @@ import pytest
 import yaml
 
 from fairhuman import workflow
-from fairhuman.experiments.ablations import planned, summary_name
+from fairhuman.experiments.ablations import PRIMARY, planned, summary_name
 from fairhuman.profiles import load_profile
 from fairhuman.workflow import (
     Step,
@@ -151,10 +151,17 @@ def test_what_lies_beside_the_code_counts_as_code(checkout):
     write_notebook(checkout, "from fairhuman import quiet\nfrom fairhuman.style import page")
     (package / "quiet.yaml").write_text("rules: 1")
     (package / "style").mkdir()
-    for name in ("page.html", "page.py", "weights.bin"):
+    for name in ("page.css", "page.html", "page.js", "page.py", "weights.bin"):
         (package / "style" / name).write_text("")
     found = [path.relative_to(package).as_posix() for path in workflow.sources("00_first")]
-    assert found == ["quiet.py", "quiet.yaml", "style/page.html", "style/page.py"]
+    assert found == [
+        "quiet.py",
+        "quiet.yaml",
+        "style/page.css",
+        "style/page.html",
+        "style/page.js",
+        "style/page.py",
+    ]
 
 
 def test_a_notebook_is_refreshed_in_place(checkout):
@@ -166,6 +173,13 @@ def test_a_notebook_is_refreshed_in_place(checkout):
     assert set(notebook.metadata) == {"kernelspec", "language_info"}
 
 
+def test_a_picture_is_stored_once(checkout):
+    write_notebook(checkout, "from PIL import Image\nImage.new('RGB', (4, 4))")
+    notebook = nbformat.read(refresh_notebook("00_first"), as_version=4)
+    assert "image/jpeg" in notebook.cells[-1].outputs[0].data
+    assert "image/png" not in notebook.cells[-1].outputs[0].data
+
+
 def test_a_failing_notebook_is_left_as_it_was(checkout):
     write_notebook(checkout, "1 / 0")
     path = checkout / "notebooks" / "00_first.ipynb"
@@ -173,6 +187,21 @@ def test_a_failing_notebook_is_left_as_it_was(checkout):
     with pytest.raises(RuntimeError, match="ZeroDivisionError"):
         refresh_notebook("00_first")
     assert path.read_bytes() == before
+
+
+def test_a_failing_notebook_leaves_result_and_figures_as_they_were(checkout):
+    write_notebook(checkout, WRITING)
+    refresh_notebook("00_first")
+    stored, figure = checkout / "results/quick/first.json", checkout / "figures/first.txt"
+    before = stored.read_bytes()
+    write_notebook(checkout, WRITING.replace("{count}", "7").replace("[count]", "[7]") + "1 / 0")
+    for run in (refresh_notebook, run_notebook):
+        with pytest.raises(RuntimeError, match="ZeroDivisionError"):
+            run("00_first")
+        assert (stored.read_bytes(), figure.read_text()) == (before, "2 rows")
+    write_notebook(checkout, WRITING.replace("{count}", "7"))
+    run_notebook("00_first")
+    assert figure.read_text() == "7 rows"
 
 
 def test_an_unknown_notebook_is_refused(checkout):
@@ -236,7 +265,7 @@ def test_what_a_notebook_imports_exists_and_can_make_it_stale():
     assert len(set().union(*loaded.values())) > 50
     for name, files in loaded.items():
         known = {path.relative_to(ROOT / "fairhuman").as_posix() for path in workflow.sources(name)}
-        assert not set(files) - known - {"checks.py", "profiles.py", "results.py"}, name
+        assert not set(files) - known - {"checks.py", "profiles.py", "results.py", "source.py"}, name
 
 
 # What drawings import does not count: they come last.
@@ -254,7 +283,8 @@ for path in sorted(Path("notebooks").glob("*.ipynb")):
     for node in [node for node in tree.body if isinstance(node, ast.Import | ast.ImportFrom)]:
         for alias in node.names:
             one = ast.ImportFrom(node.module, [alias], 0) if isinstance(node, ast.ImportFrom) else node
-            drawing.append((one, names)) if "figures" in ast.unparse(one) else run(one, names)
+            draws = any(part in ast.unparse(one) for part in ("figures", "explorers"))
+            drawing.append((one, names)) if draws else run(one, names)
     taken = [node for node in ast.walk(tree) if isinstance(node, ast.Attribute)]
     used += [(names, n.value.id, n.attr) for n in taken if isinstance(n.value, ast.Name)]
     now = {m.__file__ for n, m in sys.modules.items() if n.split(".")[0] == "fairhuman"}
@@ -294,7 +324,7 @@ def test_steps_are_of_notebooks_that_come_before():
 def test_a_result_that_is_deleted_is_computed_again_alone(workspace):
     """As Snakemake plans it: the notebook or the run that writes it, and the notebooks that read it."""
     summaries = [summary_name(table) for table in workflow.parameter_defaults("07_ablations")["tables"]]
-    assert result_names("07_ablations", load_profile("quick")) == summaries
+    assert result_names("07_ablations", load_profile("quick")) == [*summaries, summary_name(PRIMARY)]
     results = workspace / "results" / "full"
     (results / "ablations").mkdir(parents=True)
     executed_path("", "full").parent.mkdir(parents=True)
@@ -320,14 +350,18 @@ def to_do():
 
 
 WRITING = """
+from fairhuman.profiles import figures_directory
 from fairhuman.results import write_result
+folder = figures_directory()
+folder.mkdir(parents=True, exist_ok=True)
+(folder / "first.txt").write_text(f"{count} rows")
 write_result(profile, "first", {"rows": [count]}, parameters={}, samples=1, seed=0)
 """
 
 
-def test_a_workspace_with_a_space_and_a_notebook_that_fails(tmp_path, monkeypatch):
+def test_a_workspace_anywhere_and_a_notebook_that_fails(tmp_path, monkeypatch):
     """The Snakefile as it is, on a checkout of one notebook."""
-    checkout, home = tmp_path / "my check'out", tmp_path / "my work;space"
+    checkout, home = tmp_path / 'my check\'out "é"', tmp_path / "my $HOME;work`space` ü"
     for folder in ("params", "notebooks"):
         (checkout / folder).mkdir(parents=True)
     home.mkdir()
@@ -343,16 +377,20 @@ def test_a_workspace_with_a_space_and_a_notebook_that_fails(tmp_path, monkeypatc
     assert (home / "runs" / "quick" / "notebooks" / "00_first.ipynb").is_file()
     assert {path.name for path in tmp_path.iterdir()} == {checkout.name, home.name}
 
+    assert (home / "figures" / "first.txt").read_text() == "2 rows"
+
     before, log = stored.read_bytes(), home / "runs" / "quick" / "notebooks" / "00_first.log"
-    write_notebook(checkout, WRITING.replace("count]", "7]") + "1 / 0")
+    write_notebook(checkout, WRITING.replace("count]", "7]").replace("{count}", "7") + "1 / 0")
     for _ in range(2):  # it stays stale
         done = snakemake("--cores", "1", cwd=checkout)
         assert done.returncode != 0 and "ZeroDivisionError" in log.read_text()
         assert stored.read_bytes() == before
+        assert (home / "figures" / "first.txt").read_text() == "2 rows"
+        assert {path.suffix for path in log.parent.iterdir()} == {".ipynb", ".inputs", ".log"}
 
 
 def test_a_cluster_profile_is_taken_up_by_a_dry_run():
-    """Its executor's plugin is not installed here: it is replaced, the rest of the profile counts."""
+    """For want of a queue its executor is replaced; tests/test_queue.py has one."""
     profile = ROOT / "cluster" / "slurm"
     assert yaml.safe_load((profile / "config.yaml").read_text())["executor"] == "slurm"
     words = ["ablations", "-n", "-e", "dryrun", "--forceall", "--workflow-profile", str(profile)]

@@ -1,1 +1,1 @@
-"""Commands of the command line, one a file; ``fairhuman.__main__`` registers them."""
+"""The commands of ``python -m fairhuman``, one per file."""

@@ -1,4 +1,4 @@
-"""Options of ``annotate`` that ``fit`` has too, each called as the setting it gives a value to."""
+"""Options shared by ``annotate`` and ``fit``, each named as its setting."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -17,9 +17,9 @@ Scales = Annotated[int, typer.Option(help="1: whole and wrists; 2: also tiles; 3
 Mask = Annotated[str, typer.Option(help="box, or hull: of landmarks.")]
 Duplicates = Annotated[int, typer.Option(help="Bits of 64; -1 keeps duplicates.")]
 Captions = Annotated[Path | None, typer.Option(help="CSV with file_name and text.")]
-Caption = Annotated[str | None, typer.Option(help="For photographs without one of their own.")]
+Caption = Annotated[str | None, typer.Option(help="For photographs without another caption.")]
 CaptionModel = Annotated[Path | None, typer.Option(help="Folder of a vision-language model.")]
-CaptionPrompt = Annotated[str | None, typer.Option(help="What that model is asked.")]
+CaptionPrompt = Annotated[str | None, typer.Option(help="Prompt of that model.")]
 FaceWeights = Annotated[Path | None, typer.Option(help="YOLO weights, beside MediaPipe.")]
 HandWeights = Annotated[Path | None, typer.Option(help="YOLO weights, beside MediaPipe.")]
 Device = Annotated[str, typer.Option(help="Where these models run, such as cuda.")]

@@ -4,7 +4,7 @@ from typing import Any
 
 
 def assignments(words: list[str]) -> dict[str, Any]:
-    """Names to values, these read as YAML.
+    """Names to values; values are read as YAML.
 
     Raises:
         ValueError: A word without name or ``=``.

@@ -17,7 +17,7 @@ _PADDING = "Share of its sides by which a box grows."
 def annotate(
     command: typer.Context,
     photographs: Annotated[Path, typer.Argument(help="Folder, searched with its sub-folders.")],
-    out: Annotated[Path, typer.Argument(help="Folder of the data set: new, or begun with the same values.")],
+    out: Annotated[Path, typer.Argument(help="Folder of the data set: new, or of the same settings.")],
     min_side: option.MinSide = 1024,
     min_person: option.MinPerson = 0.05,
     max_pixels: option.MaxPixels = 100_000_000,
@@ -40,7 +40,7 @@ def annotate(
     shard: Annotated[str | None, typer.Option(help="i/n does one of n shares; then merge.")] = None,
     workers: option.Workers = 1,
 ) -> None:
-    """Find faces, hands and poses in photographs and write a training set; a run cut off continues.
+    """Find faces, hands and poses in photographs and write a training set; an interrupted run resumes.
 
     Captions come from the table, from a .txt beside the photograph, from the model, or are the same for all.
     Exit status: 0, every file could be read; 1, finished, but rejected.jsonl lists files that could not, or
@@ -61,7 +61,7 @@ def annotate(
 def merge(
     out: Annotated[Path, typer.Argument(help="Folder that all shares wrote to, or were copied to.")],
 ) -> None:
-    """Complete a data set whose shares are done; exit status as of annotate."""
+    """Complete a data set whose shares are done; exit status as for annotate."""
     from fairhuman.data.annotation import merge as merge_folder
 
     _tell(merge_folder(out))

@@ -1,4 +1,4 @@
-"""``python -m fairhuman evaluate``: anyone's images by every metric that the input allows."""
+"""``python -m fairhuman evaluate``: any images, by every metric that the input allows."""
 
 from pathlib import Path
 from typing import Annotated
@@ -7,9 +7,9 @@ import typer
 
 
 def evaluate(
-    images: Annotated[list[Path], typer.Argument(help="Folders of images, one a system.")],
+    images: Annotated[list[Path], typer.Argument(help="Folders of images, one per system.")],
     prompts: Annotated[
-        Path | None, typer.Option(help="One a line, in the images' order; by default metadata.jsonl's text.")
+        Path | None, typer.Option(help="One per line, in the images' order; default: metadata.jsonl's text.")
     ] = None,
     reference: Annotated[
         Path | None, typer.Option(help="Folder of images to measure distances from.")
@@ -31,7 +31,7 @@ def evaluate(
     ] = None,
     download: Annotated[bool, typer.Option(help="Fetch these weights, about 2 GB each, if absent.")] = False,
     device: Annotated[str, typer.Option(help="Where preference and depth models run: cpu, cuda.")] = "cpu",
-    threshold: Annotated[float, typer.Option(help="Least score of what is found.")] = 0.5,
+    threshold: Annotated[float, typer.Option(help="Least score of a detection.")] = 0.5,
     workers: Annotated[int, typer.Option(help="Processes of the detectors.")] = 2,
     cache: Annotated[
         Path | None, typer.Option(help="Folder of earlier findings; by default the user's cache.")
@@ -40,7 +40,7 @@ def evaluate(
     level: Annotated[float, typer.Option(help="Confidence of every interval.")] = 0.95,
     seed: Annotated[int, typer.Option(help="Of the resampling.")] = 0,
 ) -> None:
-    """Judge images: detection, distances, captions, preference, poses, depths; a table, and JSON with --out.
+    """Evaluate images: detection, distances, captions, preference, poses, depths; --out writes JSON.
 
     Exit status: 0, every file was judged; 1, finished, but files that are named were left out; 2, nothing was
     done, since what was asked for is wrong.
@@ -48,23 +48,29 @@ def evaluate(
     from rich.console import Console
 
     from fairhuman.detectors import cache_directory
-    from fairhuman.evaluation.evaluate import EvaluateSettings, evaluate_folders, terminal_tables
+    from fairhuman.evaluation.evaluate import (
+        EvaluateSettings,
+        check_place,
+        evaluate_folders,
+        terminal_tables,
+        write_evaluation,
+    )
     from fairhuman.sampling import read_prompts
 
-    if out is not None and not out.resolve().parent.is_dir():
-        raise FileNotFoundError(f"out: no such folder: {out.resolve().parent}")
+    if out is not None:
+        check_place(out)
     if posed and asked is None:
         raise ValueError("posed: needs --asked, the data set whose poses the images follow")
     settings = EvaluateSettings(
         posed=posed,
         threshold=threshold,
         weights=_assignments(weights or []),
-        inception=inception,
-        depth_model=depth_model,
+        inception=None if inception is None else str(inception),
+        depth_model=None if depth_model is None else str(depth_model),
         download=download,
         device=device,
         workers=workers,
-        cache=None if no_cache else cache or cache_directory(),
+        cache=None if no_cache else str(cache or cache_directory()),
         level=level,
         seed=seed,
     )
@@ -77,14 +83,14 @@ def evaluate(
         console.print("* differs from the first system by a paired difference that its interval supports")
     left_out = _report(found["files"])
     if out is not None:
-        _write(out, found)
+        write_evaluation(out, found)
         typer.echo(out)
     if left_out:
         raise typer.Exit(1)
 
 
 def _report(files: dict) -> int:
-    """Say which files were left out or converted; the number of those left out."""
+    """Print which files were left out or converted; return the number left out."""
     left_out = 0
     for name, account in files.items():
         kinds = ", ".join(sorted(set(account["converted"].values())))
@@ -92,16 +98,9 @@ def _report(files: dict) -> int:
         refused = account["refused"]
         typer.echo(f"{name}: {account['judged']} judged{converted}, {len(refused)} left out")
         for path, reason in refused.items():
-            typer.echo(f"  {path} {reason}", err=True)
+            typer.echo(f"  {path}: {reason}", err=True)
         left_out += len(refused)
     return left_out
-
-
-def _write(path: Path, found: dict) -> None:
-    from fairhuman.files import write_json
-    from fairhuman.results import plain
-
-    write_json(path, plain(found))
 
 
 def _assignments(words: list[str]) -> dict[str, str]:

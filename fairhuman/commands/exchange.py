@@ -5,21 +5,26 @@ from typing import Annotated
 
 import typer
 
-_LAYOUT = "released: as the authors' code reads it; boxes: ImageFolder with boxes."
+_LAYOUT = (
+    "released: as the authors' code; boxes: ImageFolder with boxes; kohya: as kohya's scripts and OneTrainer."
+)
 
 
 def import_set(
-    source: Annotated[Path, typer.Argument(help="Folder with metadata.jsonl.")],
-    out: Annotated[Path, typer.Argument(help="Folder of the data set: new, or begun with the same values.")],
+    source: Annotated[Path, typer.Argument(help="Folder of the other data set.")],
+    out: Annotated[Path, typer.Argument(help="Folder of the data set: new, or of the same settings.")],
     layout: Annotated[str, typer.Option(help=_LAYOUT)],
     category: Annotated[
         list[str] | None, typer.Option(help="NAME=face or NAME=hand, for boxes of other names.")
+    ] = None,
+    region: Annotated[
+        str | None, typer.Option(help="What the masks of kohya's layout are of: face or hand.")
     ] = None,
     dilation: Annotated[float, typer.Option(help="Of masks of boxes, in pixels at 1024.")] = 8.0,
     max_pixels: Annotated[int, typer.Option(help="More are refused before decoding.")] = 100_000_000,
     workers: Annotated[int, typer.Option(help="Number of processes.")] = 1,
 ) -> None:
-    """Bring a data set of another form into ours.
+    """Import a data set of another form.
 
     Exit status: 0, every image could be read; 1, finished, but rejected.jsonl lists images that could not;
     2, nothing was done, since what was asked for is wrong.
@@ -27,14 +32,15 @@ def import_set(
     from fairhuman.data.exchange import import_folder
 
     pairs = [word.partition("=") for word in category or []]
-    for name, sign, region in pairs:
-        if not (name and sign and region):
-            raise ValueError(f"category: must be NAME=face or NAME=hand, got {name + sign + region!r}")
+    for name, sign, meant in pairs:
+        if not (name and sign and meant):
+            raise ValueError(f"category: must be NAME=face or NAME=hand, got {name + sign + meant!r}")
     done = import_folder(
         source,
         out,
         layout,
-        categories={name: region for name, _, region in pairs} or None,
+        categories={name: meant for name, _, meant in pairs} or None,
+        region=region,
         dilation=dilation,
         max_pixels=max_pixels,
         workers=workers,
@@ -45,11 +51,16 @@ def import_set(
 
 
 def export_set(
-    source: Annotated[Path, typer.Argument(help="Folder of a data set of ours.")],
+    source: Annotated[Path, typer.Argument(help="Folder of the data set.")],
     out: Annotated[Path, typer.Argument(help="Folder that does not exist yet.")],
     layout: Annotated[str, typer.Option(help=_LAYOUT)],
+    region: Annotated[
+        list[str] | None,
+        typer.Option(help="What masks of the layout kohya cover; all by default."),
+    ] = None,
 ) -> None:
-    """Write a data set of ours in another form."""
+    """Export a data set in another form."""
     from fairhuman.data.exchange import export_folder
 
-    typer.echo(f"{out}: {export_folder(source, out, layout)} images")
+    regions = {} if region is None else {"regions": region}
+    typer.echo(f"{out}: {export_folder(source, out, layout, **regions)} images")

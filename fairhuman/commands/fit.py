@@ -11,7 +11,7 @@ from fairhuman.commands import _annotation_options as option
 def fit(
     command: typer.Context,
     photographs: Annotated[Path, typer.Argument(help="Folder, searched with its sub-folders.")],
-    out: Annotated[Path, typer.Argument(help="Folder for everything: new, or begun with the same values.")],
+    out: Annotated[Path, typer.Argument(help="Folder for everything: new, or of the same settings.")],
     base: Annotated[str | None, typer.Option(help="Base pipeline; by default the embedded one.")] = None,
     strategy: Annotated[str, typer.Option(help="How objectives share the step.")] = "mpd",
     steps: Annotated[int, typer.Option(help="Optimiser steps.")] = 1000,
@@ -21,8 +21,8 @@ def fit(
     prompts: Annotated[
         Path | None, typer.Option(help="Prompts of the images compared; by default captions.")
     ] = None,
-    images: Annotated[int, typer.Option(help="How many captions are taken then.")] = 32,
-    seed: Annotated[list[int] | None, typer.Option(help="Of the images; once a seed, 0 by default.")] = None,
+    images: Annotated[int, typer.Option(help="How many captions to use then.")] = 32,
+    seed: Annotated[list[int] | None, typer.Option(help="Seed of the images; may be given again.")] = None,
     sampling_steps: Annotated[int, typer.Option(help="Denoising steps.")] = 30,
     guidance: Annotated[float, typer.Option(help="Scale of classifier-free guidance.")] = 7.5,
     scale: Annotated[float, typer.Option(help="Strength β of the LoRA (Eq. 12).")] = 1.0,
@@ -45,7 +45,7 @@ def fit(
 ) -> None:
     """Annotate photographs, train a LoRA on them, draw images before and after, and judge them.
 
-    A run cut off continues. Exit status: 0, done; 2, something is wrong, and said.
+    An interrupted run resumes. Exit status: 0, done; 2, an error, which is named.
     """
     from rich.console import Console
 
@@ -56,9 +56,9 @@ def fit(
     from fairhuman.sampling import read_prompts
 
     samples = SampleSettings(
-        prompts=None if prompts is None else read_prompts(prompts),
+        prompts=None if prompts is None else tuple(read_prompts(prompts)),
         count=images,
-        seeds=seed or [0],
+        seeds=tuple(seed or [0]),
         steps=sampling_steps,
         guidance=guidance,
         scale=scale,

@@ -1,4 +1,4 @@
-"""``python -m fairhuman review``: look through annotations in a browser and strike out bad ones."""
+"""``python -m fairhuman review``: look through annotations in a browser and reject bad ones."""
 
 from pathlib import Path
 from typing import Annotated
@@ -10,6 +10,9 @@ def review(
     data: Annotated[Path, typer.Argument(help="Folder of an annotated data set.")],
     apply: Annotated[list[Path] | None, typer.Option(help="Decisions that the page saved.")] = None,
     part: Annotated[str | None, typer.Option(help="i/n shows one of n parts, for very large sets.")] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="Folder of the page, or of a changed copy, where DATA stays as it is.")
+    ] = None,
 ) -> None:
     """Write a page that shows the images with boxes, masks and poses; then apply what it saved.
 
@@ -20,10 +23,10 @@ def review(
     from fairhuman.data.review import apply_review, read_decisions, write_page
 
     if apply:
-        done = apply_review(data, read_decisions(apply))
+        done = apply_review(data, read_decisions(apply), out)
         typer.echo(
-            f"{data}: struck out {done.images} images, {done.boxes} boxes, {done.poses} poses; "
+            f"{out or data}: rejected {done.images} images, {done.boxes} boxes, {done.poses} poses; "
             f"{done.left} images left"
         )
     else:
-        typer.echo(write_page(data, None if part is None else Shard.parse(part)))
+        typer.echo(write_page(data, None if part is None else Shard.parse(part), out))

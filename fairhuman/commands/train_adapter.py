@@ -17,11 +17,11 @@ class TrainGroup(TyperGroup):
     """The commands below ``train``: those that are registered, and one per kind of adapter. These are made
     when they are asked for, because the table of kinds loads PyTorch."""
 
-    def list_commands(self, context: Any) -> list[str]:
-        return [*_adapter_commands(), *super().list_commands(context)]
+    def list_commands(self, ctx: Any) -> list[str]:
+        return [*_adapter_commands(), *super().list_commands(ctx)]
 
-    def get_command(self, context: Any, name: str) -> Any:
-        return super().get_command(context, name) or _adapter_commands().get(name)
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:
+        return super().get_command(ctx, cmd_name) or _adapter_commands().get(cmd_name)
 
 
 def _adapter_commands() -> Mapping[str, Any]:
@@ -37,7 +37,7 @@ def _command(adapter: str, summary: str) -> Callable[..., None]:
     def command(
         settings: Annotated[Path | None, typer.Argument(help="YAML file of the run's settings.")] = None,
         data: Annotated[str | None, typer.Option(help="Folder of the training set.")] = None,
-        output: Annotated[str | None, typer.Option(help="Folder of the run: new, or cut off.")] = None,
+        output: Annotated[str | None, typer.Option(help="Folder of the run: new, or interrupted.")] = None,
         base: Annotated[str | None, typer.Option(help="Base pipeline; by default the embedded one.")] = None,
         strategy: Annotated[
             str | None, typer.Option(help="mpd, ls, …: how objectives share the step.")
@@ -58,5 +58,5 @@ def _command(adapter: str, summary: str) -> Callable[..., None]:
         run = train(TrainSettings.from_mapping(values | {"adapter": adapter}, source))
         typer.echo(run.weights)
 
-    command.__doc__ = f"Train {summary}, with regional objectives; a run that was cut off continues."
+    command.__doc__ = f"Train {summary}, with regional objectives; an interrupted run resumes."
     return command

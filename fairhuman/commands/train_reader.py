@@ -12,7 +12,7 @@ def train_reader(
     output: Annotated[Path, typer.Option(help="File of the weights.")] = Path(
         "runs/reader/reader.safetensors"
     ),
-    images: Annotated[int, typer.Option(help="Use the first so many training images; 0: all.")] = 0,
+    images: Annotated[int, typer.Option(help="Use only this many training images; 0: all.")] = 0,
     epochs: Annotated[int, typer.Option(help="Passes over the training set.")] = 14,
     seed: Annotated[int, typer.Option(help="Of the weights at the start and every draw.")] = 0,
 ) -> None:
@@ -22,7 +22,12 @@ def train_reader(
     from fairhuman.results import write_result
 
     settings = ReaderSettings(
-        data=data, heldout=heldout, output=output, images=images, epochs=epochs, seed=seed
+        data=str(data),
+        heldout=str(heldout),
+        output=str(output),
+        images=images,
+        epochs=epochs,
+        seed=seed,
     )
     values = train(settings)
     count = values["training"]["whole"]

@@ -1,4 +1,4 @@
-"""Data sets of people on disk: read strictly, transformed jointly."""
+"""Data sets of people on disk: annotated, imported, read strictly, transformed jointly."""
 
 from fairhuman.data._condition import CONDITIONS, condition_image, condition_pixels
 from fairhuman.data._folder import HumanFolder

@@ -49,9 +49,11 @@ def condition_image(pose: Tensor | None, depth: Tensor | None) -> Tensor:
     Raises:
         ValueError: Neither is given.
     """
-    if pose is None and depth is None:
-        raise ValueError("condition: needs pose or depth, got neither")
-    if pose is None or depth is None:
-        return depth if pose is None else pose
+    if pose is None:
+        if depth is None:
+            raise ValueError("condition: needs pose or depth, got neither")
+        return depth
+    if depth is None:
+        return pose
     drawn = pose.amax(dim=-3, keepdim=True) > 0
     return torch.where(drawn, pose, depth)

@@ -1,34 +1,52 @@
-"""A data set on disk, read strictly: whatever is wrong with it is said before anything starts."""
+"""A data set on disk, read strictly: every defect is reported before anything starts."""
 
 from __future__ import annotations
 
+import logging
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import overload
 
 import numpy as np
-from PIL import Image, ImageOps
 
+from fairhuman.data._check import read_line
 from fairhuman.data._condition import CONDITIONS
-from fairhuman.data._record import HumanRecord, read_record
+from fairhuman.data._index import Index, line_key, read_index
+from fairhuman.data._record import HumanRecord
 from fairhuman.data._sample import HumanSample
+from fairhuman.images import read_depth, read_mask, read_picture
+from fairhuman.processes import check_workers
 from fairhuman.regions import check_regions
 
 __all__ = ["HumanFolder"]
 
-_TRANSPOSED = (5, 6, 7, 8)  # EXIF orientations that swap height and width
-_DEPTHS = ("L", "I", "I;16", "I;16B")
+logger = logging.getLogger(__name__)
 
 
 class HumanFolder(Sequence[HumanSample]):
     """A folder in Hugging Face ImageFolder form: ``metadata.jsonl`` beside images, masks, pose
-    drawings and depth maps. Reading checks every line and every file; images are loaded on access.
+    drawings and depth maps. Reading checks every line and every file, and warns of what it has to convert and
+    of masks that cover everything; images are loaded on access.
+
+    What was checked is remembered in :func:`fairhuman.files.cache_root`: a line is checked again if its text,
+    or size or time of one of its files, has changed. Memory holds no images and no metadata.
 
     Args:
         path: The folder.
         regions: Regions whose masks are wanted. A line may say ``null`` for a region the image
             does not have: its mask is then empty.
         conditions: ``"pose"`` and ``"depth"``, where a control network needs them.
+        workers: Processes that check. A script that asks for several must be importable.
+        progress: Show a bar while checking; by default on a terminal.
+
+    Attributes:
+        records: One per line, parsed on access.
+        sizes: Height and width of each image, shape (n, 2).
+        repeats: How often each image comes in an epoch, shape (n,).
+        present: Region → number of images whose mask covers anything.
+        central: Region → its share in the central square, shape (n,); NaN for images that are square or
+            have nothing of it.
 
     Raises:
         FileNotFoundError: No such folder, no ``metadata.jsonl``, a file it names missing.
@@ -40,6 +58,9 @@ class HumanFolder(Sequence[HumanSample]):
         path: str | os.PathLike[str],
         regions: Sequence[str] = ("face", "hand"),
         conditions: Sequence[str] = (),
+        *,
+        workers: int = 1,
+        progress: bool | None = None,
     ) -> None:
         self.path = Path(path)
         self.regions = check_regions(regions)
@@ -47,46 +68,63 @@ class HumanFolder(Sequence[HumanSample]):
         for name in self.conditions:
             if name not in CONDITIONS:
                 raise ValueError(f"conditions: must be among {', '.join(CONDITIONS)}, got {name!r}")
-        self.records = self._read()
-        for record in self.records:
-            _check_files(record)
+        check_workers(workers)
+        listing = self._listing()
+        index = read_index(listing, self.regions, self.conditions, workers=workers, progress=progress)
+        rows = index.rows
+        if not len(rows):
+            raise ValueError(f"data set: {listing} holds no images")
+        self._rows = rows
+        self.records = _Records(listing, rows, self.regions, self.conditions)
+        self.sizes, self.repeats = rows["size"], rows["repeats"]
+        self.present = {name: int(rows["present"][:, i].sum()) for i, name in enumerate(self.regions, 1)}
+        self.central = {name: rows["central"][:, i] for i, name in enumerate(self.regions, 1)}
+        self._tell(index)
 
-    def _read(self) -> list[HumanRecord]:
+    def _listing(self) -> Path:
+        listing = self.path / "metadata.jsonl"
         if not self.path.is_dir():
             raise FileNotFoundError(f"data set: no such folder: {self.path}")
-        listing = self.path / "metadata.jsonl"
         if not listing.is_file():
             raise FileNotFoundError(f"data set: {self.path} has no metadata.jsonl")
-        try:
-            # Not splitlines, which also splits at characters that JSON leaves as they are, such as U+2028.
-            lines = listing.read_text(encoding="utf-8").split("\n")
-        except (OSError, UnicodeDecodeError) as error:
-            raise ValueError(f"data set: cannot read {listing}: {error}") from error
-        records = [
-            read_record(line, f"{listing}, line {number}", self.path, self.regions, self.conditions)
-            for number, line in enumerate(lines, start=1)
-            if line.strip()
-        ]
-        if not records:
-            raise ValueError(f"data set: {listing} holds no images")
-        return records
+        return listing
+
+    def _tell(self, index: Index) -> None:
+        """Say in one line for each kind what is converted, and where first."""
+        where = np.argwhere(index.rows["note"])
+        codes = index.rows["note"][tuple(where.T)]
+        for code in dict.fromkeys(codes.tolist()):
+            line, file = where[np.argmax(codes == code)]
+            name = index.names[line].split(b"\0")[file].decode()
+            count = int((codes == code).sum())
+            more = f" (and {count - 1} more)" if count > 1 else ""
+            logger.warning("%s: %s%s: %s", self.path, name, more, index.notes[code])
+
+    @property
+    def file_sizes(self) -> np.ndarray:
+        """Bytes of each file, shape (n, files), in the order image, masks, conditions; 0 for no file."""
+        return self._rows["bytes"]
+
+    def key(self, index: int) -> bytes:
+        """By which an image with its line, masks and conditions is known again, and any change is noticed."""
+        row = self._rows[index]
+        return b"".join(row[name].tobytes() for name in ("key", "bytes", "changed"))
 
     def __len__(self) -> int:
         return len(self.records)
 
-    def __getitem__(self, index: int) -> HumanSample:  # type: ignore[override]
+    def __getitem__(self, index: int) -> HumanSample:  # ty: ignore[incompatible-method-override]: no slices
         record = self.records[index]
-        image = _load(record.image, "RGB")
-        blank = np.zeros(image.shape[:2], dtype=np.uint8)
+        image = read_picture(record.image).pixels
         conditions = record.conditions
         return HumanSample(
             image=image,
             text=record.text,
-            masks={name: blank if path is None else _load(path, "L") for name, path in record.masks.items()},
+            masks={name: _mask(path, image.shape[:2]) for name, path in record.masks.items()},
             boxes=record.boxes,
             keypoints=record.keypoints,
-            pose=_load(conditions["pose"], "RGB") if "pose" in conditions else None,
-            depth=_load(conditions["depth"], None) if "depth" in conditions else None,
+            pose=read_picture(conditions["pose"]).pixels if "pose" in conditions else None,
+            depth=read_depth(conditions["depth"]).astype(np.uint16) if "depth" in conditions else None,
             face_yaw=record.face_yaw,
         )
 
@@ -96,53 +134,40 @@ class HumanFolder(Sequence[HumanSample]):
         return [record.text for record in self.records]
 
 
-def _check_files(record: HumanRecord) -> None:
-    size = _checked_size(record.image, record.place)
-    width, height = record.metadata.get("width"), record.metadata.get("height")
-    if width is not None and height is not None and (height, width) != size:
-        raise ValueError(
-            f"{record.place}: says {height} × {width} (height × width), "
-            f"but {record.image.name} is {size[0]} × {size[1]}"
-        )
-    if "depth" in record.conditions:
-        _check_depth(record.conditions["depth"], record.place)
-    for path in [*record.masks.values(), *record.conditions.values()]:
-        if path is not None and (found := _checked_size(path, record.place)) != size:
-            raise ValueError(
-                f"{record.place}: {path.parent.name}/{path.name} is {found[0]} × {found[1]} "
-                f"(height × width), its image {size[0]} × {size[1]}"
-            )
+class _Records(Sequence[HumanRecord]):
+    """The records of a listing, each read and parsed when it is asked for: those of a large set would fill
+    the memory."""
+
+    def __init__(
+        self, listing: Path, rows: np.ndarray, regions: tuple[str, ...], conditions: tuple[str, ...]
+    ):
+        self._listing, self._rows, self._read = listing, rows, (regions, conditions)
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    @overload
+    def __getitem__(self, index: int) -> HumanRecord: ...
+    @overload
+    def __getitem__(self, index: slice) -> list[HumanRecord]: ...
+    def __getitem__(self, index):
+        if isinstance(index, slice):
+            return list(self._parsed(range(*index.indices(len(self)))))
+        return next(self._parsed([range(len(self))[index]]))
+
+    def __iter__(self) -> Iterator[HumanRecord]:
+        return self._parsed(range(len(self)))
+
+    def _parsed(self, places: Sequence[int]) -> Iterator[HumanRecord]:
+        with self._listing.open("rb") as file:
+            for place in places:
+                row = self._rows[place]
+                file.seek(row["offset"])
+                line = file.readline()
+                if line_key(line) != row["key"]:
+                    raise ValueError(f"data set: {self._listing} has changed since it was read")
+                yield read_line(line, int(row["number"]), self._listing, *self._read)
 
 
-def _checked_size(path: Path, place: str) -> tuple[int, int]:
-    """Height and width as displayed. The file is decoded: only that shows a truncated one."""
-    try:
-        with Image.open(path) as image:
-            width, height = image.size
-            if image.getexif().get(0x0112) in _TRANSPOSED:
-                width, height = height, width
-            image.load()
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
-        raise ValueError(f"{place}: cannot read {path.parent.name}/{path.name}: {error}") from error
-    return height, width
-
-
-def _check_depth(path: Path, place: str) -> None:
-    try:
-        with Image.open(path) as image:
-            mode = image.mode
-    except OSError as error:
-        raise ValueError(f"{place}: cannot read {path.parent.name}/{path.name}: {error}") from error
-    if mode not in _DEPTHS:
-        raise ValueError(
-            f"{place}: {path.parent.name}/{path.name} must be a depth map of one channel of whole numbers "
-            f"(modes {', '.join(_DEPTHS)} of Pillow), got mode {mode!r}"
-        )
-
-
-def _load(path: Path, mode: str | None) -> np.ndarray:
-    with Image.open(path) as image:
-        upright = ImageOps.exif_transpose(image)
-        if mode is None:  # 16-bit depth keeps its numbers
-            return np.asarray(upright).astype(np.uint16)
-        return np.asarray(upright.convert(mode))
+def _mask(path: Path | None, size: tuple[int, ...]) -> np.ndarray:
+    return np.zeros(size, dtype=np.uint8) if path is None else read_mask(path).pixels

@@ -16,7 +16,7 @@ from fairhuman.data._condition import CONDITIONS
 __all__ = ["BOXES", "KEYPOINTS", "HumanRecord", "read_record"]
 
 BOXES = ("face", "left_hand", "right_hand", "left_foot", "right_foot")
-"""Boxes an image may have; left and right are the person's own."""
+"""Boxes an image may have; left and right are the person's."""
 
 KEYPOINTS = {
     "body": ("keypoints", 17),
@@ -25,13 +25,16 @@ KEYPOINTS = {
 }
 """Name → key in the metadata, number of points: COCO order for the body, MediaPipe's for hands."""
 
+_MOST_REPEATS = 999_999
+_LARGEST = 1e9  # of coordinates and degrees; JSON's numbers have no bound
+
 
 @dataclass(frozen=True)
 class HumanRecord:
     """One annotated image, not yet loaded.
 
     ``masks`` maps a region to its file, or to ``None`` when the metadata says the image has none.
-    ``place`` is file and line, for messages.
+    ``repeats`` is how often it comes in an epoch. ``place`` is file and line, for messages.
     """
 
     image: Path
@@ -41,8 +44,17 @@ class HumanRecord:
     boxes: Mapping[str, Box | None] = field(default_factory=dict)
     keypoints: Mapping[str, np.ndarray] = field(default_factory=dict)
     face_yaw: float | None = None
+    repeats: int = 1
     metadata: Mapping[str, Any] = field(default_factory=dict)
     place: str = ""
+
+
+def _distinct(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        names = [name for name, _ in pairs]
+        raise ValueError(f"{next(name for name in names if names.count(name) > 1)!r} is there twice")
+    return found
 
 
 def read_record(
@@ -57,18 +69,21 @@ def read_record(
         FileNotFoundError: A file that is named but not there.
     """
     try:
-        entry = json.loads(line)
-    except json.JSONDecodeError as error:
+        entry = json.loads(line, object_pairs_hook=_distinct)
+    except (ValueError, RecursionError) as error:
         raise ValueError(f"{place}: not a JSON object ({error})") from error
     if not isinstance(entry, dict):
         raise ValueError(f"{place}: must be a JSON object, got {type(entry).__name__}")
 
     text = entry.get("text")
-    if not isinstance(text, str) or not text.strip():
+    if not isinstance(text, str) or not text.strip() or not _is_unicode(text):
         raise ValueError(f"{place}: caption missing: 'text' must be a non-empty string, got {text!r}")
     yaw = entry.get("face_yaw")
-    if yaw is not None and not isinstance(yaw, (int, float)):
+    if yaw is not None and not _are_numbers([yaw]):
         raise ValueError(f"{place}: 'face_yaw' must be degrees or null, got {yaw!r}")
+    repeats = entry.get("repeats", 1)
+    if type(repeats) is not int or not 1 <= repeats <= _MOST_REPEATS:
+        raise ValueError(f"{place}: 'repeats' must be from 1 to {_MOST_REPEATS}, got {repeats!r}")
     for key in (f"{name}_file_name" for name in CONDITIONS if name not in conditions):
         if entry.get(key) is not None:
             _inside(entry, key, place, root)
@@ -84,6 +99,7 @@ def read_record(
             if entry.get(key) is not None
         },
         face_yaw=yaw,
+        repeats=repeats,
         metadata=entry,
         place=place,
     )
@@ -91,7 +107,11 @@ def read_record(
 
 def _file(entry: dict, key: str, place: str, root: Path) -> Path:
     path = _inside(entry, key, place, root)
-    if not path.is_file():
+    try:
+        there = path.is_file()
+    except OSError as error:  # a name that is too long
+        raise ValueError(f"{place}: {key!r} names no file: {error.strerror}") from error
+    if not there:
         raise FileNotFoundError(f"{place}: {key!r} names a file that is not there: {entry[key]!r}")
     return path
 
@@ -100,7 +120,10 @@ def _inside(entry: dict, key: str, place: str, root: Path) -> Path:
     name = entry.get(key)
     if not isinstance(name, str) or not name:
         raise ValueError(f"{place}: {key!r} must name a file, got {name!r}")
-    path = (root / name).resolve()
+    try:
+        path = (root / name).resolve()
+    except (OSError, RuntimeError, ValueError) as error:
+        raise ValueError(f"{place}: {key!r} names no file: {error}") from error
     if not path.is_relative_to(root.resolve()):
         raise ValueError(f"{place}: {key!r} leaves the data set's folder: {name!r}")
     return path
@@ -117,9 +140,7 @@ def _box(entry: dict, key: str, place: str) -> Box | None:
     box = entry[key]
     if box is None:
         return None
-    numbers = (
-        isinstance(box, list) and len(box) == 4 and all(isinstance(value, (int, float)) for value in box)
-    )
+    numbers = isinstance(box, list) and len(box) == 4 and _are_numbers(box)
     if not numbers or not (box[0] < box[2] and box[1] < box[3]):
         raise ValueError(f"{place}: {key!r} must be [x0, y0, x1, y1] with x0 < x1, y0 < y1, got {box}")
     return tuple(box)
@@ -128,8 +149,17 @@ def _box(entry: dict, key: str, place: str) -> Box | None:
 def _points(entry: dict, key: str, count: int, place: str) -> np.ndarray:
     try:
         points = np.asarray(entry[key], dtype=np.float64)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         points = np.empty(0)
     if points.shape != (count, 3) or not np.isfinite(points).all():
         raise ValueError(f"{place}: {key!r} must be {count} finite triples [x, y, visibility]")
     return points
+
+
+def _are_numbers(values: list[Any]) -> bool:
+    return all(isinstance(value, (int, float)) and abs(value) < _LARGEST for value in values)
+
+
+def _is_unicode(text: str) -> bool:
+    """JSON can name halves of characters, which no encoding has."""
+    return not any("\ud800" <= letter <= "\udfff" for letter in text)

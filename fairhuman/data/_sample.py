@@ -33,7 +33,7 @@ class HumanSample:
         masks: Region → shape (H, W), uint8, 0 to 255.
         boxes: Name → (x0, y0, x1, y1), the upper bounds exclusive, or ``None`` if absent.
         keypoints: Name → shape (points, 3): x, y, visibility (0 outside the image, 1 occluded,
-            2 visible). Left and right are the person's own.
+            2 visible). Left and right are the person's.
         pose: Drawing of the pose, shape (H, W, 3), uint8.
         depth: Shape (H, W), uint16, millimetres, 0 where there is no surface.
         face_yaw: Degrees by which the face is turned from the camera.

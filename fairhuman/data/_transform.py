@@ -80,7 +80,8 @@ class JointTransform:
     def resized(self, size: tuple[int, int]) -> tuple[int, int]:
         """Height and width after resizing an image of ``size`` (height, width)."""
         shorter = min(size)
-        return tuple(max(self.size, round(side * self.size / shorter)) for side in size)
+        height, width = (max(self.size, round(side * self.size / shorter)) for side in size)
+        return height, width
 
     def draw(self, size: tuple[int, int], generator: torch.Generator | None = None) -> Draw:
         """Decide for an image of ``size`` (height, width). The number of values drawn does not

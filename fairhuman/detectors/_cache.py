@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from fairhuman.files import write_text
+from fairhuman.files import cache_root, write_text
 
 __all__ = ["Cache", "cache_directory"]
 
@@ -18,9 +18,8 @@ _FORMAT = 1  # of the entries; another one makes all of them stale
 
 
 def cache_directory() -> Path:
-    """Where findings are kept unless another folder is named: below the user's cache directory."""
-    root = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    return Path(root) / "fairhuman" / "detections"
+    """Where findings are kept unless another folder is named: in :func:`fairhuman.files.cache_root`."""
+    return cache_root() / "detections"
 
 
 class Cache:
@@ -40,7 +39,7 @@ class Cache:
     def path(self, pixels: np.ndarray) -> Path:
         """The file of an image's entry, there or not."""
         digest = hashlib.sha256(f"{self.identity} {pixels.shape} {pixels.dtype}".encode())
-        digest.update(np.ascontiguousarray(pixels))
+        digest.update(np.ascontiguousarray(pixels).data)
         key = digest.hexdigest()
         return self.folder / key[:2] / f"{key}.json"
 

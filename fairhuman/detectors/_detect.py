@@ -1,4 +1,4 @@
-"""Faces, hands and bodies in many images, each looked at as a whole and at its own size."""
+"""Faces, hands, bodies and face meshes in many images, each seen as a whole and at its original size."""
 
 from __future__ import annotations
 
@@ -9,16 +9,23 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from fairhuman.detectors._found import Body, Detection, decode, encode
-from fairhuman.detectors._mediapipe import BodyModel, FaceModel, HandModel, mediapipe_version
+from fairhuman.detectors._found import Body, Detection, Hand, decode, encode
+from fairhuman.detectors._mediapipe import (
+    BodyModel,
+    FaceModel,
+    HandModel,
+    MeshModel,
+    mediapipe_version,
+)
 from fairhuman.detectors._search import find_all
-from fairhuman.detectors._tiles import Region
+from fairhuman.detectors._tiles import Region, distinct
 from fairhuman.images import ImageLike
 
-__all__ = ["detect", "detect_bodies"]
+__all__ = ["detect", "detect_all_hands", "detect_bodies", "detect_meshes"]
 
 _MOST_HANDS: Final = 2
-_PRESENCE: Final = 0.5  # of a body, where a person was detected: MediaPipe's own default
+_ALL_HANDS: Final = 6  # more than anybody has, so that hands too many are found
+_PRESENCE: Final = 0.5  # of a body, where a person was detected: MediaPipe's default
 
 
 def detect(
@@ -39,7 +46,7 @@ def detect(
             a process takes as long to start as dozens of images. A script that asks for several
             must be importable (``if __name__ == "__main__":`` around its work).
         threshold: least score of a face, palm and hand to be reported, in [0, 1]; MediaPipe's
-            own default is 0.5.
+            default is 0.5.
         progress: show a bar; by default only on a terminal and for many images.
         cache: folder in which findings are kept by image, detector version and threshold, and looked up.
 
@@ -72,6 +79,38 @@ def detect_bodies(
     return find_all(Bodies, images, workers=workers, threshold=threshold, progress=progress, cache=cache)
 
 
+def detect_meshes(
+    images: Sequence[ImageLike],
+    *,
+    workers: int = 1,
+    threshold: float = 0.5,
+    progress: bool | None = None,
+    cache: str | os.PathLike[str] | None = None,
+) -> list[NDArray[np.float64] | None]:
+    """The landmarks of the most prominent face in every image; arguments and errors as for :func:`detect`.
+
+    Returns:
+        For each image shape (478, 3), MediaPipe's face mesh with irises: x and y in pixels, z in roughly the
+        same unit; None without a face.
+    """
+    return find_all(Meshes, images, workers=workers, threshold=threshold, progress=progress, cache=cache)
+
+
+def detect_all_hands(
+    images: Sequence[ImageLike],
+    *,
+    workers: int = 1,
+    threshold: float = 0.5,
+    progress: bool | None = None,
+    cache: str | os.PathLike[str] | None = None,
+) -> list[tuple[Hand, ...]]:
+    """Up to six hands in every image, none twice; arguments and errors as for :func:`detect`.
+
+    :func:`detect` stops at two, as many as a person has, and so cannot tell of a third.
+    """
+    return find_all(AllHands, images, workers=workers, threshold=threshold, progress=progress, cache=cache)
+
+
 class FacesAndHands:
     """Both face models and the hand model.
 
@@ -99,8 +138,8 @@ class FacesAndHands:
         """What is in an image of shape (height, width, 3), uint8."""
         height, width = pixels.shape[:2]
         whole = Region(0, 0, width, height)
-        faces = [model(pixels, whole) for model in (self._far, self._near)]
-        return Detection(width, height, *faces, *self._hands(pixels, whole))
+        hands, palms = self._hands(pixels, whole)
+        return Detection(width, height, self._far(pixels, whole), self._near(pixels, whole), hands, palms)
 
 
 class Bodies:
@@ -141,3 +180,78 @@ class Bodies:
     def __call__(self, pixels: NDArray[np.uint8]) -> Body | None:
         """The body in an image of shape (height, width, 3), uint8."""
         return self._model(pixels, pixels.shape[1], pixels.shape[0])
+
+
+class Meshes:
+    """The face mesh.
+
+    Args:
+        threshold: Least score and presence of a face, in [0, 1].
+    """
+
+    def __init__(self, threshold: float) -> None:
+        self._model = MeshModel(threshold)
+
+    @staticmethod
+    def identity() -> str:
+        """All that decides what is found, beside the image and the threshold."""
+        return f"{mediapipe_version()}, refined mesh of a face on stills"
+
+    @staticmethod
+    def encode(found: NDArray[np.float64] | None) -> list[list[float]]:
+        """Landmarks as JSON holds them."""
+        return [] if found is None else found.tolist()
+
+    @staticmethod
+    def decode(stored: list[list[float]]) -> NDArray[np.float64] | None:
+        """The landmarks that :meth:`encode` was given."""
+        if stored == []:
+            return None
+        landmarks = np.array(stored, dtype=np.float64)
+        if landmarks.shape != (478, 3):
+            raise ValueError(f"landmarks: must have shape (478, 3), got {landmarks.shape}")
+        return landmarks
+
+    def close(self) -> None:
+        """End the graph."""
+        self._model.close()
+
+    def __call__(self, pixels: NDArray[np.uint8]) -> NDArray[np.float64] | None:
+        """The mesh in an image of shape (height, width, 3), uint8."""
+        return self._model(pixels)
+
+
+class AllHands:
+    """The hand model, asked for more hands than a person has.
+
+    Args:
+        threshold: Least score of a palm, and least presence of a hand, in [0, 1].
+    """
+
+    def __init__(self, threshold: float) -> None:
+        self._model = HandModel(threshold, _ALL_HANDS)
+
+    @staticmethod
+    def identity() -> str:
+        """All that decides what is found, beside the image and the threshold."""
+        return f"{mediapipe_version()}, {_ALL_HANDS} distinct still hands"
+
+    @staticmethod
+    def encode(found: tuple[Hand, ...]) -> list[Any]:
+        """Hands as JSON holds them."""
+        return [[hand.handedness, hand.side, hand.box, np.asarray(hand.landmarks).tolist()] for hand in found]
+
+    @staticmethod
+    def decode(stored: list[Any]) -> tuple[Hand, ...]:
+        """The hands that :meth:`encode` was given."""
+        return tuple(Hand(score, side, tuple(box), np.array(points)) for score, side, box, points in stored)
+
+    def close(self) -> None:
+        """End the graph."""
+        self._model.close()
+
+    def __call__(self, pixels: NDArray[np.uint8]) -> tuple[Hand, ...]:
+        """The hands in an image of shape (height, width, 3), uint8, the best score first."""
+        height, width = pixels.shape[:2]
+        hands = self._model(pixels, Region(0, 0, width, height))[0]
+        return tuple(distinct(hands, lambda hand: hand.box))

@@ -26,12 +26,12 @@ class Face:
         score: detection score in [threshold, 1].
         box: (x0, y0, x1, y1) in pixels; may reach outside the image, as the detector gives it.
         keypoints: shape (6, 2), pixels: the person's right eye, left eye, nose tip, mouth centre,
-            right and left ear tragion; None for a face found by YOLO.
+            right and left ear tragion; None for a face found by YOLO or by the second detector.
     """
 
     score: float
     box: Box
-    keypoints: NDArray[np.float64] | None = field(compare=False)
+    keypoints: NDArray[np.float64] | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True)
@@ -53,7 +53,7 @@ class Hand:
 
     Attributes:
         handedness: probability of the named side in [0.5, 1]; the paper's "hand confidence".
-        side: "left" or "right", the person's own, for an image that is not mirrored.
+        side: "left" or "right", the person's, for an image that is not mirrored.
         box: (x0, y0, x1, y1) in pixels, around the landmarks if there are any; may reach outside the image.
         landmarks: shape (21, 3): x and y in pixels, z the depth relative to the wrist in the same
             unit, in MediaPipe's order (wrist, then thumb to little finger, four points each).
@@ -144,7 +144,7 @@ def encode(detection: Detection) -> dict[str, Any]:
         name: [[f.score, f.box, f.keypoints.tolist()] for f in getattr(detection, name)]
         for name in ("faces", "short_range_faces")
     }
-    hands = [[h.handedness, h.side, h.box, h.landmarks.tolist()] for h in detection.hands]
+    hands = [[h.handedness, h.side, h.box, np.asarray(h.landmarks).tolist()] for h in detection.hands]
     palms = [[p.score, p.box] for p in detection.palms]
     return {"size": [detection.width, detection.height], **faces, "hands": hands, "palms": palms}
 
@@ -155,7 +155,7 @@ def decode(stored: dict[str, Any]) -> Detection:
     Raises:
         KeyError, TypeError, ValueError: It was not.
     """
-    faces = (
+    far, near = (
         tuple(Face(score, tuple(box), np.array(points)) for score, box, points in stored[name])
         for name in ("faces", "short_range_faces")
     )
@@ -164,4 +164,4 @@ def decode(stored: dict[str, Any]) -> Detection:
     )
     palms = tuple(Palm(score, tuple(box)) for score, box in stored["palms"])
     width, height = stored["size"]
-    return Detection(width, height, *faces, hands, palms)
+    return Detection(width, height, far, near, hands, palms)

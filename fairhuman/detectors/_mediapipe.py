@@ -1,4 +1,5 @@
-"""MediaPipe's graphs for faces, hands and bodies, each called on one still image, or a region of it."""
+"""MediaPipe's graphs for faces, hands and bodies, each called on one still image; of the first two also on a
+region of it."""
 
 from __future__ import annotations
 
@@ -14,7 +15,7 @@ from fairhuman.detectors._found import Body, Face, Hand, Palm
 from fairhuman.detectors._tiles import Region
 from fairhuman.quiet import quiet_stderr
 
-__all__ = ["BodyModel", "FaceModel", "HandModel", "mediapipe_version"]
+__all__ = ["BodyModel", "FaceModel", "HandModel", "MeshModel", "mediapipe_version"]
 
 Pixels = NDArray[np.uint8]
 _COMPLEXITY: Final = 1  # of the hand and body models: the ones that come with the package
@@ -82,6 +83,36 @@ class FaceModel(_Graph):
         return tuple(sorted(faces, key=lambda face: -face.score))
 
 
+class MeshModel(_Graph):
+    """The landmarks of the most prominent face, by the model that looks at eyes and lips a second time.
+
+    Args:
+        threshold: Least score of a face, and least presence of a face where one was detected, in [0, 1].
+    """
+
+    def __init__(self, threshold: float) -> None:
+        self._threshold = threshold
+        super().__init__()
+
+    def _started(self) -> Any:
+        from mediapipe.python.solutions.face_mesh import FaceMesh
+
+        return FaceMesh(
+            static_image_mode=True,
+            refine_landmarks=True,
+            min_detection_confidence=self._threshold,
+            min_tracking_confidence=self._threshold,
+        )
+
+    def __call__(self, pixels: Pixels) -> NDArray[np.float64] | None:
+        """Shape (478, 3), pixels, z with roughly the scale of x; None without a face."""
+        height, width = pixels.shape[:2]
+        found = self.look(pixels).multi_face_landmarks
+        if not found:
+            return None
+        return np.array([[mark.x * width, mark.y * height, mark.z * width] for mark in found[0].landmark])
+
+
 class HandModel(_Graph):
     """Hands, and the palms where they are looked for.
 
@@ -130,7 +161,7 @@ class HandModel(_Graph):
             Palm(float(palm.score[0]), _box(palm.location_data, region))
             for palm in found.palm_detections or ()
         ]
-        hands.sort(key=lambda hand: -hand.handedness)
+        hands.sort(key=lambda hand: -(hand.handedness or 0))
         palms.sort(key=lambda palm: -palm.score)
         return tuple(hands), tuple(palms)
 

@@ -80,7 +80,7 @@ class PhotographDetector:
             faces += [face for face in found if not is_cut(face.box, region, width, height)]
         faces += [Face(score, box, None) for score, box in self._by_yolo("face", pixels, [whole, *parts])]
         faces.sort(key=lambda face: (-face.score, face.box))
-        hands.sort(key=lambda hand: (-hand.handedness, hand.box))
+        hands.sort(key=lambda hand: (-(hand.handedness or 0), hand.box))
         # Last, since of a hand found twice the one with landmarks stays, whatever the scores.
         hands += [Hand(None, None, box, None) for _, box in self._by_yolo("hand", pixels, [whole, *parts])]
         faces, hands = (tuple(distinct(found, lambda one: one.box)) for found in (faces, hands))

@@ -34,9 +34,9 @@ class Finder(Protocol):
     @staticmethod
     def identity() -> str: ...
     @staticmethod
-    def encode(found: Any) -> Any: ...
+    def encode(found: Any, /) -> Any: ...
     @staticmethod
-    def decode(stored: Any) -> Any: ...
+    def decode(stored: Any, /) -> Any: ...
 
 
 def find_all(
@@ -127,6 +127,6 @@ def _look(
     numbered: tuple[int, ImageLike],
     finder: type[Finder],
     threshold: float,
-    cache: str | os.PathLike[str] | None,
+    cache: str | Path | None,
 ) -> Any:
     return _of_this_process(finder, threshold, cache)(numbered)

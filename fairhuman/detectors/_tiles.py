@@ -62,7 +62,7 @@ def square_around(x: float, y: float, side: float, width: int, height: int) -> R
 
 
 def is_cut(box: Box, region: Region, width: int, height: int) -> bool:
-    """Whether a box reaches a border of a region that is not the image's own."""
+    """Whether a box reaches a border of a region that is not the image's."""
     margin = _BORDER * max(region.size)
     return (
         (region.x0 > 0 and box[0] < region.x0 + margin)

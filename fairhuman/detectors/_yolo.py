@@ -1,4 +1,4 @@
-"""Faces or hands by YOLO weights of the user's own, beside MediaPipe's."""
+"""Faces or hands by the user's YOLO weights, in addition to MediaPipe's."""
 
 from __future__ import annotations
 
@@ -56,4 +56,5 @@ class YoloDetector:
         boxes = self._network.predict(np.ascontiguousarray(pixels[..., ::-1]), **self._options)[0].boxes
         corners = np.asarray(boxes.xyxy.cpu(), dtype=np.float64).reshape(-1, 4)
         scores = np.asarray(boxes.conf.cpu(), dtype=np.float64).reshape(-1)
-        return [(float(score), tuple(map(float, box))) for score, box in zip(scores, corners, strict=True)]
+        found = zip(scores.tolist(), corners.tolist(), strict=True)
+        return [(score, (x0, y0, x1, y1)) for score, (x0, y0, x1, y1) in found]

@@ -1,4 +1,4 @@
-"""Judging images: what detectors find, distances, statistics with intervals, held-out losses, tables.
+"""Evaluation: detection rates, distances, preference, poses, held-out losses, intervals.
 
 Names are imported on first use, so that asking for one does not load what the others need.
 """
@@ -21,11 +21,15 @@ _HOMES = {
     "estimate_mean": "statistics",
     "estimate_proportion": "statistics",
     "estimate_ratio": "statistics",
+    "estimate_steps": "statistics",
     "paired_difference": "statistics",
     "evaluate_detection": "detection_rates",
     "compare_detection": "detection_rates",
     "compare_losses": "comparison",
     "compare_systems": "comparison",
+    "crossed_bootstrap": "crossed",
+    "crossed_difference": "crossed",
+    "crossed_mean": "crossed",
     "expected_regions": "truth",
     "fingerprint": "identity",
     "frechet_distance": "distances",

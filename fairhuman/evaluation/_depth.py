@@ -8,29 +8,31 @@ from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageOps
+from PIL import Image
 from safetensors import SafetensorError
 from tqdm import tqdm
 
 from fairhuman.data.annotation import DepthModel, check_model
-from fairhuman.images import ImageLike, as_rgb
+from fairhuman.images import ImageLike, Refused, as_rgb
+from fairhuman.images import read_depth as read_stored
 
 FARTHEST: Final = 65_535
 """Millimetres from which on a stored depth only says "at least": 16 bits hold no more."""
 
 
-def check_depth(path: str | os.PathLike[str]) -> None:
-    """Refuses, by its first bytes, what is no depth map.
+def check_depth(path: str | os.PathLike[str]) -> NDArray[np.uint16]:
+    """A data set's depth map as it is stored; refuses what is none.
 
     Raises:
-        FileNotFoundError: No such file.
-        OSError, ValueError: No picture, or not one of 16 bits in one channel.
+        ValueError: A file that is missing or damaged, or not 16 bits in one channel.
     """
-    with Image.open(path) as opened:
-        if not opened.mode.startswith("I"):
-            raise ValueError(
-                f"depth: must be 16-bit grey in millimetres, found mode {opened.mode!r} in {path}"
-            )
+    try:
+        depth = read_stored(path)
+    except Refused as refusal:
+        raise ValueError(f"depth: cannot read {path}: {refusal.reason}") from refusal
+    if depth.dtype == np.uint8:
+        raise ValueError(f"depth: must be 16-bit grey in millimetres, found mode 'L' in {path}")
+    return depth.astype(np.uint16, copy=False)
 
 
 def read_depth(path: str | os.PathLike[str], size: tuple[int, int]) -> NDArray[np.uint16]:
@@ -41,15 +43,9 @@ def read_depth(path: str | os.PathLike[str], size: tuple[int, int]) -> NDArray[n
         size: Height and width of the result.
 
     Raises:
-        FileNotFoundError, OSError, ValueError: As :func:`check_depth`; a damaged file.
+        ValueError: As :func:`check_depth`.
     """
-    check_depth(path)
-    try:
-        with Image.open(path) as opened:
-            upright = np.asarray(ImageOps.exif_transpose(opened))
-    except (OSError, SyntaxError, ValueError) as error:
-        raise ValueError(f"depth: cannot read {path}: {error}") from error
-    millimetres = Image.fromarray(upright.clip(0, FARTHEST).astype(np.uint16))
+    millimetres = Image.fromarray(check_depth(path))
     return np.asarray(millimetres.resize((size[1], size[0]), Image.Resampling.NEAREST))
 
 

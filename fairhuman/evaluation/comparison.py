@@ -1,4 +1,4 @@
-"""Systems beside one another: every estimate, and every paired difference with its due doubt."""
+"""Comparison of systems: estimates, and paired differences with intervals."""
 
 from __future__ import annotations
 

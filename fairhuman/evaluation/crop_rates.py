@@ -8,7 +8,7 @@ from .crops import Crops
 from .detection_rates import DETECTORS, detection_scores
 from .statistics import estimate_ratio
 
-__all__ = ["evaluate_crops"]
+__all__ = ["crop_scores", "evaluate_crops"]
 
 
 def evaluate_crops(crops: Crops, *, level: float = 0.95, seed: int = 0) -> pd.DataFrame:
@@ -25,7 +25,7 @@ def evaluate_crops(crops: Crops, *, level: float = 0.95, seed: int = 0) -> pd.Da
         found), the estimate's fields (``n`` counts images), ``crops``.
     """
     rows = []
-    for detector, scores in _scores(crops).groupby("detector", sort=False):
+    for detector, scores in crop_scores(crops).groupby("detector", sort=False):
         for metric, (totals, counts) in _ratios(scores).items():
             estimate = estimate_ratio(totals, counts, level=level, seed=seed)
             row = {"detector": detector, "metric": metric, **estimate.stored()}
@@ -33,7 +33,7 @@ def evaluate_crops(crops: Crops, *, level: float = 0.95, seed: int = 0) -> pd.Da
     return pd.DataFrame(rows)
 
 
-def _scores(crops: Crops) -> pd.DataFrame:
+def crop_scores(crops: Crops) -> pd.DataFrame:
     """One row per image and detector: ``crops``, the regions looked at; ``found``, those in which something
     was found; ``total``, the sum of the best score in each."""
     rows = []

@@ -1,4 +1,4 @@
-"""Regions judged at a fair size: each expected face and hand is cut out, enlarged, looked at on its own."""
+"""Regions judged at a fair size: each expected face and hand is cut out, enlarged and judged separately."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from fairhuman.boxes import Box, cut_square
 from fairhuman.detectors import Detection, detect
 from fairhuman.images import ImageLike, as_rgb
 
-__all__ = ["CROP_MARGINS", "Crops", "detect_crops"]
+__all__ = ["CROP_MARGINS", "Crops", "cut_crops", "detect_crops"]
 
 CROP_MARGINS: Final[Mapping[str, float]] = MappingProxyType(
     {"face": 2.0, "left_hand": 2.5, "right_hand": 2.5}
@@ -50,14 +50,33 @@ def detect_crops(
     """Look for faces and hands in a square around each box.
 
     Args:
-        images: As for :func:`fairhuman.detectors.detect`.
-        boxes: For each image ``face``, ``left_hand`` and ``right_hand`` in its pixels; missing or None for
-            none.
-        least_box: Boxes whose longer side is below so many pixels are left out: there is nothing to enlarge.
+        images, boxes, least_box: As for :func:`cut_crops`.
         options: Further arguments of :func:`fairhuman.detectors.detect`.
 
     Raises:
         ValueError: Different numbers of images and boxes, or what :func:`fairhuman.detectors.detect` refuses.
+    """
+    places, crops = cut_crops(images, boxes, least_box=least_box)
+    return Crops(places, detect(crops, **options))
+
+
+def cut_crops(
+    images: Sequence[ImageLike], boxes: Sequence[Mapping[str, Box | None]], *, least_box: float = 8.0
+) -> tuple[pd.DataFrame, list[np.ndarray]]:
+    """The square around each box, enlarged to at least 256 pixels.
+
+    Args:
+        images: As for :func:`fairhuman.detectors.detect`.
+        boxes: For each image ``face``, ``left_hand`` and ``right_hand`` in its pixels; missing or None for
+            none.
+        least_box: Boxes whose longer side is below so many pixels are left out: there is nothing to enlarge.
+
+    Returns:
+        ``places`` as in :class:`Crops`, and the crops in the order of its rows. A crop's middle half holds
+        the region (:data:`CROP_MARGINS`).
+
+    Raises:
+        ValueError: Different numbers of images and boxes.
     """
     if len(images) != len(boxes):
         raise ValueError(f"images, boxes: must be of one length, got {len(images)} and {len(boxes)}")
@@ -65,12 +84,14 @@ def detect_crops(
     for number, (image, asked) in enumerate(zip(images, boxes, strict=True)):
         wanted = {name: asked.get(name) for name in CROP_MARGINS}
         wanted = {name: box for name, box in wanted.items() if box and _longer(box) >= least_box}
-        pixels = as_rgb(image) if wanted else None
+        if not wanted:
+            continue
+        pixels = as_rgb(image)
         for name, box in wanted.items():
             crop = cut_square(pixels, box, CROP_MARGINS[name])
             places.append((number, name, crop.shape[0]))
             crops.append(_enlarged(crop))
-    return Crops(pd.DataFrame(places, columns=["image", "region", "side"]), detect(crops, **options))
+    return pd.DataFrame(places, columns=["image", "region", "side"]), crops
 
 
 def _longer(box: Box) -> float:

@@ -1,14 +1,14 @@
 """Is a generated person as near as the condition asked? Depth estimated in the image against the depth given.
 
 Monocular estimators give inverse depth up to an unknown scale and shift. So the estimate is first fitted to
-the condition's inverse depth by least squares, scale and shift, one pair an image (Ranftl et al. 2020,
+the condition's inverse depth by least squares, scale and shift, one pair per image (Ranftl et al. 2020,
 "Towards Robust Monocular Depth Estimation"); the scale may not be negative, so that an estimate that is
 nearer where the condition is farther is not turned round. Then, over the pixels at which the
 condition has a depth: the mean absolute relative error, and the share of pixels whose depths have a ratio
 below `DELTA`. A person's distances differ little, so even a constant does well by these two: its error is
 given beside them. The rank correlation needs no fit and no constant has any.
 
-The estimator's own error is part of all this; the condition's own images, judged as well, show how large
+The estimator's error is part of all this; the condition's images, judged as well, show how large
 it is.
 """
 
@@ -17,7 +17,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable
 from itertools import zip_longest
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 import pandas as pd
@@ -58,7 +58,7 @@ def judge_depths(asked: Iterable[ArrayLike], found: Iterable[ArrayLike]) -> pd.D
         found: Of :func:`estimate_depths`: inverse depth on the same grid, in the same order.
 
     Returns:
-        One row an image: ``pixels`` compared; ``coverage``, their share of the image; ``error``, mean
+        One row per image: ``pixels`` compared; ``coverage``, their share of the image; ``error``, mean
         absolute relative error after the fit; ``flat_error``, that of a constant; ``delta``, share of
         pixels whose ratio of depths is below `DELTA`; ``rank``, Spearman's correlation of nearness, in
         [-1, 1]; ``problem``, empty, or why these four are NaN: the condition asks for nothing (fewer than
@@ -94,7 +94,8 @@ def summarise_depths(judged: pd.DataFrame, *, level: float = 0.95, seed: int = 0
         seed: Of the resampling.
     """
     wanted = judged[~judged.problem.isin(_NOT_ASKED)]
-    rows, options = wanted[wanted.problem == ""], {"level": level, "seed": seed}
+    rows = wanted[wanted.problem == ""]
+    options: dict[str, Any] = {"level": level, "seed": seed}
     return {
         "error": estimate_mean(rows.error, **options),
         "flat_error": estimate_mean(rows.flat_error, **options),

@@ -38,7 +38,7 @@ AREA_EDGES = (0.01, 0.04)
 
 
 def tabulate_detections(detections: Sequence[Detection], truth: pd.DataFrame | None = None) -> pd.DataFrame:
-    """One row an image and detector, from which everything else here is computed.
+    """One row per image and detector, from which everything else here is computed.
 
     Args:
         detections: Of :func:`fairhuman.detectors.detect`.
@@ -54,7 +54,7 @@ def tabulate_detections(detections: Sequence[Detection], truth: pd.DataFrame | N
         ValueError: Truth of another length.
     """
     if truth is not None and len(truth) != len(detections):
-        raise ValueError(f"truth: must have one row an image, got {len(truth)} for {len(detections)} images")
+        raise ValueError(f"truth: must have one row per image, got {len(truth)} for {len(detections)} images")
     rows = []
     for detector, region in DETECTORS.items():
         for image, detection in enumerate(detections):
@@ -166,7 +166,7 @@ def area_names(edges: Sequence[float] = AREA_EDGES) -> list[str]:
 def detection_scores(detection: Detection, detector: str) -> list[float]:
     """The scores of what one of :data:`DETECTORS` found in an image; a hand's is MediaPipe's handedness."""
     if detector == "hand":
-        return [hand.handedness for hand in detection.hands]
+        return [hand.handedness for hand in detection.hands if hand.handedness is not None]
     found = {"face": "faces", "face_short": "short_range_faces", "palm": "palms"}[detector]
     return [one.score for one in getattr(detection, found)]
 

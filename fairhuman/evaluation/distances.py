@@ -1,7 +1,7 @@
 """How far a set of images is from another, by whatever features: Fréchet and kernel distance.
 
 With Inception's features these are FID and KID; with the features of
-:class:`fairhuman.evaluation.reader.AttributeReader` they are that reader's own *feature distances*, which
+:class:`fairhuman.evaluation.reader.AttributeReader` they are that reader's *feature distances*, which
 compare with no published figure. The Fréchet distance is biased upwards at small samples, and singular up to
 as many images as there are features: it is refused there, and to be compared at equal numbers only. The
 kernel distance is unbiased at any size and is what small samples are judged by.
@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -18,9 +19,12 @@ from scipy import stats
 
 from .statistics import Estimate
 
+_Resample = tuple[NDArray[np.floating], NDArray[np.intp]]
+
 __all__ = ["frechet_distance", "kernel_distance", "kernel_distance_difference", "mean_kernel_distance"]
 
 _RESAMPLES = 999
+_TILE = 4096  # images whose kernel is computed at a time
 _BEYOND = 5  # resamples that must lie beyond each end of an interval
 _LEAST = 10  # images of either set; below, a resample says more about the few than about the rest
 
@@ -53,12 +57,12 @@ def frechet_distance(
     rng = np.random.default_rng(seed)
     drawn = [
         _frechet(
-            first[rng.integers(len(first), size=len(first))],
-            second[rng.integers(len(second), size=len(second))],
+            (first, rng.integers(len(first), size=len(first))),
+            (second, rng.integers(len(second), size=len(second))),
         )
         for _ in range(resamples)
     ]
-    value = _frechet(first, second)
+    value = _frechet((first, np.arange(len(first))), (second, np.arange(len(second))))
     arm = float(stats.norm.ppf((1 + level) / 2) * np.std(drawn, ddof=1))
     return Estimate(value, value - arm, value + arm, len(second), "normal", level)
 
@@ -155,7 +159,7 @@ def mean_kernel_distance(
     base = _features(reference, sets[0])[0]
     drawn = _Drawn(len(base), counts[0], resamples, level, seed)
 
-    def mean(which: Sequence[ArrayLike], weights: tuple[NDArray[np.float64], ...]) -> NDArray[np.float64]:
+    def mean(which: Sequence[ArrayLike], weights: tuple[NDArray[Any], ...]) -> NDArray[np.float64]:
         found = [_discrepancies(base, _features(base, one)[1], weights) for one in which]
         return np.mean(found, axis=0) if found else np.zeros(len(weights[0]))
 
@@ -178,37 +182,86 @@ class _Drawn:
             resamples = max(_RESAMPLES, math.ceil(2 * _BEYOND / (1 - level)))
         rng = np.random.default_rng(seed)
         self.once = (np.ones((1, n)), np.ones((1, m)))
-        self.weights = tuple(
-            rng.multinomial(size, np.full(size, 1 / size), resamples).astype(float) for size in (n, m)
-        )
+        self.weights = tuple(_resampled(size, resamples, rng) for size in (n, m))
+
+
+def _resampled(size: int, resamples: int, rng: np.random.Generator) -> NDArray[np.uint16]:
+    """In small numbers, some at a time: 999 resamples of 50 000 images would take 400 MB."""
+    shares, parts = np.full(size, 1 / size), range(0, resamples, 100)
+    return np.concatenate(
+        [rng.multinomial(size, shares, min(100, resamples - part)).astype(np.uint16) for part in parts]
+    )
 
 
 def _discrepancies(
-    first: NDArray[np.float64], second: NDArray[np.float64], weights: tuple[NDArray[np.float64], ...]
+    first: NDArray[np.floating], second: NDArray[np.floating], weights: tuple[NDArray[Any], ...]
 ) -> NDArray[np.float64]:
-    """One unbiased estimate a row of the weights."""
-    across = _kernel(first, second)
-    mixed = ((weights[0] @ across) * weights[1]).sum(1) / (weights[0].sum(1) * weights[1].sum(1))
+    """One unbiased estimate a row of the weights. Kernels are computed tile by tile: the whole of 50 000
+    images would take 20 GB."""
+    once, twice = (np.zeros(len(part)) for part in weights)
+    for rows in _slices(len(first)):
+        for columns in _slices(len(second)):
+            once += _weighed(
+                _kernel(first[rows], second[columns]), weights[0][:, rows], weights[1][:, columns]
+            )
+    mixed = once / (_total(weights[0]) * _total(weights[1]))
     return _within(first, weights[0]) + _within(second, weights[1]) - 2 * mixed
 
 
-def _within(features: NDArray[np.float64], weights: NDArray[np.float64]) -> NDArray[np.float64]:
-    kernel = _kernel(features, features)
-    np.fill_diagonal(kernel, 0)
-    pairs = weights.sum(1) ** 2 - (weights**2).sum(1)
-    return ((weights @ kernel) * weights).sum(1) / pairs
+def _within(features: NDArray[np.floating], weights: NDArray[Any]) -> NDArray[np.float64]:
+    found, tiles = np.zeros(len(weights)), _slices(len(features))
+    for place, rows in enumerate(tiles):
+        for columns in tiles[: place + 1]:  # the others are the same
+            kernel = _kernel(features[rows], features[columns])
+            if rows == columns:
+                np.fill_diagonal(kernel, 0)
+            found += (1 + (rows != columns)) * _weighed(kernel, weights[:, rows], weights[:, columns])
+    pairs = _total(weights) ** 2 - np.array([(row.astype(float) ** 2).sum() for row in weights])
+    return found / pairs
 
 
-def _kernel(first: NDArray[np.float64], second: NDArray[np.float64]) -> NDArray[np.float64]:
-    return (first @ second.T / first.shape[1] + 1) ** 3
+def _weighed(kernel: NDArray[np.float64], rows: NDArray[Any], columns: NDArray[Any]) -> NDArray[np.float64]:
+    return ((rows.astype(float) @ kernel) * columns).sum(1)
 
 
-def _frechet(first: NDArray[np.float64], second: NDArray[np.float64]) -> float:
-    shift = first.mean(0) - second.mean(0)
-    a, b = np.cov(first, rowvar=False), np.cov(second, rowvar=False)
+def _total(weights: NDArray[Any]) -> NDArray[np.float64]:
+    return weights.sum(1, dtype=float)
+
+
+def _kernel(first: NDArray[np.floating], second: NDArray[np.floating]) -> NDArray[np.float64]:
+    first, second = first.astype(float), second.astype(float)
+    kernel = first @ second.T
+    kernel /= first.shape[1]
+    kernel += 1
+    return kernel**3
+
+
+def _slices(count: int) -> list[slice]:
+    return [slice(start, min(start + _TILE, count)) for start in range(0, count, _TILE)]
+
+
+def _frechet(first: _Resample, second: _Resample) -> float:
+    (mean, a), (other, b) = _moments(*first), _moments(*second)
+    shift = mean - other
     # tr (ab)^½ by the eigenvalues of the product, which are real and not negative.
     roots = np.sqrt(np.linalg.eigvals(a @ b).real.clip(min=0)).sum()
     return float(shift @ shift + np.trace(a) + np.trace(b) - 2 * roots)
+
+
+def _moments(
+    features: NDArray[np.floating], places: NDArray[np.intp]
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Mean and covariance of the features at these places, without a copy of them all."""
+    tiles = [places[part] for part in _slices(len(places))]
+    if len(tiles) == 1:
+        chosen = features[places].astype(float)
+        return chosen.mean(0), np.cov(chosen, rowvar=False)
+    mean = sum(features[tile].sum(0, dtype=float) for tile in tiles) / len(places)
+    scatter = np.zeros((len(mean), len(mean)))
+    for tile in tiles:
+        centred = features[tile].astype(float) - mean
+        scatter += centred.T @ centred
+    return mean, scatter / (len(places) - 1)
 
 
 def _percentiles(value: float, drawn: NDArray[np.float64], n: int, level: float) -> Estimate:
@@ -216,14 +269,15 @@ def _percentiles(value: float, drawn: NDArray[np.float64], n: int, level: float)
     return Estimate(float(value), float(low), float(high), n, "percentile", level)
 
 
-def _features(reference: ArrayLike, generated: ArrayLike) -> tuple[NDArray[np.float64], ...]:
-    pair = tuple(np.asarray(features, dtype=np.float64) for features in (reference, generated))
+def _features(reference: ArrayLike, generated: ArrayLike) -> tuple[NDArray[np.floating], ...]:
+    pair = tuple(np.asarray(features) for features in (reference, generated))
+    pair = tuple(one if one.dtype == np.float32 else one.astype(np.float64) for one in pair)
     if any(features.ndim != 2 for features in pair) or pair[0].shape[1] != pair[1].shape[1]:
         raise ValueError(
             "reference, generated: must have shapes (n, d) and (m, d), "
             f"got {pair[0].shape} and {pair[1].shape}"
         )
     for features in pair:
-        if not math.isfinite(features.sum()):
+        if not math.isfinite(features.sum(dtype=float)):
             raise ValueError("reference, generated: must be finite")
     return pair

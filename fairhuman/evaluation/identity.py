@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 def fingerprint(pipeline: StableDiffusionXLPipeline, *settings: Any, adapter: Adapter | None = None) -> str:
     """Twelve hexadecimal digits of the pipeline's weights, adapters included, its scheduler and settings.
 
-    A folder of samples named by it is taken up as long as everything is as it was, and left alone otherwise:
+    A folder of samples named by it is reused as long as nothing has changed, and left alone otherwise:
     no images of an earlier LoRA pass for those of a later one.
 
     Args:
@@ -35,7 +35,7 @@ def fingerprint(pipeline: StableDiffusionXLPipeline, *settings: Any, adapter: Ad
     digest.update(json.dumps(plain(dict(pipeline.scheduler.config)), sort_keys=True, default=str).encode())
     modules = {name: getattr(pipeline, name) for name in ("unet", "vae", "text_encoder", "text_encoder_2")}
     beside = getattr(adapter, "network", None)
-    if beside is not None:
+    if adapter is not None and beside is not None:
         modules[adapter.kind] = beside
     for name, module in modules.items():
         for key, tensor in sorted(module.state_dict().items()):

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -77,16 +78,16 @@ class _BlockB(nn.Module):
 class _BlockC(nn.Module):
     def __init__(self, inputs: int, middle: int) -> None:
         super().__init__()
-        row, column = {"size": (1, 7), "padding": (0, 3)}, {"size": (7, 1), "padding": (3, 0)}
+        row, column = partial(_Conv, size=(1, 7), padding=(0, 3)), partial(_Conv, size=(7, 1), padding=(3, 0))
         self.branch1x1 = _Conv(inputs, 192, 1)
-        self.branch7x7_1, self.branch7x7_2 = _Conv(inputs, middle, 1), _Conv(middle, middle, **row)
-        self.branch7x7_3 = _Conv(middle, 192, **column)
-        self.branch7x7dbl_1, self.branch7x7dbl_2 = _Conv(inputs, middle, 1), _Conv(middle, middle, **column)
+        self.branch7x7_1, self.branch7x7_2 = _Conv(inputs, middle, 1), row(middle, middle)
+        self.branch7x7_3 = column(middle, 192)
+        self.branch7x7dbl_1, self.branch7x7dbl_2 = _Conv(inputs, middle, 1), column(middle, middle)
         self.branch7x7dbl_3, self.branch7x7dbl_4 = (
-            _Conv(middle, middle, **row),
-            _Conv(middle, middle, **column),
+            row(middle, middle),
+            column(middle, middle),
         )
-        self.branch7x7dbl_5 = _Conv(middle, 192, **row)
+        self.branch7x7dbl_5 = row(middle, 192)
         self.branch_pool = _Conv(inputs, 192, 1)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -118,11 +119,11 @@ class _BlockE(nn.Module):
     def __init__(self, inputs: int, last: bool) -> None:
         super().__init__()
         self.last = last
-        row, column = {"size": (1, 3), "padding": (0, 1)}, {"size": (3, 1), "padding": (1, 0)}
+        row, column = partial(_Conv, size=(1, 3), padding=(0, 1)), partial(_Conv, size=(3, 1), padding=(1, 0))
         self.branch1x1, self.branch3x3_1 = _Conv(inputs, 320, 1), _Conv(inputs, 384, 1)
-        self.branch3x3_2a, self.branch3x3_2b = _Conv(384, 384, **row), _Conv(384, 384, **column)
+        self.branch3x3_2a, self.branch3x3_2b = row(384, 384), column(384, 384)
         self.branch3x3dbl_1, self.branch3x3dbl_2 = _Conv(inputs, 448, 1), _Conv(448, 384, 3, padding=1)
-        self.branch3x3dbl_3a, self.branch3x3dbl_3b = _Conv(384, 384, **row), _Conv(384, 384, **column)
+        self.branch3x3dbl_3a, self.branch3x3dbl_3b = row(384, 384), column(384, 384)
         self.branch_pool = _Conv(inputs, 192, 1)
 
     def forward(self, x: Tensor) -> Tensor:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from PIL import Image
+from fairhuman.images import Refused, read_picture
 
 __all__ = ["Intake", "inspect_images", "list_images"]
 
@@ -19,13 +19,13 @@ ENDINGS = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff", ".gif")
 
 @dataclass(frozen=True)
 class Intake:
-    """Image files told apart.
+    """Image files sorted by whether they can be judged.
 
     Attributes:
         images: Files that can be judged, in order.
         refused: File to the reason why it cannot: empty, unreadable or cut short, animated, too large.
         converted: File to what it is, for those that are judged as 8-bit RGB but are something else: grey,
-            CMYK, palette, 16-bit, or with transparency.
+            CMYK, palette, 16-bit, of another colour profile, or with transparency.
     """
 
     images: list[Path]
@@ -35,7 +35,7 @@ class Intake:
     def summary(self) -> str:
         """One line: how many files of each kind.
 
-        >>> Intake([Path("a.png")], {Path("b.png"): "is empty"}, {}).summary()
+        >>> Intake([Path("a.png")], {Path("b.png"): "empty file"}, {}).summary()
         '1 image judged (0 converted to RGB), 1 refused'
         """
         plural = "" if len(self.images) == 1 else "s"
@@ -49,7 +49,7 @@ class Intake:
             ValueError: Files were refused; names the first five with their reasons and says how many.
         """
         if self.refused:
-            named = [f"{path} {reason}" for path, reason in list(self.refused.items())[:5]]
+            named = [f"{path}: {reason}" for path, reason in list(self.refused.items())[:5]]
             rest = len(self.refused) - len(named)
             more = f"; and {rest} more" if rest else ""
             raise ValueError(f"images: {len(self.refused)} cannot be judged: {'; '.join(named)}{more}")
@@ -74,13 +74,14 @@ def inspect_images(
         raise ValueError(f"images: {images} holds no image file ({', '.join(ENDINGS)})")
     taken, refused, converted = [], {}, {}
     for path in paths:
-        reason, kind = _examine(path, most_pixels)
-        if reason:
-            refused[path] = reason
+        try:
+            note = read_picture(path, most_pixels).note
+        except Refused as refusal:
+            refused[path] = refusal.reason
             continue
         taken.append(path)
-        if kind:
-            converted[path] = kind
+        if note:
+            converted[path] = note
     return Intake(taken, refused, converted)
 
 
@@ -104,23 +105,3 @@ def _files(images: str | os.PathLike[str] | Sequence[str | os.PathLike[str]]) ->
                 raise FileNotFoundError(f"images: no such file: {path}")
         return paths
     return list_images(images)
-
-
-def _examine(path: Path, most_pixels: int) -> tuple[str | None, str | None]:
-    """Why a file is refused, and what a file that is not already 8-bit RGB is."""
-    if path.stat().st_size == 0:
-        return "is empty (0 bytes)", None
-    try:
-        with Image.open(path) as image:
-            width, height = image.size
-            if width * height > most_pixels:
-                return f"is too large: {width} × {height}, at most {most_pixels} pixels", None
-            if getattr(image, "n_frames", 1) > 1:
-                return f"is animated: {image.n_frames} frames, of which none is the image", None
-            mode = image.mode
-            image.load()
-    except Image.DecompressionBombError as error:
-        return f"is too large: {error}", None
-    except Exception as error:  # PIL reports damage by many types
-        return f"cannot be read as an image: {error}", None
-    return None, None if mode == "RGB" else mode

@@ -66,7 +66,7 @@ def judge_poses(asked: Sequence[NDArray[np.float64]], found: Sequence[NDArray[np
         found: Of :func:`detect_poses`, in the same order.
 
     Returns:
-        One row an image: ``joints`` asked for; ``matched``, of these found; ``pixels``, the sum of their
+        One row per image: ``joints`` asked for; ``matched``, of these found; ``pixels``, the sum of their
         distances; ``share``, the same in heights of the body; ``right``, joints within `PCK_SHARE`. The
         height is that of the box around the joints asked for, its width if that is the larger. An image
         with fewer than two joints to ask for has none.

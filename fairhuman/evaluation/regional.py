@@ -51,7 +51,7 @@ def heldout_losses(
         seed: Decides timesteps and noises, the same for all systems.
         mask_mode: How masks reach the latent grid.
         reduction: ``mask``: mean squared error inside the region, comparable between regions;
-            ``image``: the training objective's own scale.
+            ``image``: the training objective's scale.
         adapter_scale: β of Eq. 12.
         batch_size: Images evaluated at a time.
 

@@ -1,10 +1,12 @@
 """Numbers with the interval that the sample allows.
 
-Intervals are frequentist and two-sided. Which kind an estimate has is told by ``Estimate.interval``:
+Intervals are frequentist and two-sided. ``Estimate.interval`` names the kind:
 
 - ``"wilson"``: Wilson's score interval, for proportions;
 - ``"bca"``: bias-corrected and accelerated bootstrap (Efron 1987), for means and their differences;
 - ``"percentile"``: percentile bootstrap, for ratios, whose resamples may be undefined;
+- ``"batches"``: Student's over the means of stretches of one run, for consecutive steps;
+- ``"crossed"``, ``"images"``: over training seeds and images, see :mod:`fairhuman.evaluation.crossed`;
 - ``"bounded"``: for a sample whose values are all equal, from which the bootstrap would conclude that nothing
   else exists. A value never seen in n draws may still make up a share of z² / (n + z²), Wilson's bound, and
   lie anywhere within the quantity's bounds. For proportions of 0 and 1 this is Wilson's interval itself.
@@ -31,6 +33,7 @@ __all__ = [
     "estimate_mean",
     "estimate_proportion",
     "estimate_ratio",
+    "estimate_steps",
     "paired_difference",
     "paired_ratio_difference",
 ]
@@ -39,6 +42,7 @@ _RESAMPLES = 9999
 # Resampling fewer units than this says more about the few than about the rest.
 _LEAST_VALUES, _LEAST_CLUSTERS = 5, 10
 _AT_ONCE = 2_000_000  # numbers resampled at a time, which bounds memory
+_BATCHES, _LEAST_STEPS = 10, 5  # stretches of a run, and steps in each
 
 
 @dataclass(frozen=True)
@@ -51,6 +55,7 @@ class Estimate:
         n: Number of independent units (images, not detections).
         interval: Kind of interval, see above.
         level: Its confidence level in (0, 1).
+        error: Standard error of the value; NaN where only the interval is known.
     """
 
     value: float
@@ -59,6 +64,7 @@ class Estimate:
     n: int
     interval: str
     level: float = 0.95
+    error: float = math.nan
 
     def excludes(self, value: float) -> bool:
         """Whether the interval lies wholly on one side of ``value``; False where there is no interval.
@@ -67,6 +73,29 @@ class Estimate:
         True
         """
         return self.low > value or self.high < value
+
+    def lies_within(self, margin: float) -> bool:
+        """Whether the whole interval lies inside (−margin, margin): equivalence by two one-sided tests.
+
+        The level of each one-sided test is half of 1 − ``level``. False where there is no interval.
+
+        >>> Estimate(0.0, -0.1, 0.1, 40, "bca").lies_within(0.2)
+        True
+        """
+        return -margin < self.low and self.high < margin
+
+    def least_detectable(self, power: float = 0.8) -> float:
+        """The smallest true difference that an interval as wide as this one would tell from zero.
+
+        Half of the interval plus z(power) standard errors: the difference whose estimate falls outside the
+        arm around zero with probability ``power``. NaN where there is no interval.
+
+        >>> f"{Estimate(0.0, -1.96, 1.96, 40, 'bca').least_detectable():.2f}"
+        '2.80'
+        """
+        arm = (self.high - self.low) / 2
+        error = arm / stats.norm.ppf((1 + self.level) / 2) if math.isnan(self.error) else self.error
+        return float(arm + stats.norm.ppf(power) * error)
 
     def stored(self) -> dict[str, float | int | str]:
         """As :func:`fairhuman.results.write_result` takes it."""
@@ -175,6 +204,45 @@ def estimate_ratio(totals: ArrayLike, counts: ArrayLike, *, level: float = 0.95,
     if counts.size < _LEAST_CLUSTERS:
         return _bounded(value, counts.size, None, level)
     return _bootstrap((totals, counts), _ratio, value, counts.size, "percentile", level, seed)
+
+
+def estimate_steps(
+    values: ArrayLike, *, bounds: tuple[float, float] | None = None, level: float = 0.95
+) -> Estimate:
+    """Mean over the consecutive steps of one run, which depend on one another.
+
+    The run is cut into ten stretches of consecutive steps. Their means are nearly independent where a stretch
+    is much longer than the memory of the run, and Student's interval is taken over them (the method of batch
+    means). It says nothing about other runs.
+
+    Args:
+        values: One finite number per step, in order, shape (n,).
+        bounds: Least and greatest value the quantity can take; the interval is cut there.
+        level: Confidence level in (0, 1).
+
+    Returns:
+        ``n`` counts stretches. Fewer than 50 steps give no interval.
+
+    Raises:
+        ValueError: Values that are not finite, or a level out of range.
+
+    >>> estimate_steps([0, 1] * 50, bounds=(0, 1)).n
+    10
+    """
+    sample = _sample("values", values, level)
+    if sample.size == 0:
+        return _nothing(level)
+    value = float(sample.mean())
+    if sample.size < _BATCHES * _LEAST_STEPS:
+        return _bounded(value, sample.size, None, level)
+    means = np.array([stretch.mean() for stretch in np.array_split(sample, _BATCHES)])
+    if np.ptp(means) <= 1e-12 * max(1.0, abs(value)):
+        return _bounded(value, _BATCHES, bounds if np.ptp(sample) == 0 else None, level)
+    low, high = stats.ttest_1samp(means, 0).confidence_interval(level)
+    low, high = low + value - means.mean(), high + value - means.mean()  # the last stretches may be shorter
+    if bounds is not None:
+        low, high = max(low, bounds[0]), min(high, bounds[1])
+    return Estimate(value, float(low), float(high), _BATCHES, "batches", level)
 
 
 def paired_difference(

@@ -1,4 +1,4 @@
-"""Estimates as people read them: value and interval in one cell, one column a system."""
+"""Estimates as people read them: value and interval in one cell, one column per system."""
 
 from __future__ import annotations
 

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
-from PIL import Image
+
+from fairhuman.images import read_mask
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from fairhuman.data import HumanRecord
 
 #: A face of at least this share of the image, turned away by less than so many degrees, can be asked for.
@@ -28,7 +32,7 @@ def expected_regions(records: Sequence[HumanRecord]) -> pd.DataFrame:
         records: Records of a :class:`fairhuman.data.HumanFolder` with the regions ``face`` and ``hand``.
 
     Returns:
-        One row a record: ``face_area`` and ``hand_area`` as shares of the image in [0, 1], by the masks;
+        One row per record: ``face_area`` and ``hand_area`` as shares of the image in [0, 1], by the masks;
         ``face_expected`` and ``hand_expected``. Without a known yaw the face's area alone decides.
 
     Raises:
@@ -54,8 +58,5 @@ def expected_regions(records: Sequence[HumanRecord]) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=["face_area", "hand_area", "face_expected", "hand_expected"])
 
 
-def _area(mask: object) -> float:
-    if mask is None:
-        return 0.0
-    with Image.open(mask) as image:
-        return float(np.mean(np.asarray(image.convert("L")) > 127))
+def _area(mask: Path | None) -> float:
+    return 0.0 if mask is None else float(np.mean(read_mask(mask).pixels > 127))

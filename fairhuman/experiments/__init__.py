@@ -1,1 +1,1 @@
-"""What serves one notebook or benchmark of the companion; nothing in the library imports it."""
+"""Code of single notebooks and benchmarks. The library imports none of it."""

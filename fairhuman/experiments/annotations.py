@@ -13,7 +13,6 @@ from typing import Any, Final
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from PIL import Image
 from scipy.ndimage import binary_dilation
 
 from fairhuman.boxes import iou, is_inside, middle
@@ -21,6 +20,7 @@ from fairhuman.data import HumanFolder, HumanRecord
 from fairhuman.detectors import Detection
 from fairhuman.evaluation.statistics import Estimate, estimate_proportion, estimate_ratio
 from fairhuman.evaluation.truth import expected_regions
+from fairhuman.images import read_depth, read_mask
 
 _FACE_POINTS: Final = (0, 1, 2)  # nose and eyes of the COCO keypoints
 _VISIBLE: Final = 2
@@ -50,7 +50,7 @@ def judge_annotations(folder: HumanFolder, detections: Sequence[Detection]) -> p
         detections: Of its images, by `fairhuman.detectors.detect`.
 
     Returns:
-        One row an image: the columns of `fairhuman.evaluation.expected_regions`, and
+        One row per image: the columns of `fairhuman.evaluation.expected_regions`, and
 
         - ``face_yaw`` in degrees; ``face_found``, ``hand_found``;
         - ``face_detection``, the box of the detection in pixels, None where none is found;
@@ -100,7 +100,7 @@ def _judge_face(record: HumanRecord, found: Detection) -> dict[str, Any]:
     truth = record.boxes.get("face")
     near = [face.box for face in found.faces if truth and is_inside(middle(face.box), [truth])]
     row: dict[str, Any] = {"face_yaw": yaw, "face_found": bool(near)}
-    if not near:
+    if truth is None or not near:
         return row | {"face_detection": None} | dict.fromkeys(BOX_COLUMNS, float("nan"))
     box = max(near, key=lambda candidate: iou(truth, candidate))
     # A detector's box may leave the picture, which a mask cannot.
@@ -119,7 +119,7 @@ def _judge_hands(record: HumanRecord, found: Detection) -> dict[str, bool]:
 
 
 def _judge_points(record: HumanRecord) -> dict[str, int]:
-    person = _loaded(record.conditions["depth"]) > 0
+    person = read_depth(record.conditions["depth"]) > 0
     face, hand = (_mask(record, region, person.shape) for region in ("face", "hand"))
     body = record.keypoints["body"]
     hands = np.concatenate([record.keypoints[side][1:] for side in ("left_hand", "right_hand")])
@@ -144,9 +144,4 @@ def _inside(points: NDArray[np.float64], mask: NDArray[np.bool_]) -> NDArray[np.
 
 def _mask(record: HumanRecord, region: str, shape: tuple[int, ...]) -> NDArray[np.bool_]:
     path = record.masks[region]
-    return np.zeros(shape, dtype=bool) if path is None else _loaded(path) > 127
-
-
-def _loaded(path: object) -> NDArray[np.generic]:
-    with Image.open(path) as image:
-        return np.asarray(image)
+    return np.zeros(shape, dtype=bool) if path is None else read_mask(path).pixels > 127

@@ -1,4 +1,4 @@
-"""Regions cut out and enlarged: to be judged at full size, or drawn anew as ADetailer does."""
+"""Regions cut out and enlarged: to be judged at full size, or re-inpainted as ADetailer does."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from PIL import Image, ImageFilter
 
+from fairhuman.boxes import largest
 from fairhuman.seeds import sample_generator
 
 if TYPE_CHECKING:
@@ -56,8 +57,7 @@ def _found(detection: Detection | None, region: str) -> Box | None:
 
 def _annotated(record: HumanRecord, region: str) -> Box | None:
     names = ("face",) if region == "face" else ("left_hand", "right_hand")
-    boxes = [record.boxes[name] for name in names if record.boxes.get(name) is not None]
-    return max(boxes, key=lambda box: (box[2] - box[0]) * (box[3] - box[1]), default=None)
+    return largest(box for name in names if (box := record.boxes.get(name)))
 
 
 def close_up(image: Image.Image, square: Square, side: int = 256) -> Image.Image:
@@ -92,9 +92,9 @@ def redraw_close_ups(
     Args:
         pipeline: The base, with or without an adapter.
         images: To repair.
-        squares: Where, one an image.
+        squares: Where, one per image.
         prompts: Of the enlarged squares.
-        strength: Share of the noise schedule that is drawn anew, in (0, 1].
+        strength: Share of the noise schedule that is repeated, in (0, 1].
         steps: Of the whole schedule; ``strength`` of them are made.
         guidance: Scale of classifier-free guidance.
         seed: Of the noise, which is a function of seed and place in the list.

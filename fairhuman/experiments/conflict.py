@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from itertools import pairwise
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 import pandas as pd
@@ -25,12 +25,12 @@ from fairhuman.seeds import place_generator
 from fairhuman.training import Examples, collate
 
 if TYPE_CHECKING:
-    from diffusers import StableDiffusionXLPipeline
+    from diffusers import StableDiffusionXLPipeline, UNet2DConditionModel
 
 __all__ = ["as_if", "cosines_by_timestep", "norms_by_timestep", "regional_gradients", "shares_by_scale"]
 
 Line = dict[str, Any]
-_PER_REGION = "mask"
+_PER_REGION: Final = "mask"
 """Reduction whose gradients are measured beside those of ``image``; ``sum`` only has another unit."""
 
 
@@ -47,7 +47,7 @@ def regional_gradients(
     """Inner products of the objectives' gradients by a fresh LoRA's parameters, by part of the schedule.
 
     B of a fresh LoRA is zero, so that the model is the base itself; A, whose gradient vanishes there, plays
-    no part. Every batch has images of its own as long as the data set lasts, in an order fixed by ``seed``.
+    no part. Every batch has different images until the data set is used up, in an order fixed by ``seed``.
 
     Args:
         pipeline: The base, which is left as it was.
@@ -99,7 +99,7 @@ def regional_gradients(
     return lines
 
 
-def _fresh_lora(unet: torch.nn.Module, rank: int, seed: int) -> list[Tensor]:
+def _fresh_lora(unet: UNet2DConditionModel, rank: int, seed: int) -> list[Tensor]:
     from peft import LoraConfig
 
     unet.requires_grad_(False)
@@ -232,7 +232,8 @@ def shares_by_scale(
     """
     whole = [line for line in lines if np.diag(line["gramian"]).min() > 0]
     rows = []
-    for reduction, scale in [*(("image", scale) for scale in scales), (_PER_REGION, 1.0)]:
+    cases: list[tuple[Reduction, float]] = [*(("image", scale) for scale in scales), (_PER_REGION, 1.0)]
+    for reduction, scale in cases:
         table = gradient_table(as_if(whole, reduction, scale))
         for objective, group in table.groupby("objective", sort=False):
             for direction in ("sum", "mpd"):

@@ -15,9 +15,10 @@ import numpy as np
 import pandas as pd
 import torch
 
+from fairhuman.evaluation.statistics import estimate_steps
 from fairhuman.fairness import alpha_fair_weights
 
-__all__ = ["conflict_table", "gradient_table", "loss_curves"]
+__all__ = ["conflict_table", "gradient_table", "loss_curves", "sum_ascends"]
 
 DIRECTIONS = ("sum", "mpd")
 
@@ -60,6 +61,25 @@ def gradient_table(log: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
             row = {name: float(values[i]) for name, values in columns.items()}
             rows.append({"step": line["step"], "objective": name} | row)
     return pd.DataFrame(rows)
+
+
+def sum_ascends(gradients: pd.DataFrame) -> dict[str, dict[str, Any]]:
+    """Share of each run's steps in which the plain sum of the gradients would have raised an objective.
+
+    Steps of one run are not independent, so the interval is over stretches of it
+    (:func:`fairhuman.evaluation.statistics.estimate_steps`); it says nothing about other runs.
+
+    Args:
+        gradients: Of :func:`gradient_table`, with ``run``.
+
+    Returns:
+        Run → an estimate's fields.
+    """
+    worst = gradients.sort_values("step").groupby(["run", "step"]).sum_alignment.min() < 0
+    return {
+        run: estimate_steps(steps.astype(float), bounds=(0, 1)).stored()
+        for run, steps in worst.groupby("run", sort=False)
+    }
 
 
 def conflict_table(log: Sequence[Mapping[str, Any]]) -> pd.DataFrame:

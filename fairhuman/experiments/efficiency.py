@@ -1,4 +1,4 @@
-"""What an adapter costs beside its base: parameters to keep, and time an image (Table 4)."""
+"""What an adapter costs beside its base: parameters to keep, and time per image (Table 4)."""
 
 from __future__ import annotations
 
@@ -6,13 +6,14 @@ import copy
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from types import MappingProxyType, SimpleNamespace
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 import pandas as pd
 import torch
 
+from fairhuman.models import SDXL_UNET
 from fairhuman.models.adapters import ADAPTERS, Adapter
 from fairhuman.profiles import unknown
 
@@ -21,7 +22,6 @@ if TYPE_CHECKING:
     from torch.nn import Module
 
 __all__ = [
-    "SDXL_UNET",
     "Way",
     "extra_memory",
     "make_ways",
@@ -30,23 +30,6 @@ __all__ = [
     "sdxl_sizes",
     "time_in_turn",
 ]
-
-SDXL_UNET: Final[Mapping[str, Any]] = MappingProxyType(
-    {
-        "sample_size": 128,
-        "block_out_channels": (320, 640, 1280),
-        "down_block_types": ("DownBlock2D", "CrossAttnDownBlock2D", "CrossAttnDownBlock2D"),
-        "up_block_types": ("CrossAttnUpBlock2D", "CrossAttnUpBlock2D", "UpBlock2D"),
-        "transformer_layers_per_block": (1, 2, 10),
-        "attention_head_dim": (5, 10, 20),
-        "cross_attention_dim": 2048,
-        "use_linear_projection": True,
-        "addition_embed_type": "text_time",
-        "addition_time_embed_dim": 256,
-        "projection_class_embeddings_input_dim": 2816,
-    }
-)
-"""The UNet of stabilityai/stable-diffusion-xl-base-1.0, where it differs from diffusers' defaults."""
 
 _BYTES: Final = {"float32": 4, "bf16": 2}
 

@@ -1,12 +1,17 @@
 """Numbers in Markdown, filled in from stored results: ``python -m fairhuman.experiments.filled PAGE ...``.
 
-A mark is ``<!-- value: FILE PATH FORMAT -->text<!-- /value -->``. PATH is dotted; in a list a step is an
-index, or ``key=value,key=value`` for the one row that has these values. FORMAT is a Python format such as
-``.1%``, or one of
+A mark is ``<!-- value: FILE PATH FORMAT -->text<!-- /value -->``. PATH is a path as
+:func:`fairhuman.experiments.paths.enter` takes it. FORMAT is a Python format such as ``.1%``, or one of
 
-- ``share``: the change of a difference that is stored with its relative size, unsigned, with its interval;
+- ``share``: the relative size of a stored difference, unsigned, with its interval, which excludes zero;
+- ``change``: the same with its sign, whatever its interval;
 - ``points``: a difference of rates in percentage points, with its interval;
-- ``rate``: a rate with its interval.
+- ``rate``: a rate with its interval;
+- ``found``: the share of rows whose ``found`` is true, with its Wilson interval;
+- ``count``: the number of rows;
+- ``median``: the median of a list of numbers.
+
+``<!-- figures/NAME.md -->`` to ``<!-- end -->`` holds that file's first table and the paragraph under it.
 """
 
 from __future__ import annotations
@@ -14,14 +19,19 @@ from __future__ import annotations
 import json
 import re
 import sys
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from statistics import median
 from typing import Any
 
+from fairhuman.experiments.paths import enter
+
 MARK = re.compile(r"(<!-- value: (\S+) (.+?) (\S+) -->).*?(<!-- /value -->)", flags=re.DOTALL)
+TABLE = re.compile(r"(<!-- (figures/\S+\.md) -->\n).*?(\n<!-- end -->)", flags=re.DOTALL)
 
 
 def filled(text: str, root: Path) -> str:
-    """The page with the number of every mark taken from the results under ``root``.
+    """The page with the number of every mark, and every table, taken from what ``root`` holds.
 
     Raises:
         ValueError: A path that names nothing, or several rows; the message says which.
@@ -29,44 +39,69 @@ def filled(text: str, root: Path) -> str:
 
     def fill(mark: re.Match) -> str:
         opening, file, path, style, closing = mark.groups()
-        value = json.loads((root / file).read_text())
-        for step in path.split("."):
-            value = _entered(value, step, f"path: must be in {file}, got {path}")
-        return opening + STYLES.get(style, lambda found: format(found, style))(value) + closing
+        try:
+            value = enter(json.loads((root / file).read_text()), path)
+        except LookupError as error:
+            raise ValueError(f"path: must be in {file}, got {error.args[0]}") from None
+        shown = STYLES[style](value) if style in STYLES else format(value, style).replace("%", " %")
+        return opening + shown.replace("-", "−") + closing
 
-    return MARK.sub(fill, text)
-
-
-def _entered(value: Any, step: str, error: str) -> Any:
-    if isinstance(value, list) and "=" in step:
-        wanted = [part.split("=", 1) for part in step.split(",")]
-        rows = [row for row in value if all(str(row.get(key)) == said for key, said in wanted)]
-        if len(rows) != 1:
-            raise ValueError(f"{error}, whose {step} has {len(rows)} rows")
-        return rows[0]
-    try:
-        return value[int(step) if isinstance(value, list) else step]
-    except (KeyError, IndexError, ValueError, TypeError):
-        raise ValueError(error) from None
+    return TABLE.sub(
+        lambda mark: mark[1] + _table((root / mark[2]).read_text()) + mark[3], MARK.sub(fill, text)
+    )
 
 
-def _share(difference: dict[str, float]) -> str:
-    per_cent = 100 * difference["share"] / difference["value"]
-    ends = sorted(abs(per_cent * difference[end]) for end in ("low", "high"))
+def _table(page: str) -> str:
+    blocks = page.strip().split("\n\n")
+    first = next(number for number, block in enumerate(blocks) if block.startswith("|"))
+    return "\n\n".join(blocks[first : first + 2])
+
+
+def _share(difference: Mapping[str, float]) -> str:
     if difference["low"] <= 0 <= difference["high"]:
         raise ValueError(f"format: share must have an interval without zero, got {difference}")
-    return f"{abs(100 * difference['share']):.1f} % [{ends[0]:.1f}, {ends[1]:.1f}]"
+    value, *ends = (abs(end) for end in _relative(difference))
+    return f"{value:.1f} % [{min(ends):.1f}, {max(ends):.1f}]"
 
 
-def _scaled(difference: dict[str, float]) -> str:
-    value, low, high = (f"{100 * difference[key]:.0f}" for key in ("value", "low", "high"))
-    return f"{value} {{}}[{low}, {high}]".replace("-", "−")
+def _change(difference: Mapping[str, float]) -> str:
+    value, low, high = _relative(difference)
+    return f"{value:+.1f} % [{low:.1f}, {high:.1f}]"
 
 
-STYLES = {
+def _relative(difference: Mapping[str, float]) -> tuple[float, float, float]:
+    per_cent = 100 * difference["share"] / difference["value"]
+    return 100 * difference["share"], per_cent * difference["low"], per_cent * difference["high"]
+
+
+def _points(found: Mapping[str, float]) -> str:
+    keys = ("change", "change_low", "change_high") if "change" in found else ("value", "low", "high")
+    return _scaled([found[key] for key in keys], "points")
+
+
+def _rate(found: Mapping[str, Any]) -> str:
+    return _scaled([found[key] for key in ("value", "low", "high")], "%")
+
+
+def _found(rows: Sequence[Mapping[str, Any]]) -> str:
+    from fairhuman.evaluation.statistics import estimate_proportion
+
+    return _rate(estimate_proportion(sum(row["found"] for row in rows), len(rows)).stored())
+
+
+def _scaled(values: Sequence[float], unit: str) -> str:
+    value, low, high = (f"{100 * one:.0f}" for one in values)
+    return f"{value} {unit} [{low}, {high}]"
+
+
+STYLES: Mapping[str, Callable[[Any], str]] = {
     "share": _share,
-    "points": lambda found: _scaled(found).format("points "),
-    "rate": lambda found: _scaled(found).format("% "),
+    "change": _change,
+    "points": _points,
+    "rate": _rate,
+    "found": _found,
+    "count": lambda rows: str(len(rows)),
+    "median": lambda values: f"{median(values):.3f}",
 }
 
 if __name__ == "__main__":

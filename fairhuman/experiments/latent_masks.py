@@ -26,7 +26,7 @@ def latent_grids(
     """The masks of each sample on the latent grid: region → shape (h, w), values in [0, 1].
 
     Args:
-        samples: Masks are taken at their own size.
+        samples: Masks are taken at their original size.
         mode: See :func:`fairhuman.regions.latent_mask`.
         factor: Pixels along the side of a latent cell.
 
@@ -43,7 +43,7 @@ def latent_mask_table(data: HumanFolder, factor: int = 8) -> pd.DataFrame:
     """Areas of the regions of a data set, in pixels and on the latent grid in both mask modes.
 
     Args:
-        data: Its masks are taken at their own size.
+        data: Its masks are taken at their original size.
         factor: Pixels along the side of a latent cell.
 
     Returns:

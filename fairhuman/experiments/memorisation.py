@@ -1,6 +1,6 @@
 """Are samples copies of training images? The nearest training image of each, in pixels and in features.
 
-A model that had learnt its training images by heart would make samples that lie nearer to them than new
+A model that had memorised its training images would make samples that lie nearer to them than new
 images of the same kind do. So the distances of samples are held against those of held-out renders.
 """
 

@@ -1,4 +1,4 @@
-"""Small regions judged enlarged, and drawn anew: is it the detector's eye that fails, or the model's hand?"""
+"""Small regions judged enlarged and re-inpainted: does the detector fail, or the model?"""
 
 from __future__ import annotations
 
@@ -19,6 +19,7 @@ from fairhuman.experiments.close_ups import (
     region_square,
 )
 from fairhuman.experiments.motivation import REGIONS, judge_sources
+from fairhuman.images import as_rgb
 
 if TYPE_CHECKING:
     from diffusers import StableDiffusionXLPipeline
@@ -38,7 +39,7 @@ class Repair:
     Attributes:
         numbers: Which record each belongs to.
         before, after: The images.
-        squares: What was drawn anew, (x0, y0, x1, y1) in pixels.
+        squares: The re-inpainted squares, (x0, y0, x1, y1) in pixels.
     """
 
     numbers: list[int]
@@ -76,16 +77,23 @@ def judge_enlarged(
         for source in table.source.unique():
             images = table.image[(table.region == region) & (table.source == source)].tolist()
             pictures = [
-                generated[n] if source == "generated" else Image.open(records[n].image).convert("RGB")
+                generated[n] if source == "generated" else Image.fromarray(as_rgb(records[n].image))
                 for n in images
             ]
             cuts = [
-                close_up(picture, region_square(records[n], region, margin, seen[source][n]))
+                close_up(picture, _square(records[n], region, margin, seen[source][n]))
                 for n, picture in zip(images, pictures, strict=True)
             ]
             found[source], numbers[source] = detect(cuts, workers=workers), images
         views.append(_of_region(judge_sources(found, numbers, truth, records), region, VIEWS[1]))
     return pd.concat(views, ignore_index=True)
+
+
+def _square(record: HumanRecord, region: str, margin: float, detection: Detection) -> Square:
+    square = region_square(record, region, margin, detection)
+    if square is None:
+        raise ValueError(f"{record.place}: has no {region} to cut out")
+    return square
 
 
 def repair_small(
@@ -99,7 +107,7 @@ def repair_small(
     margin: float = 1.0,
     **options: Any,
 ) -> dict[str, Repair]:
-    """Draw the small regions of generated images anew.
+    """Re-inpaint the small regions of generated images.
 
     Args:
         pipeline: With which the images were generated.
@@ -116,7 +124,7 @@ def repair_small(
     rows = table[(table.source == "generated") & (table.area <= small)]
     for region in REGIONS:
         numbers = rows.image[rows.region == region].tolist()
-        squares = [region_square(records[n], region, margin, seen[n]) for n in numbers]
+        squares = [_square(records[n], region, margin, seen[n]) for n in numbers]
         before = [generated[n] for n in numbers]
         prompts = close_up_prompts([records[n] for n in numbers], region)
         after = redraw_close_ups(pipeline, before, squares, prompts, **options)
@@ -162,14 +170,14 @@ def repair_gain(
     """How many more of the small regions are found after a repair, image by image.
 
     Args:
-        views: Rows of :func:`judge_sources` with ``view`` besides: ``as it is`` and the repaired one.
+        views: Rows of :func:`judge_sources` with ``view``: ``as it is`` and the repaired one.
         small: Largest area of the regions compared, a share of the image.
         view: Which repair.
         level: Confidence level.
         seed: Of the resampling.
 
     Returns:
-        One row a region: ``region``, ``view`` and an estimate of the difference of the share found.
+        One row per region: ``region``, ``view`` and an estimate of the difference of the share found.
     """
     rows = views[(views.source == "generated") & (views.area <= small)]
     gains = []

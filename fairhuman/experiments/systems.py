@@ -33,7 +33,7 @@ PROMPT_SUFFIX: Final = ", realistic, high quality, 8k"
 """What the authors' sampling scripts append to every prompt."""
 
 NEGATIVE_PROMPT: Final = "bad anatomy, deformed face, deformed hands, extra fingers, missing fingers, blurry"
-"""A negative prompt of the kind that the authors' scripts fix; the wording is this project's own."""
+"""A negative prompt of the kind that the authors' scripts fix; the wording is this project's."""
 
 
 @dataclass(frozen=True)
@@ -77,7 +77,7 @@ SYSTEMS: Final[Mapping[str, System]] = MappingProxyType(
             "MoLE",
             "mole",
             run="mole",
-            at_scale="trained here as its authors describe; their own files have another layout",
+            at_scale="trained here as its authors describe; their files have another layout",
             paper=_paper(31.87, 152.36, 27.17, 48.97, 93.32, 84.48),
         ),
         "lora-mpd": System(

@@ -1,6 +1,6 @@
 """Table 1 in miniature: systems that are averaged over strengths, judged prompt by prompt.
 
-The paper takes the mean of each metric over three values of β. Here each prompt's own mean over β comes
+The paper takes the mean of each metric over three values of β. Here each prompt's mean over β comes
 first, and intervals and differences are over prompts: three images of one prompt are not independent.
 """
 
@@ -16,6 +16,13 @@ import pandas as pd
 
 from fairhuman.data import HumanRecord
 from fairhuman.detectors import detect
+from fairhuman.evaluation.anatomy import (
+    MEASURES,
+    estimate_measure,
+    judge_anatomy,
+    measure_totals,
+    tabulate_anatomy,
+)
 from fairhuman.evaluation.detection_rates import tabulate_detections
 from fairhuman.evaluation.distances import mean_kernel_distance
 from fairhuman.evaluation.pose_alignment import detect_poses, judge_poses, summarise_poses
@@ -42,18 +49,20 @@ class Judged:
     """One system's images at all of its strengths.
 
     Attributes:
-        detection: One row a prompt and detector: ``detector``, ``expected``, ``rate`` (share of strengths at
-            which something was found), ``best`` (mean best score, 0 for a miss), ``total``, ``found``.
-        features: Of whole images, one array a strength.
+        detection: One row per prompt and detector: ``detector``, ``expected``, ``rate`` (share of strengths
+            at which something was found), ``best`` (mean best score, 0 for a miss), ``total``, ``found``.
+        features: Of whole images, one array per strength.
         agreement: Share of the prompt's statements that the reader reads back, mean over strengths; NaN for a
             prompt that states nothing the reader knows.
         poses: Of :func:`fairhuman.evaluation.judge_poses`, summed over strengths.
+        anatomy: Of :func:`fairhuman.evaluation.anatomy.tabulate_anatomy`, of all strengths.
     """
 
     detection: pd.DataFrame
     features: list[np.ndarray]
     agreement: np.ndarray
     poses: pd.DataFrame
+    anatomy: pd.DataFrame
 
 
 def judge_system(
@@ -65,7 +74,7 @@ def judge_system(
     """Look at a system's images.
 
     Args:
-        images: One sequence a strength, the i-th image of each made for the i-th record.
+        images: One sequence per strength, the i-th image of each made for the i-th record.
         records: What was asked for: captions, masks, poses.
         reader: The attribute reader.
         options: Of :func:`fairhuman.detectors.detect`: workers, threshold, progress, cache.
@@ -75,13 +84,14 @@ def judge_system(
     """
     counts = [len(strength) for strength in images]
     if not counts or set(counts) != {len(records)}:
-        raise ValueError(f"images: must be one a record ({len(records)}) at each strength, got {counts}")
+        raise ValueError(f"images: must be one per record ({len(records)}) at each strength, got {counts}")
     truth = expected_regions(records)
-    tables, features, agreements, poses = [], [], [], []
+    tables, features, agreements, poses, anatomy = [], [], [], [], []
     asked = [record.keypoints.get("body", np.zeros((17, 3))) for record in records]
     for strength in images:
         pixels = [as_rgb(image) for image in strength]
         tables.append(tabulate_detections(detect(pixels, **options), truth))
+        anatomy.append(tabulate_anatomy(judge_anatomy(pixels, records, **options)))
         features.append(reader.features(pixels))
         agreements.append(_agreement(pixels, [record.text for record in records], reader))
         scaled = [
@@ -99,7 +109,11 @@ def judge_system(
         found=("found", "sum"),
     )
     return Judged(
-        detection.reset_index(), features, np.mean(agreements, axis=0), sum(poses[1:], start=poses[0])
+        detection.reset_index(),
+        features,
+        np.mean(agreements, axis=0),
+        sum(poses[1:], start=poses[0]),
+        pd.concat(anatomy, ignore_index=True),
     )
 
 
@@ -114,7 +128,7 @@ def system_rows(
         level: Of each interval.
         seed: Of the resampling.
     """
-    options = {"level": level, "seed": seed}
+    options: dict[str, Any] = {"level": level, "seed": seed}
     rows = []
     for detector in _DETECTORS:
         table = _expected(judged, detector)
@@ -130,6 +144,7 @@ def system_rows(
     ]
     poses = summarise_poses(judged.poses, **options)
     rows += [(f"pose {name}", estimate) for name, estimate in poses.items()]
+    rows += [(measure, estimate_measure(judged.anatomy, measure, **options)) for measure in MEASURES]
     return [{"metric": name, **estimate.stored()} for name, estimate in rows]
 
 
@@ -148,17 +163,23 @@ def system_differences(
         judged: System → what was seen of it, all of the same records.
         pairs: Systems that are compared, first and second.
         reference: As for :func:`system_rows`.
-        level: Of all differences taken together (:func:`~fairhuman.evaluation.statistics.corrected_level`).
+        level: Of all differences of a family taken together
+            (:func:`~fairhuman.evaluation.statistics.corrected_level`): the table's metrics are one, the
+            measures of :mod:`fairhuman.evaluation.anatomy` another.
         seed: Of the resampling.
     """
-    found = {(a, b): _differences(judged[a], judged[b], reference) for a, b in pairs}
-    each = {"level": corrected_level(level, sum(map(len, found.values()))), "seed": seed}
+    families = (
+        {(a, b): _differences(judged[a], judged[b], reference) for a, b in pairs},
+        {(a, b): _anatomy_differences(judged[a], judged[b]) for a, b in pairs},
+    )
     rows = []
-    for (first, second), metrics in found.items():
-        for metric, difference in metrics.items():
-            estimate = difference(**each)
-            row = {"reference": first, "system": second, "metric": metric, **estimate.stored()}
-            rows.append(row | {"supported": estimate.excludes(0)})
+    for found in families:
+        each = {"level": corrected_level(level, sum(map(len, found.values()))), "seed": seed}
+        for (first, second), metrics in found.items():
+            for metric, difference in metrics.items():
+                estimate = difference(**each)
+                row = {"reference": first, "system": second, "metric": metric, **estimate.stored()}
+                rows.append(row | {"supported": estimate.excludes(0)})
     return rows
 
 
@@ -183,6 +204,11 @@ def _differences(first: Judged, second: Judged, reference: np.ndarray) -> dict[s
         pair = [(judged.poses[top], judged.poses[bottom]) for judged in (first, second)]
         found[f"pose {name}"] = partial(paired_ratio_difference, *pair)
     return found
+
+
+def _anatomy_differences(first: Judged, second: Judged) -> dict[str, Callable[..., Estimate]]:
+    pairs = {m: [measure_totals(one.anatomy, m) for one in (first, second)] for m in MEASURES}
+    return {measure: partial(paired_ratio_difference, *pair) for measure, pair in pairs.items()}
 
 
 def _expected(judged: Judged, detector: str) -> pd.DataFrame:

@@ -116,7 +116,7 @@ def closed_form_weights(gramian: Tensor, alpha: float = 2.0, *, check: bool = Tr
     present = diagonal > 0
     scale = diagonal.amax(-1, keepdim=True)
     scale = torch.where(scale > 0, scale, 1.0)
-    # An absent objective becomes an eigenvector of its own, which the mask then drops.
+    # An absent objective becomes a separate eigenvector, which the mask then drops.
     K = K / scale.unsqueeze(-1) + torch.diag_embed((~present).to(torch.float64))
     values, vectors = torch.linalg.eigh(K)
     floor = K.shape[-1] * EPSILON * values.amax(-1, keepdim=True)

@@ -126,7 +126,7 @@ class Amortised(Strategy):
         if self._doubt is not None:
             self._doubts = [*self._doubts[1 - _REMEMBERED :], self._doubt]
             if self._steps >= self.warmup:
-                self._saved += 1 / self.every - self._exact
+                self._saved += 1 / self.every - bool(self._exact)
         self._steps += 1
         self._begin()
 

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+import warnings
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import torch
 from torch import Tensor
 
+from fairhuman.fairness._batched import NotBatchable, batched_gradients
 from fairhuman.fairness._gramian import gramian_of
 from fairhuman.fairness._reduction import Reduction
 from fairhuman.fairness._sketch import sketch_of
@@ -53,6 +55,7 @@ def fair_backward(
     output: Tensor | None = None,
     noise: Tensor | None = None,
     retain_graph: bool = False,
+    batched: bool = False,
 ) -> FairStep:
     """Add the strategy's direction d = Σ wᵢ ∇lᵢ to the ``.grad`` of the parameters (Eq. 7).
 
@@ -81,6 +84,11 @@ def fair_backward(
         noise: noise level of each example, from 0 to 1 (such as timestep / 1000), shape (batch,); sharpens
             that prediction.
         retain_graph: keep the losses' graph for a further backward pass.
+        batched: differentiate all objectives in one backward pass over batched gradients, where the strategy
+            needs each: with gradient checkpointing, activations are recomputed once instead of once per
+            objective. Takes the memory of all these passes at once, and keeps the graph until ``losses`` are
+            dropped. Where an operation cannot be batched, a
+            warning says why, and the passes follow one another.
 
     Returns:
         What was found. Check ``finite`` before stepping the optimiser.
@@ -91,7 +99,9 @@ def fair_backward(
             depends on a parameter (as where they were computed without gradients, or by another model).
         TypeError: if ``parameters`` holds something else than tensors.
     """
-    accumulator = FairAccumulator(parameters, strategy, scale=scale, keep_scale=keep_scale, group=group)
+    accumulator = FairAccumulator(
+        parameters, strategy, scale=scale, keep_scale=keep_scale, group=group, batched=batched
+    )
     accumulator.add(losses, absent=absent, output=output, noise=noise, retain_graph=retain_graph)
     return accumulator.step()
 
@@ -100,10 +110,13 @@ class FairAccumulator:
     """Fair backward pass over several micro-batches: gradients of each objective are summed, then weighed.
 
     Averaging directions of micro-batches is not the direction of their union, because the weights depend
-    on the gradients. Strategies that need no Gram matrix take weights from each micro-batch's own losses.
+    on the gradients. Strategies that need no Gram matrix take weights from each micro-batch's losses.
 
     Args:
-        parameters, strategy, scale, keep_scale, group: see :func:`fair_backward`.
+        parameters, strategy, scale, keep_scale, group, batched: see :func:`fair_backward`.
+
+    Attributes:
+        batched: whether gradients are still batched; False once that was found impossible.
 
     Example:
         >>> import torch
@@ -126,7 +139,9 @@ class FairAccumulator:
         scale: float | Tensor = 1.0,
         keep_scale: bool = False,
         group: Any = "auto",
+        batched: bool = False,
     ) -> None:
+        self.batched = batched
         self.parameters = _trainable(parameters)
         if not self.parameters:
             raise ValueError(
@@ -142,12 +157,12 @@ class FairAccumulator:
         self._reset()
 
     def _reset(self) -> None:
-        self._names: tuple[str, ...] | None = None
+        self._names: tuple[str, ...] = ()
         self._exact = False
         self._gradients: list[list[Tensor | None]] = []
-        self._losses: Tensor | None = None
+        self._losses = torch.zeros(0, dtype=torch.float64)
         self._sketch: Tensor | None = None
-        self._present: Tensor | None = None
+        self._present = torch.zeros(0, dtype=torch.bool)
         self._weights: Tensor | None = None
         self._declared_absent = True  # every objective of every micro-batch
         self._reached = False  # some parameter
@@ -171,17 +186,18 @@ class FairAccumulator:
             output, noise, retain_graph: as for :func:`fair_backward`.
         """
         names = _check_losses(losses, absent)
-        if self._names is not None and names != self._names:
+        if self._names and names != self._names:
             raise ValueError(f"losses: must have the names {self._names} again, got {names}")
         active = [name not in absent and losses[name].requires_grad for name in names]
         present = torch.tensor(active)
-        values = torch.stack([losses[name].detach().double().cpu() for name in names])
+        # Moved together: an accelerator is waited for once.
+        values = torch.stack([losses[name].detach().double().reshape(()) for name in names]).cpu()
         values = torch.where(present, values, 0.0)
         if self.strategy.foresees:
             given = [losses[name] if here else None for name, here in zip(names, active, strict=True)]
             sketch = None if output is None else sketch_of(given, output, noise)
             self._foresee(values, present, sketch, weight)
-        if self._names is None:
+        if not self._names:
             self._begin(names)
         self._losses = self._losses + weight * values
         self._present = self._present | present
@@ -190,6 +206,8 @@ class FairAccumulator:
         if self._exact:
             live = [losses[name] * factor for name, here in zip(names, active, strict=True) if here]
             rows = [row for row, here in zip(self._gradients, active, strict=True) if here]
+            if self.batched and len(live) > 1 and self._differentiate_together(live, rows):
+                return
             for count, (loss, row) in enumerate(zip(live, rows, strict=True), start=1):
                 self._differentiate(loss, row, keep=retain_graph or count < len(live))
         else:
@@ -201,7 +219,7 @@ class FairAccumulator:
             self._sketch = weighed if self._sketch is None else self._sketch + weighed
         values, present = self._reduction.losses(values, present)
         sketch = self._reduction.sketch(sketch)
-        self.strategy.foresee(values, present, sketch, begins=self._names is None)
+        self.strategy.foresee(values, present, sketch, begins=not self._names)
 
     def _begin(self, names: tuple[str, ...]) -> None:
         self._names = names
@@ -233,19 +251,35 @@ class FairAccumulator:
 
     def _differentiate(self, loss: Tensor, row: list[Tensor | None], *, keep: bool) -> None:
         gradients = torch.autograd.grad(loss, self.parameters, retain_graph=keep, allow_unused=True)
+        self._sum_up(gradients, row)
+
+    def _differentiate_together(self, losses: list[Tensor], rows: list[list[Tensor | None]]) -> bool:
+        """All gradients by one vector-Jacobian product, or False, the graph being left as it was."""
+        try:
+            batch = batched_gradients(losses, self.parameters)
+        except NotBatchable as error:
+            self.batched = False
+            warnings.warn(f"batched: {error}; objectives are differentiated one by one", stacklevel=4)
+            return False
+        for row, gradients in zip(rows, batch, strict=True):
+            self._sum_up(gradients, row)
+        return True
+
+    def _sum_up(self, gradients: Sequence[Tensor | None], row: list[Tensor | None]) -> None:
         for i, gradient in enumerate(gradients):
             if gradient is not None:
                 self._reached = True
                 # Never in place: autograd may return one tensor for two parameters, or an expanded one.
-                row[i] = gradient if row[i] is None else _added(row[i].clone(), gradient)
+                total = row[i]
+                row[i] = gradient if total is None else _added(total.clone(), gradient)
 
     def step(self) -> FairStep:
-        """Weigh the summed gradients, add the direction to ``.grad`` and begin anew.
+        """Weigh the summed gradients, add the direction to ``.grad`` and reset.
 
         Raises:
             ValueError: if no micro-batch has been added.
         """
-        if self._names is None:
+        if not self._names:
             raise ValueError("step: must follow at least one micro-batch, got none; call add first")
         try:
             return self._step()

@@ -103,7 +103,7 @@ def gramian_of(gradients: Sequence[Sequence[Tensor | None]]) -> Tensor:
     """Inner products of per-objective gradients, summed up chunk by chunk in float64.
 
     No more than a chunk of the gradients is ever copied, so nothing of the size of the model is
-    allocated; a sparse gradient is filled up by itself. Products of float32 entries are exact in float64.
+    allocated; a sparse gradient is made dense alone. Products of float32 entries are exact in float64.
     A complex entry counts as two real ones: the inner product is the real part of the complex one.
 
     Args:

@@ -18,7 +18,7 @@ class GramianPrediction:
     """log‖gᵢ‖² by recursive least squares on the logarithm of its *size*, cosines by averaging.
 
     An objective's size is its loss or, better, its diagonal entry of the sketch of the gradients. All
-    objectives share one slope; each has an intercept of its own. Where there is a sketch, its cosines say
+    objectives share one slope; each has a separate intercept. Where there is a sketch, its cosines say
     on which side of their average the gradients' cosines lie.
 
     Args:

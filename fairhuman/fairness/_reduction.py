@@ -54,23 +54,23 @@ class Reduction:
         if self._size == 1:
             return
         for row in rows:
-            for i, parameter in enumerate(parameters):
-                if row[i] is None:
-                    row[i] = torch.zeros_like(parameter)
-                elif row[i].is_sparse:  # other processes may hold other entries
-                    row[i] = row[i].to_dense()
+            dense = [  # of a sparse gradient, other processes may hold other entries
+                torch.zeros_like(parameter) if gradient is None else gradient.to_dense()
+                for gradient, parameter in zip(row, parameters, strict=True)
+            ]
+            row[:] = dense
             start = 0
-            while start < len(row):
-                end, entries = start + 1, row[start].numel()
-                while end < len(row) and row[end].dtype == row[start].dtype:
-                    if entries + row[end].numel() > _BUCKET:
+            while start < len(dense):
+                end, entries = start + 1, dense[start].numel()
+                while end < len(dense) and dense[end].dtype == dense[start].dtype:
+                    if entries + dense[end].numel() > _BUCKET:
                         break
-                    entries, end = entries + row[end].numel(), end + 1
-                bucket = torch.cat([gradient.reshape(-1) for gradient in row[start:end]])
+                    entries, end = entries + dense[end].numel(), end + 1
+                bucket = torch.cat([gradient.reshape(-1) for gradient in dense[start:end]])
                 dist.all_reduce(bucket, group=self._group)
                 bucket /= self._size
-                pieces = bucket.split([gradient.numel() for gradient in row[start:end]])
-                for gradient, piece in zip(row[start:end], pieces, strict=True):
+                pieces = bucket.split([gradient.numel() for gradient in dense[start:end]])
+                for gradient, piece in zip(dense[start:end], pieces, strict=True):
                     gradient.copy_(piece.view_as(gradient))
                 start = end
 

@@ -9,8 +9,10 @@ from torch import Tensor
 
 from fairhuman.fairness._alpha_fair import alpha_fair_weights, check_alpha, closed_form_weights
 from fairhuman.fairness._amortised import Amortised
+from fairhuman.fairness._min_norm import PeriodicMinNorm, SDMGrad
 from fairhuman.fairness._nash import Nash
 from fairhuman.fairness._optional import needs_torchjd
+from fairhuman.fairness._rescaled import AreaMPD, LogLossMPD
 from fairhuman.fairness._strategy import FromGramian, LinearScalarisation, Strategy
 
 
@@ -36,6 +38,24 @@ def _si() -> Strategy:
     from fairhuman.fairness._scalarisers import ScaleInvariant
 
     return ScaleInvariant()
+
+
+def _famo(**options: Any) -> Strategy:
+    from fairhuman.fairness._scalarisers import FastAdaptive
+
+    return FastAdaptive(**options)
+
+
+def _pcd(**options: Any) -> Strategy:
+    from fairhuman.fairness._stateful import PriorityConstrained
+
+    return PriorityConstrained(**options)
+
+
+def _modo(**options: Any) -> Strategy:
+    from fairhuman.fairness._stateful import MoDo
+
+    return MoDo(**options)
 
 
 def _mpd() -> Strategy:
@@ -66,7 +86,14 @@ def _mgda(**options: Any) -> Strategy:
 def _upgrad() -> Strategy:
     from torchjd.aggregation import UPGradWeighting
 
-    return FromGramian("upgrad", UPGradWeighting())
+    def weights(gramian: Tensor) -> Tensor:
+        # On unit gradients: torchjd's regularisation, 1e-4 of the largest, would hide a small region's.
+        norms = gramian.diagonal().sqrt()
+        largest = norms.max()
+        weighting = UPGradWeighting(norms / largest / len(norms))
+        return weighting(gramian / norms.outer(norms)) * largest / norms
+
+    return FromGramian("upgrad", weights)
 
 
 _MAKERS: dict[str, Callable[..., Strategy]] = {
@@ -75,17 +102,24 @@ _MAKERS: dict[str, Callable[..., Strategy]] = {
     "uw": _uw,
     "rlw": _rlw,
     "si": _si,
+    "famo": _famo,
     "nash_mtl": Nash,
     "mpd": _mpd,
     "mpd_amortised": Amortised,
+    "mpd_log": LogLossMPD,
     "mpd_closed_form": _closed_form,
     "fairgrad_official": _official,
     "mgda": _mgda,
     "upgrad": _upgrad,
+    "psmgd": PeriodicMinNorm,
+    "sdmgrad": SDMGrad,
+    "modo": _modo,
+    "pcd": _pcd,
 }
 
 STRATEGIES = tuple(_MAKERS)
-"""Names that :func:`get_strategy` knows, besides ``alpha_fair:<α>`` and ``ls:<w₁>,<w₂>,…``."""
+"""Names that :func:`get_strategy` knows, in addition to ``alpha_fair:<α>``, ``ls:<w₁>,<w₂>,…`` and
+``mpd_area:<a₁>,<a₂>,…``."""
 
 
 def get_strategy(name: str, **options: Any) -> Strategy:
@@ -95,16 +129,25 @@ def get_strategy(name: str, **options: Any) -> Strategy:
     - ``dwa``, ``uw``, ``rlw``, ``si``: weights from the losses' values (torchjd's scalarisers);
     - ``mpd``: minimum potential delay, Eq. 8 solved exactly; ``alpha_fair:<α>``: any other fairness;
     - ``mpd_amortised``: ``mpd`` at the price of ``ls`` (:class:`Amortised`);
+    - ``mpd_log``: ``mpd`` on the logarithms of the losses, which no unit of a loss changes;
+    - ``mpd_area:<a₁>,<a₂>,…``: ``mpd`` on losses divided by these constants, such as mean areas;
     - ``mpd_closed_form``: Eq. 10 as printed;
     - ``fairgrad_official``: Eq. 8 by ``scipy.optimize.least_squares`` on float32 inner products, times the
       number of objectives, as the released code has it;
     - ``nash_mtl``: the Nash bargaining solution, solved exactly and cut to length 1;
-    - ``mgda``, ``upgrad``: torchjd's.
+    - ``mgda``, ``upgrad``: torchjd's;
+    - ``psmgd``: MGDA's weights, computed at every fourth step and kept in between;
+    - ``sdmgrad``: MGDA pulled towards the mean gradient; ``modo``: one step towards MGDA's weights at each
+      step; both on one batch, where the published methods take several;
+    - ``pcd``: the first objective, as far as each other one makes a given share of its own progress;
+    - ``famo``: losses that fall at one rate, at the price of ``ls`` and a further forward pass.
 
-    ``dwa``, ``uw``, ``rlw``, ``si``, ``fairgrad_official``, ``mgda`` and ``upgrad`` need torchjd.
+    ``dwa``, ``uw``, ``rlw``, ``si``, ``famo``, ``fairgrad_official``, ``mgda``, ``upgrad``, ``modo`` and
+    ``pcd`` need torchjd.
 
     Args:
-        name: one of :data:`STRATEGIES`, or ``alpha_fair:<α>`` for any α > 0, or ``ls:`` and weights > 0.
+        name: one of :data:`STRATEGIES`, or ``alpha_fair:<α>`` for any α > 0, or ``ls:`` or ``mpd_area:`` and
+            one number > 0 for each objective.
         options: keyword arguments of that strategy, such as ``period`` of ``dwa``.
 
     Raises:
@@ -120,24 +163,29 @@ def get_strategy(name: str, **options: Any) -> Strategy:
     kind, colon, argument = name.partition(":") if isinstance(name, str) else ("", "", "")
     if kind == "alpha_fair" and colon:
         return _alpha_fair(name, argument, **options)
-    if kind == "ls" and colon:
-        return _constant_weights(name, argument, **options)
+    if kind in _WITH_CONSTANTS and colon:
+        return _with_constants(name, kind, argument, **options)
     if name not in _MAKERS:
         raise ValueError(
-            f"strategy: must be one of {', '.join(STRATEGIES)}, alpha_fair:<α> or ls:<w₁>,<w₂>,…, "
-            f"got {name!r}"
+            f"strategy: must be one of {', '.join(STRATEGIES)}, alpha_fair:<α>, ls:<w₁>,<w₂>,… or "
+            f"mpd_area:<a₁>,<a₂>,…, got {name!r}"
         )
     with needs_torchjd(f"Strategy `{name}`"):
         return _MAKERS[name](**options)
 
 
-def _constant_weights(name: str, argument: str) -> Strategy:
+_WITH_CONSTANTS: dict[str, tuple[Callable[[list[float]], Strategy], str]] = {
+    "ls": (LinearScalarisation, "ls:<w₁>,<w₂>,… must have positive, finite weights"),
+    "mpd_area": (AreaMPD, "mpd_area:<a₁>,<a₂>,… must have positive, finite constants"),
+}
+
+
+def _with_constants(name: str, kind: str, argument: str) -> Strategy:
+    make, rule = _WITH_CONSTANTS[kind]
     try:
-        return LinearScalarisation([float(one) for one in argument.split(",")])
+        return make([float(one) for one in argument.split(",")])
     except ValueError as error:
-        raise ValueError(
-            f"strategy: ls:<w₁>,<w₂>,… must have positive, finite weights, got {name!r}"
-        ) from error
+        raise ValueError(f"strategy: {rule}, got {name!r}") from error
 
 
 def _alpha_fair(name: str, argument: str) -> Strategy:

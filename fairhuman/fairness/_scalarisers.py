@@ -1,4 +1,4 @@
-"""Strategies that weigh losses by their values: one backward pass a step."""
+"""Strategies that weigh losses by their values: one backward pass per step."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 from torchjd import scalarization
 
-from fairhuman.fairness._strategy import Strategy
+from fairhuman.fairness._strategy import Strategy, take_state
 
 
 class FromScalariser(Strategy):
@@ -48,10 +48,10 @@ class ScaleInvariant(FromScalariser):
 
 
 class RandomWeighting(FromScalariser):
-    """``rlw``: weights drawn anew each step (softmax of normal numbers), as random loss weighting.
+    """``rlw``: random weights at each step (softmax of normal numbers), as random loss weighting.
 
-    Following :class:`torchjd.scalarization.Random`. Numbers come from a stream of their own, so that the
-    processes of a data-parallel run agree and a resumed run goes on as it would have.
+    Following :class:`torchjd.scalarization.Random`. Numbers come from a separate stream, so that the
+    processes of a data-parallel run agree and a resumed run continues as it would have.
 
     Args:
         seed: of that stream.
@@ -77,7 +77,7 @@ class RandomWeighting(FromScalariser):
         return {"stream": self._stream.clone()}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        self._stream = _take(self, state, "stream")["stream"].clone()
+        self._stream = take_state(self, state, "stream")["stream"].clone()
 
 
 class DynamicWeightAverage(FromScalariser):
@@ -127,7 +127,7 @@ class DynamicWeightAverage(FromScalariser):
         }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        state = _take(self, state, "steps", "last", "sum", "count", "averages")
+        state = take_state(self, state, "steps", "last", "sum", "count", "averages")
         self._steps, self._last = state["steps"], state["last"]
         self._scalariser._loss_sum, self._scalariser._n_batches = state["sum"], state["count"]
         self._scalariser._previous_averages = list(state["averages"])
@@ -165,17 +165,78 @@ class UncertaintyWeighting(FromScalariser):
         return {"log_variances": None if s is None else s.log_var.detach().clone()}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        s = _take(self, state, "log_variances")["log_variances"]
+        s = take_state(self, state, "log_variances")["log_variances"]
         self._scalariser = None
         if s is not None:
             self._scalariser = scalarization.UW(len(s)).double()
             self._scalariser.log_var.data.copy_(s)
 
 
-def _take(strategy: Strategy, state: dict[str, Any], *keys: str) -> dict[str, Any]:
-    """``state`` if it has exactly these keys."""
-    if set(state) != set(keys):
-        raise ValueError(
-            f"state: must have the keys {sorted(keys)} of strategy {strategy.name}, got {sorted(state)}"
-        )
-    return state
+class FastAdaptive(FromScalariser):
+    """``famo``: weights under which all losses fall at one rate, learned from what each step did to them.
+
+    Following :class:`torchjd.scalarization.FAMO`: weights zᵢ/lᵢ, scaled to sum 1, z a softmax of logits that
+    rise where a loss fell less than the others. This takes a further forward pass on the same batch after
+    the step, whose losses :meth:`review` is given; without it, as in a bare :func:`fair_backward`, the logits
+    rest and every log-loss counts the same. An absent objective counts as one that did not change.
+
+    Args:
+        learning_rate: of the logits, ≥ 0.
+        decay: of the logits, ≥ 0.
+    """
+
+    name = "famo"
+
+    def __init__(self, learning_rate: float = 0.025, decay: float = 1e-3) -> None:
+        if not 0 <= learning_rate < float("inf"):
+            raise ValueError(f"learning_rate: must be a finite number of at least 0, got {learning_rate!r}")
+        if not 0 <= decay < float("inf"):
+            raise ValueError(f"decay: must be a finite number of at least 0, got {decay!r}")
+        self.learning_rate, self.decay = learning_rate, decay
+        self._scalariser: scalarization.FAMO | None = None
+
+    @property
+    def reviews(self) -> bool:
+        return True
+
+    def _usable(self, losses: Tensor, present: Tensor) -> Tensor:
+        return present & (losses > 0)
+
+    def _differentiate(self, values: Tensor, index: Tensor) -> Tensor:
+        famo = self._famo(len(values))
+        among = scalarization.FAMO(len(index)).double()
+        among._w.data.copy_(famo._w[index].detach())
+        return torch.autograd.grad(among(values[index]), values)[0]
+
+    def _famo(self, count: int) -> scalarization.FAMO:
+        if self._scalariser is None:
+            self._scalariser = scalarization.FAMO(
+                count, lr=self.learning_rate, weight_decay=self.decay
+            ).double()
+        return self._scalariser
+
+    def review(self, before: Tensor, after: Tensor, present: Tensor) -> None:
+        usable = present & (before > 0) & (after > 0)
+        famo = self._famo(len(before))
+        famo(torch.where(usable, before, 1.0))
+        famo.update(torch.where(usable, after, 1.0))
+
+    def state_dict(self) -> dict[str, Any]:
+        famo = self._scalariser
+        moments = None
+        if famo is not None and famo._optimizer is not None:
+            moments = dict(famo._optimizer.state_dict()["state"][0])
+        return {"logits": None if famo is None else famo._w.detach().clone(), "moments": moments}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        state = take_state(self, state, "logits", "moments")
+        self._scalariser = None
+        if state["logits"] is None:
+            return
+        famo = self._famo(len(state["logits"]))
+        famo._w.data.copy_(state["logits"])
+        if state["moments"] is not None:
+            famo._optimizer = torch.optim.Adam([famo._w], lr=self.learning_rate, weight_decay=self.decay)
+            groups = famo._optimizer.state_dict()["param_groups"]
+            moments = {name: value.clone() for name, value in state["moments"].items()}
+            famo._optimizer.load_state_dict({"state": {0: moments}, "param_groups": groups})

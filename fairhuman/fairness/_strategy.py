@@ -21,7 +21,7 @@ class Strategy(ABC):
 
     @property
     def needs_gramian(self) -> bool:
-        """Whether the coming step needs the Gram matrix, which costs one backward pass an objective.
+        """Whether the coming step needs the Gram matrix, which costs one backward pass per objective.
 
         A strategy that does not need it is applied with one backward pass of Σ wᵢ lᵢ.
         """
@@ -29,7 +29,7 @@ class Strategy(ABC):
 
     @property
     def foresees(self) -> bool:
-        """Whether the strategy wants to be told of a batch before it is asked what it needs."""
+        """Whether the strategy wants to see a batch before it is asked what it needs."""
         return False
 
     def foresee(  # noqa: B027 - most strategies have nothing to do
@@ -41,6 +41,21 @@ class Strategy(ABC):
             losses, present: as for :meth:`weights`.
             sketch: cheap stand-in for the Gram matrix, shape (m, m), where the network's output is known.
             begins: False for further micro-batches of the same step, and for their union.
+        """
+
+    @property
+    def reviews(self) -> bool:
+        """Whether the strategy wants to see what a step did to the losses of its batch."""
+        return False
+
+    def review(  # noqa: B027 - most strategies have nothing to do
+        self, before: Tensor, after: Tensor, present: Tensor
+    ) -> None:
+        """The losses of a step's batch before and after the step; called where :attr:`reviews` is true.
+
+        Args:
+            before, after: shape (m,), 0 for absent objectives.
+            present: as for :meth:`weights`.
         """
 
     @abstractmethod
@@ -74,6 +89,19 @@ class Strategy(ABC):
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self.name!r})"
+
+
+def take_state(strategy: Strategy, state: dict[str, Any], *keys: str) -> dict[str, Any]:
+    """``state`` if it has exactly these keys.
+
+    Raises:
+        ValueError: if it has others.
+    """
+    if set(state) != set(keys):
+        raise ValueError(
+            f"state: must have the keys {sorted(keys)} of strategy {strategy.name}, got {sorted(state)}"
+        )
+    return state
 
 
 class FromGramian(Strategy):

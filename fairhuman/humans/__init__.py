@@ -1,4 +1,4 @@
-"""People, rendered: bodies, poses, clothes, a scene, and exact annotations.
+"""Rendered people: bodies, poses, clothes, scenes, and exact annotations.
 
 The heavy modules (torch, anny, Warp) load when the first person is drawn.
 """

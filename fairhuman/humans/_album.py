@@ -48,7 +48,7 @@ def generate(
     """Renders a data set of people with exact annotations.
 
     Image i is drawn with ``numpy.random.default_rng([seed, i])``, so a data set is the same, byte for byte,
-    whatever the number of workers and however often it was cut off. A call on a folder that holds the
+    whatever the number of workers and however often it was interrupted. A call on a folder that holds the
     beginning of the same data set continues it; a larger ``count`` extends a complete one.
 
     The folder has Hugging Face's ImageFolder form (``datasets.load_dataset("imagefolder", data_dir=out)``):
@@ -73,7 +73,8 @@ def generate(
         count: Number of images, at least 1.
         seed: At least 0.
         size: Side of the square images in pixels, from 32 to 4096.
-        preset: ``studio`` (plain, for small models) or ``world`` (the whole variety).
+        preset: ``everyday`` (the base's corpus), ``portraits`` (for fine-tuning), ``studio`` (plain, for
+            small models) or ``world`` (the whole variety).
         workers: Number of processes. With 1 everything happens in this one.
         progress: Show a bar with the rate on standard error.
         renderer: What draws an image from (rng, preset, size); by default `fairhuman.humans.render_human`.

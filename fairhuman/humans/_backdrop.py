@@ -29,6 +29,36 @@ def hit_box(o: wp.vec3, d: wp.vec3, low: wp.vec3, high: wp.vec3) -> wp.vec2:
 
 
 @wp.func
+def wall_pattern(x: float, z: float, stage: Stage) -> wp.vec3:
+    """Colour of a patterned wall at x metres across and z up: `high`, and `low` between its parts."""
+    if stage.wall == 1:  # bricks of 21 by 6.5 cm, every second row moved by half
+        row = wp.floor(z / 0.075)
+        u = x / 0.22 + 0.5 * wp.mod(row + 100.0, 2.0)
+        brick = wp.floor(u)
+        tone = 1.0 + 0.30 * grain(21, brick * 3.7 + 0.5, row * 5.3 + 0.5, 0.5)
+        tone = tone * (1.0 + 0.10 * grain(22, x * 60.0, z * 60.0, 0.5))
+        if u - brick < 0.05 or z / 0.075 - row < 0.14:
+            return stage.low
+        return stage.high * tone
+    if stage.wall == 2:  # folds of a curtain
+        fold = wp.sin(x * 26.0 + 2.0 * grain(23, x * 2.0, z * 0.4, 0.5)) + 0.4 * wp.sin(x * 71.0 + z)
+        return stage.high * (0.72 + 0.24 * fold)
+    shelf = z / 0.36  # books between boards
+    board = wp.floor(shelf)
+    if shelf - board < 0.07:
+        return stage.high
+    u = x / 0.045 + 0.6 * grain(24, x * 9.0, board * 3.1 + 0.5, 0.5)
+    book = wp.floor(u)
+    tall = 0.70 + 0.22 * grain(25, book * 2.3 + 0.5, board * 7.7 + 0.5, 0.5)
+    if shelf - board > tall or u - book < 0.08:
+        return stage.low
+    hue = grain(26, book * 4.1 + 0.5, board * 9.3 + 0.5, 0.5)
+    pick = grain(27, book * 6.7 + 0.5, board * 2.9 + 0.5, 0.5)
+    spine = wp.vec3(0.30 + 0.5 * hue, 0.20 + 0.2 * pick, 0.16 - 0.25 * hue)
+    return wp.vec3(wp.max(spine[0], 0.03), wp.max(spine[1], 0.03), wp.max(spine[2], 0.03))
+
+
+@wp.func
 def backdrop(
     o: wp.vec3,
     d: wp.vec3,
@@ -97,6 +127,8 @@ def backdrop(
             s.albedo = stage.high
             if stage.radial > 0.0 and height < stage.radial:
                 s.albedo = stage.low
+            if stage.wall > 0:
+                s.albedo = wall_pattern(p[0], height, stage)
             if height < 0.09:
                 s.albedo = wp.vec3(0.6, 0.58, 0.55)
             if stage.window[2] > 0.0:
@@ -116,7 +148,7 @@ def backdrop(
                         )
                         if share < 0.25 + 0.08 * grain(9, p[0] * 6.0, 0.0, 0.0):
                             s.albedo = wp.vec3(0.16, 0.26, 0.12)
-    if s.hit == 1 and s.kind == 0:  # things stand in their own soft shadow
+    if s.hit == 1 and s.kind == 0:  # contact shadows
         p = o + d * best
         for k in range(stage.boxes):
             low = boxes[k, 0]

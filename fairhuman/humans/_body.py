@@ -8,6 +8,7 @@ import logging
 import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
@@ -31,13 +32,14 @@ FACE_CHANGES: tuple[str, ...] = (
     "head-scale-horiz-incr",
     "forehead-scale-vert-incr",
 )  # fmt: skip
+BODY_VERTICES = 13380  # come first; those of the helper surfaces follow
 RANK = 64  # of the compacted phenotype blend shapes; within 0.1 mm of the full 136
 
 
 class Piece:
     """Which surface a triangle belongs to."""
 
-    BODY, EYE, TONGUE, TEETH, LASH, CLOTH, SKIRT, CAP, CURTAIN, KNOT = range(10)
+    BODY, EYE, TONGUE, TEETH, LASH, CLOTH, SKIRT, CAP, CURTAIN, KNOT, FRAME = range(11)
 
 
 class Zone:
@@ -81,7 +83,7 @@ class Topology:
 
 
 @functools.lru_cache(maxsize=1)
-def load_model() -> torch.nn.Module:
+def load_model() -> Any:
     """anny with the helper surfaces kept; the first call on a machine builds its cache."""
     with quiet_import():
         import warp
@@ -113,7 +115,7 @@ def _texture_at(name: str, uv: NDArray[np.floating]) -> NDArray[np.float32]:
     return image[row, column]
 
 
-def _face_zones(model: torch.nn.Module) -> NDArray[np.int32]:
+def _face_zones(model: Any) -> NDArray[np.int32]:
     from anny.face_segmentation import get_face_segmentation_mask
 
     zones = np.zeros(len(model.faces), dtype=np.int32)
@@ -202,7 +204,7 @@ def _along_arm(points: NDArray, heads: NDArray, bones: Mapping[str, int]) -> NDA
     return np.where(second > 0, 0.5 + 0.5 * second, 0.5 * np.minimum(first, 1)).astype(np.float32)
 
 
-def _arm_share(model: torch.nn.Module, bones: Mapping[str, int]) -> NDArray[np.float32]:
+def _arm_share(model: Any, bones: Mapping[str, int]) -> NDArray[np.float32]:
     names = ("upperarm", "lowerarm", "wrist", "finger", "metacarpal")
     arm = np.array([label.startswith(names) for label in bones])
     weights, indices = (
@@ -212,7 +214,7 @@ def _arm_share(model: torch.nn.Module, bones: Mapping[str, int]) -> NDArray[np.f
     return (weights * arm[indices]).sum(1).astype(np.float32)
 
 
-def _fingertips(model: torch.nn.Module, bones: Mapping[str, int]) -> NDArray[np.int32]:
+def _fingertips(model: Any, bones: Mapping[str, int]) -> NDArray[np.int32]:
     canonical, heads = (
         model.template_vertices.numpy(),
         model.template_bone_heads.numpy(),
@@ -226,7 +228,7 @@ def _fingertips(model: torch.nn.Module, bones: Mapping[str, int]) -> NDArray[np.
         for finger in range(1, 6):
             last, before = (bones[f"finger{finger}-{joint}.{side}"] for joint in (3, 2))
             mine = ((indices == last) * weights).sum(1) > 0.5
-            mine[13380:] = False  # helper surfaces have no fingers of their own
+            mine[BODY_VERTICES:] = False  # helper surfaces have no fingers
             direction = heads[last] - heads[before]
             candidates = np.flatnonzero(mine)
             tips.append(candidates[np.argmax(canonical[candidates] @ direction)])

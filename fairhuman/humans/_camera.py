@@ -13,6 +13,7 @@ FRAMINGS = (
     "face close-up",
     "hand close-up",
     "head and shoulders",
+    "chest up",
     "upper body",
     "knees up",
     "whole body",

@@ -19,7 +19,7 @@ from fairhuman.humans._types import HumanImage, Part
 Words = Mapping[str, str | None]
 
 
-def _same(*names: str) -> Words:
+def _same(*names: str) -> dict[str, str | None]:
     return {name: name for name in names}
 
 
@@ -80,6 +80,46 @@ WORDS: Final[Mapping[str, Words]] = {
 }
 """Attribute to the words for each of its values; None leaves the matter unsaid."""
 
+ADDED: Final[Mapping[str, Words]] = {
+    "hair": {"two buns": "{} hair in two buns"},
+    "top": {"turtleneck": "turtleneck"},
+    "pattern": {"dotted": "dotted"},
+    "pose": {
+        "showing both hands": None,  # the gesture says it
+        "palms together": "with palms together",
+        "hand on chest": "with a hand on the chest",
+        "hand on chin": "with a hand on the chin",
+    },
+    "gesture": {
+        "three fingers": "showing three fingers",
+        "four fingers": "showing four fingers",
+        "ok sign": "making an ok sign",
+        "rock sign": "making a rock sign",
+        "call sign": "making a call sign",
+        "thumb down": "giving a thumbs down",
+    },
+    "framing": {"chest up": "from the chest up"},
+    "background": {
+        "brick wall": "brick wall background",
+        "bookshelf": "bookshelf background",
+        "curtain": "{} curtain background",
+        "beach": "on a beach",
+        "street": "in a street",
+        "garden": "in a garden",
+        "evening": "under an evening sky",
+    },
+}
+"""More values, of which the captions of the base's corpora know nothing.
+
+Their words are no part of the vocabulary: a trained base's tokenizer cannot grow, and takes them apart.
+"""
+
+
+def words_for(attribute: str) -> Words:
+    """The words for each value of an attribute, those that were added among them."""
+    return {**WORDS.get(attribute, {}), **ADDED.get(attribute, {})}
+
+
 _GRAMMAR: Final = "a an in and with , background bald wearing"
 _PLURAL: Final = ("trousers", "jeans", "shorts", "leggings")
 _OF_LEGS: Final = ("standing", "walking")  # poses that need legs to be seen; the others need a hand
@@ -94,7 +134,7 @@ _SEEN: Final[Mapping[str, float]] = {
     "legs": 0.04,
     "background": 0.15,
 }
-# Of a person far away the same can be told from a tenth of it, but for the face and the hair.
+# Of a person far away a tenth of it suffices, but for the face and the hair.
 _SEEN_FAR: Final = {thing: _SEEN[thing] / 10 for thing in ("hand", "top", "bottom", "legs")}
 _FACING: Final = 60  # degrees; an expression is hard to tell from farther to the side
 
@@ -147,8 +187,8 @@ class View:
         return bool(self._shares[thing] >= least)
 
     def word(self, attribute: str) -> str | None:
-        known, value = WORDS[attribute], self._attributes.get(attribute)
-        if value not in known:
+        known, value = words_for(attribute), self._attributes.get(attribute)
+        if value is None or value not in known:
             raise ValueError(f"attributes: {attribute} must be one of {', '.join(known)}, found {value!r}")
         return known[value]
 
@@ -190,7 +230,7 @@ def _background(view: View, rng: np.random.Generator) -> str | None:
     place, colour = view.word("background"), view.word("background_color")
     if not ((place or colour) and view.sees("background")) or rng.random() < 0.5:
         return None
-    return f", {place or colour + ' background'}"
+    return f", {place.format(colour) if place else f'{colour} background'}"
 
 
 def with_article(noun: str) -> str:

@@ -34,6 +34,9 @@ HAIR = _table(
     red="#8a3f1e",
     grey="#8f8c88",
     white="#d5d1ca",
+    pink="#c9718f",
+    blue="#2f5a9c",
+    purple="#68428f",
 )
 IRIS = _table(brown="#4a2a16", hazel="#6b5228", green="#4f6a42", blue="#4b7396", grey="#6d7a80")
 CLOTH = _table(

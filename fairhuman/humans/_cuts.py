@@ -9,7 +9,7 @@ from fairhuman.humans._material import grain, hairline, neckline
 from fairhuman.humans._structs import Look
 
 # Values of fairhuman.humans._body.Piece, as Warp wants them.
-BODY, EYE, TONGUE, TEETH, LASH, CLOTH, SKIRT, CAP, CURTAIN, KNOT = (wp.constant(i) for i in range(10))
+BODY, EYE, TONGUE, TEETH, LASH, CLOTH, SKIRT, CAP, CURTAIN, KNOT, FRAME = (wp.constant(i) for i in range(11))
 SHOE_TOP = wp.constant(-0.742)
 
 

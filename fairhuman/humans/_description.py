@@ -13,7 +13,7 @@ from typing import Final
 
 import numpy as np
 
-from fairhuman.humans._caption import WORDS, View, brief, brief_vocabulary, joined, with_article
+from fairhuman.humans._caption import ADDED, View, brief, brief_vocabulary, joined, with_article, words_for
 from fairhuman.humans._colours import IRIS, SKIN
 from fairhuman.humans._types import HumanImage, Part
 
@@ -38,6 +38,13 @@ DETAILS: Final[Mapping[str, Mapping[str, str | None]]] = {
     "sky": {"none": None, "blue": "a blue sky", "grey": "a grey sky"},
     "light": {"left": "lit from the left", "right": "lit from the right"},
 }
+ADDED_DETAILS: Final[Mapping[str, Mapping[str, str | None]]] = {
+    "light": {"above": "lit from above", "behind": "lit from behind"},
+    "light_color": {"neutral": None, "warm": "warm light", "cool": "cool light"},
+    "glasses": {"none": None, "round": "round {} glasses", "square": "{} glasses"},
+}
+"""As `fairhuman.humans._caption.ADDED`: no part of the vocabulary."""
+
 GRAMMAR: Final = (
     "skin eyes facing the camera turned slightly to left right hand arms at sides shaded plain background"
     " shoes sleeve wall floor under both"
@@ -53,7 +60,7 @@ def caption(human: HumanImage, rng: np.random.Generator) -> str:
     if "light" not in human.attributes or rng.random() < BRIEF:
         return brief(human, rng)
     tell = _Teller(human, rng)
-    framing = WORDS["framing"][human.attributes["framing"]]
+    framing = tell.detail("framing")
     if tell.view.framing == "hand close-up":
         side = _shown_side(human)
         phrases = [
@@ -73,7 +80,7 @@ def caption(human: HumanImage, rng: np.random.Generator) -> str:
             None if close else tell.doing(),
             None if close else f", {framing}",
         ]
-    text = joined(*phrases, tell.maybe(f", {tell.detail('light')}"), tell.place())
+    text = joined(*phrases, tell.maybe(tell.light()), tell.place())
     return text[0].upper() + text[1:]
 
 
@@ -107,7 +114,8 @@ class _Teller:
 
     def detail(self, attribute: str) -> str | None:
         value = self.human.attributes.get(attribute)
-        known = {**WORDS.get(attribute, {}), **DETAILS.get(attribute, {})}
+        details = {**DETAILS.get(attribute, {}), **ADDED_DETAILS.get(attribute, {})}
+        known = {**words_for(attribute), **details}
         if value not in known:
             raise ValueError(f"attributes: {attribute} must be one of {', '.join(known)}, got {value!r}")
         return known[value]
@@ -128,6 +136,8 @@ class _Teller:
             said.append(self.maybe(hair.format(self.detail("hair_color"))))
         if self.view.sees("face"):
             said.append(self.detail("facial_hair"))
+            if facts.get("glasses", "none") != "none" and (glasses := self.detail("glasses")):
+                said.append(self.maybe(glasses.format(facts["glasses_color"])))
         if close and self.view.sees("face"):
             said.append(self.maybe(f"{facts['eye_color']} eyes"))
         return f"with {_listed(said)}" if any(said) else None
@@ -142,7 +152,8 @@ class _Teller:
     def clothes(self) -> str | None:
         facts, worn = self.human.attributes, []
         if self.view.sees("top"):
-            worn.append(with_article(joined(self.detail("shirt_color"), self.detail("top"))))
+            pattern, colour = self.detail("pattern"), self.detail("shirt_color")
+            worn.append(with_article(joined(pattern, colour, self.detail("top"))))
         if self.view.sees("bottom"):
             worn.append(joined(self.detail("bottom_color"), self.detail("bottom")))
         if max(self._shares[[Part.LEFT_FOOT, Part.RIGHT_FOOT]]) >= 0.001:
@@ -160,9 +171,19 @@ class _Teller:
         if not self.view.sees("hand"):
             return None
         phrase = self.view.word("pose") or self.view.word("gesture")
+        side = _shown_side(self.human)
+        if pose == "showing both hands":
+            return f", {phrase} with both hands"
         if pose in ("waving", "showing a hand") and phrase:
-            return f", {phrase} with the {_shown_side(self.human)} hand"
+            return f", {phrase} with the {side} hand"
+        if pose in ADDED["pose"] and phrase:
+            phrase = phrase.replace(" a hand", f" the {side} hand")
         return f", {phrase}"
+
+    def light(self) -> str:
+        colour = self.detail("light_color") if "light_color" in self.human.attributes else None
+        words = self.detail("light")
+        return f", {words.replace('lit', colour) if words and colour else words}"
 
     def place(self) -> str | None:
         facts, kind = self.human.attributes, self.human.attributes["background"]
@@ -174,6 +195,8 @@ class _Teller:
             return self.maybe(f", in a room with {_listed([wall, floor])}")
         if kind == "outdoors":
             return self.maybe(joined(", outdoors", floor, "under", self.detail("sky")))
+        if place := ADDED["background"].get(kind):
+            return self.maybe(f", {place.format(facts['background_color'])}")
         shade = "shaded" if kind == "gradient" else "plain"
         return self.maybe(f", {shade} {facts['background_color']} background")
 

@@ -100,5 +100,5 @@ def phenotype(rng: np.random.Generator, gender: str, age: str, skin: str) -> dic
 
 
 def face_changes(rng: np.random.Generator, amount: float) -> dict[str, float]:
-    """Small differences of nose, mouth, chin, cheeks and brow that make a face its own."""
+    """Small differences of nose, mouth, chin, cheeks and brow that make faces differ."""
     return {name: float(np.clip(rng.normal(0, amount), -0.8, 0.8)) for name in FACE_CHANGES}

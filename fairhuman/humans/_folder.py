@@ -35,7 +35,9 @@ def check_folder(out: Path, album: Album, count: int) -> dict[int, dict[str, Any
         check_same(out, json.loads(staged.read_text(encoding="utf-8")), asdict(album))
     records = _read_metadata(metadata, album) if metadata.exists() else {}
     if len(records) > count:
-        raise ValueError(f"count: {out} already holds {len(records)} of these images, found {count}")
+        raise ValueError(
+            f"count: must be at least {len(records)}, as many as {out} already holds, got {count}"
+        )
     return records
 
 
@@ -48,7 +50,7 @@ def _read_metadata(path: Path, album: Album) -> dict[int, dict[str, Any]]:
                 found = {"seed": record["seed"], "preset": record["preset"], "size": record["width"]}
                 rendered = record["source"] == "render" and record["index"] == number
             except (ValueError, KeyError, TypeError):
-                rendered = False
+                record, found, rendered = {}, {}, False
             if not rendered:
                 raise ValueError(
                     f"out: {path}, line {number + 1}, is not of a rendered data set; choose another folder"
@@ -68,7 +70,7 @@ def refuse_other_renderer(out: Path, records: dict[int, dict[str, Any]]) -> None
 
 
 def staged_records(out: Path) -> dict[int, dict[str, Any]]:
-    """Records of images drawn by a run that was cut off."""
+    """Records of images drawn by an interrupted run."""
     if not (out / STAGING / _OWNER).exists():
         return {}
     paths = (path for path in (out / STAGING).glob("*.json") if path.stem.isdigit())
@@ -91,7 +93,7 @@ def prepare_folder(out: Path, album: Album) -> None:
 
 def finish(out: Path, records: list[dict[str, Any]]) -> None:
     """Writes the metadata of a data set whose images are all there, and clears away what only led there."""
-    # A run that was cut off may have aimed further than this one.
+    # An interrupted run may have aimed at more images than this one.
     for name in file_names(0).values():
         for path in (out / name).parent.glob("*.png"):
             if path.stem.isdigit() and int(path.stem) >= len(records):

@@ -22,7 +22,8 @@ class HairStyle:
 
     `cap` is how far the hair stands off the scalp at the sides and at the crown;
     a curtain of `length` below the ears reaches round to `opening` degrees;
-    the `knot` is a bun or tail: height above the ears, distance behind, three radii.
+    the `knot` is a bun or tail: height above the ears, distance behind, three radii;
+    there are two of them if they stand `apart`, metres from the middle.
     """
 
     name: str
@@ -35,6 +36,7 @@ class HairStyle:
     curl: float = 0.0
     recede: float = 0.0
     knot: tuple[float, float, float, float, float] | None = None
+    apart: float = 0.0
 
 
 STYLES: Mapping[str, HairStyle] = {
@@ -56,6 +58,7 @@ STYLES: Mapping[str, HairStyle] = {
         ),
         HairStyle("bun", cap=(0.007, 0.012), knot=(0.112, 0.030, 0.046, 0.044, 0.040)),
         HairStyle("ponytail", cap=(0.006, 0.012), knot=(-0.055, 0.125, 0.032, 0.032, 0.125)),
+        HairStyle("two buns", cap=(0.007, 0.012), knot=(0.086, 0.004, 0.036, 0.036, 0.034), apart=0.066),
         HairStyle("afro", cap=(0.060, 0.075), curl=1.0),
     )
 }
@@ -118,8 +121,8 @@ def hair_topology() -> HairTopology:
 
 
 @dataclass(frozen=True)
-class Hair:
-    """Extra geometry for one person."""
+class Extra:
+    """Geometry that a person has beyond the body: hair, glasses."""
 
     points: Array
     normals: Array
@@ -146,7 +149,7 @@ def grow(
     shape: Topology,
     seed: int,
     lift: float,
-) -> Hair:
+) -> Extra:
     """Geometry of a hair style on a posed body.
 
     points, normals: (V, 3) posed body; rest: (V, 3) the same body at rest;
@@ -191,8 +194,10 @@ def grow(
                 Piece.CURTAIN,
             )
         )
-    if style.knot is not None:
-        local, canonical = _knot(style.knot, low, high)
+    for side in (-style.apart, style.apart) if style.apart else (0.0,):
+        if style.knot is None:
+            break
+        local, canonical = _knot(style.knot, low, high, side)
         posed = pose(local)
         parts.append(
             (
@@ -205,9 +210,9 @@ def grow(
         )
     if not parts:
         empty = np.zeros((0, 3), np.float32)
-        return Hair(empty, empty, empty, np.zeros((0, 3), np.int32), np.zeros(0, np.int32))
+        return Extra(empty, empty, empty, np.zeros((0, 3), np.int32), np.zeros(0, np.int32))
     offsets = np.cumsum([0] + [len(p[0]) for p in parts[:-1]])
-    return Hair(
+    return Extra(
         np.concatenate([p[0] for p in parts]),
         np.concatenate([p[1] for p in parts]),
         np.concatenate([p[2] for p in parts]),
@@ -229,11 +234,9 @@ def _curtain(style: HairStyle, low: Array, high: Array, rng: np.random.Generator
     angle = np.linspace(-span, span, columns)
     down = np.linspace(0, 1, rows)
     centre = np.array([0.0, (low[1] + high[1]) / 2 + 0.004, low[2] * 0.42 + high[2] * 0.58])
-    side, back = (
-        (high[0] - low[0]) / 2 + style.cap[0] * 0.8,
-        (high[1] - low[1]) / 2 + style.cap[0] * 0.8,
-    )
-    top = high[2] - centre[2] + style.cap[1]
+    off, crown = style.cap or (0.0, 0.0)
+    side, back = (high[0] - low[0]) / 2 + off * 0.8, (high[1] - low[1]) / 2 + off * 0.8
+    top = high[2] - centre[2] + crown
     arc = 0.42  # of the rows lie on the head
     polar = np.clip(down / arc, 0, 1) * np.pi / 2
     hang = np.clip((down - arc) / (1 - arc), 0, 1)
@@ -272,7 +275,7 @@ def _curtain(style: HairStyle, low: Array, high: Array, rng: np.random.Generator
     return local.astype(np.float32), canonical.astype(np.float32)
 
 
-def _knot(knot: tuple[float, ...], low: Array, high: Array) -> tuple[Array, Array]:
+def _knot(knot: tuple[float, ...], low: Array, high: Array, side: float) -> tuple[Array, Array]:
     height, behind, *radii = knot
     columns, rows = KNOT_SHAPE
     a = np.linspace(0, 2 * np.pi, columns)[:, None]
@@ -285,7 +288,7 @@ def _knot(knot: tuple[float, ...], low: Array, high: Array) -> tuple[Array, Arra
         ],
         -1,
     )
-    centre = np.array([0.0, (low[1] + high[1]) / 2 + behind, (low[2] + high[2]) / 2 + 0.02 + height])
+    centre = np.array([side, (low[1] + high[1]) / 2 + behind, (low[2] + high[2]) / 2 + 0.02 + height])
     local = sphere.reshape(-1, 3) * np.asarray(radii) + centre
     canonical = np.stack(
         [

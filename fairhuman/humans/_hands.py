@@ -43,6 +43,19 @@ _SHAPES: Mapping[str, HandShape] = {
         flex=30,
         thumb=(36, 40),
     ),
+    "three fingers": HandShape(
+        (_STRAIGHT, _STRAIGHT, _STRAIGHT, (70, 88, 55)), spread=9, oppose=-34, flex=30, thumb=(38, 44)
+    ),
+    "four fingers": HandShape((_STRAIGHT,) * 4, spread=7, oppose=-34, flex=34, thumb=(36, 40)),
+    # The tips of thumb and forefinger meet.
+    "ok sign": HandShape(
+        ((39, 43, 19), _STRAIGHT, _STRAIGHT, _STRAIGHT), spread=7, oppose=-23, flex=2, thumb=(16, 22)
+    ),
+    "rock sign": HandShape(
+        (_STRAIGHT, _FIST, _FIST, _STRAIGHT), spread=6, oppose=-28, flex=30, thumb=(36, 40)
+    ),
+    "call sign": HandShape((_FIST, _FIST, _FIST, _STRAIGHT), spread=4, oppose=4, flex=-26, thumb=(-12, -18)),
+    "thumb down": HandShape((_FIST,) * 4, oppose=4, flex=-26, thumb=(-12, -18)),
     "gripping": HandShape(
         ((44, 52, 30), (46, 54, 32), (48, 56, 34), (50, 58, 36)),
         oppose=-30,

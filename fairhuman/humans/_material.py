@@ -72,6 +72,14 @@ def beard(c: wp.vec3) -> float:
 
 
 @wp.func
+def moustache(c: wp.vec3) -> float:
+    """From the nose to the upper lip, its ends a little lower."""
+    x = wp.abs(c[0])
+    low = 0.668 - 0.25 * x
+    return ramp(low, low + 0.003, c[2]) * (1.0 - ramp(0.679, 0.683, c[2])) * (1.0 - ramp(0.024, 0.031, x))
+
+
+@wp.func
 def skin(c: wp.vec3, paint: wp.vec4, head: bool, hand: bool, look: Look) -> wp.vec3:
     base = look.skin
     if head:
@@ -96,6 +104,10 @@ def skin(c: wp.vec3, paint: wp.vec4, head: bool, hand: bool, look: Look) -> wp.v
             stubble = 0.75 + 0.6 * grain(look.seed + 3, c[0] * 700.0, c[1] * 700.0, c[2] * 260.0)
             share = wp.clamp(look.beard * beard(c) * stubble * (1.0 - lips), 0.0, 0.94)
             base = base * (1.0 - share) + look.hair * (0.8 * share)
+        if look.moustache > 0.0 and c[2] < 0.70 and c[1] < -0.09:
+            bristle = 0.95 + 0.25 * grain(look.seed + 3, c[0] * 900.0, 0.5, c[2] * 200.0)
+            share = wp.clamp(look.moustache * moustache(c) * (1.0 - lips), 0.0, 0.94)
+            base = base * (1.0 - share) + look.hair * (bristle * share)
         if look.cropped > 0.0 and c[2] > hairline(c, look.hairline) - 0.006:
             inside = ramp(-0.006, 0.006, c[2] - hairline(c, look.hairline))
             speck = 0.85 + 0.5 * grain(look.seed + 5, c[0] * 600.0, c[1] * 600.0, c[2] * 600.0)
@@ -134,6 +146,17 @@ def strands(u: float, v: float, look: Look) -> float:
 
 
 @wp.func
+def around_arm(c: wp.vec3, along: float) -> float:
+    """Angle around the axis of the upper arm or the forearm."""
+    q = wp.vec3(wp.abs(c[0]), c[1], c[2])
+    if along < 0.5:
+        q = q - wp.vec3(0.168, -0.015, 0.525)
+        return wp.atan2(q[0] * 0.770 + q[2] * 0.638, -q[1])
+    q = q - wp.vec3(0.313, -0.013, 0.349)
+    return wp.atan2(q[0] * 0.718 + q[1] * 0.079 + q[2] * 0.693, -0.462 * q[0] - 0.692 * q[1] + 0.557 * q[2])
+
+
+@wp.func
 def top_colour(c: wp.vec3, paint: wp.vec4, look: Look) -> wp.vec3:
     colour = look.top
     front = c[1] < -0.02 and paint[1] < 0.5
@@ -162,6 +185,18 @@ def top_colour(c: wp.vec3, paint: wp.vec4, look: Look) -> wp.vec3:
             colour = colour * 0.55
     if look.pattern == 5:  # block of another colour across the chest
         if c[2] > 0.36 and c[2] < 0.46 and paint[1] < 0.6:
+            colour = look.top2
+    if look.pattern == 6:  # dots, every second row moved by half
+        across = wp.atan2(c[0], -c[1]) * 4.7746  # thirty around the trunk, ten around a sleeve
+        up = c[2] * 34.0
+        if paint[1] > 0.5:
+            across = around_arm(c, paint[0]) * 1.5915
+            up = paint[0] * 15.5
+        row = wp.floor(up)
+        across = across + 0.5 * wp.mod(row + 100.0, 2.0)
+        dx = across - wp.floor(across) - 0.5
+        dz = up - row - 0.5
+        if dx * dx + dz * dz < 0.075:
             colour = look.top2
     return colour
 

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 __all__ = ["PRESETS", "render_human"]
 
-PRESETS = ("everyday", "studio", "world")
+PRESETS = ("everyday", "portraits", "studio", "world")
 
 
 def render_human(rng: np.random.Generator, preset: str = "studio", size: int = 256) -> HumanImage:
@@ -19,7 +19,8 @@ def render_human(rng: np.random.Generator, preset: str = "studio", size: int = 2
 
     Args:
         rng: the only source of chance; the same state gives the same picture.
-        preset: `everyday` (the base's corpus), `studio` (plain backdrops, few poses and clothes) or `world`.
+        preset: `everyday` (the base's corpus), `portraits` (near, with much that `everyday` lacks), `studio`
+            (plain backdrops, few poses and clothes) or `world`.
         size: width and height in pixels, from 16 to 4096.
 
     Returns:

@@ -1,4 +1,4 @@
-"""Poses: where arms, hands, legs and head go, solved for a body's own proportions."""
+"""Poses: where arms, hands, legs and head go, solved for a body's proportions."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class Arm:
 
     `wrist` is relative to the shoulder joint in arm lengths, or, with `landmark`, to a
     landmark in metres; `elbow` says which way the elbow points, `fingers` where the
-    fingers point and `palm` where the palm looks.
+    fingers point and `palm` where the palm looks. At the chin they turn with the head.
     """
 
     wrist: tuple[float, float, float]
@@ -90,6 +90,7 @@ def body_landmarks(rest: NDArray[np.float32], shape: Topology) -> dict[str, floa
         return rest[trunk & (canonical[:, 2] > low) & (canonical[:, 2] < high)]
 
     hips, waist, chest = band(-0.06, 0.08), band(0.17, 0.24), band(0.36, 0.46)
+    chin = band(0.610, 0.635)
     return {
         "hip_width": float(hips[:, 0].max()),
         "hip_height": float(hips[:, 2].mean()),
@@ -99,6 +100,8 @@ def body_landmarks(rest: NDArray[np.float32], shape: Topology) -> dict[str, floa
         "waist_front": float(-waist[:, 1].min()),
         "chest_front": float(-chest[:, 1].min()),
         "chest_height": float(chest[:, 2].mean()),
+        "chin_front": float(-chin[:, 1].min()),
+        "chin_height": float(chin[chin[:, 1].argmin(), 2]),
     }
 
 
@@ -158,8 +161,10 @@ class Solver:
             self.fix(f"clavicle.{side}", chest @ lift)
             rotations, positions = self.solve()
 
+        frame = rotations[self.bones["head"]] if spec.landmark == "chin" else chest
+
         def world(vector: tuple[float, float, float]) -> Array:
-            return chest @ np.array([sign * vector[0], -vector[1], vector[2]])
+            return frame @ np.array([sign * vector[0], -vector[1], vector[2]])
 
         head = self.heads
         shoulder0, elbow0, wrist0 = (head[index[n]] for n in ("upperarm01", "lowerarm01", "wrist"))
@@ -213,11 +218,11 @@ class Solver:
             point = np.array([0.0, -marks["chest_front"], marks["chest_height"]])
         elif name == "belly":
             point = np.array([0.0, -marks["waist_front"], marks["waist_height"]])
-        elif name == "face":
-            point = (heads[self.bones["eye.L"]] + heads[self.bones["eye.R"]]) / 2
+        elif name == "chin":
+            point = np.array([0.0, -marks["chin_front"], marks["chin_height"]])
         else:
-            raise ValueError(f"landmark must be hip, waist, chest, belly or face, got {name!r}")
-        bone = self.bones["root" if name == "hip" else "spine03" if name == "waist" else "spine01"]
+            raise ValueError(f"landmark must be hip, waist, chest, belly or chin, got {name!r}")
+        bone = self.bones[{"hip": "root", "waist": "spine03", "chin": "head"}.get(name, "spine01")]
         rotations, _ = self.solve()
         return positions[bone] + rotations[bone] @ (point - heads[bone])
 

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from fairhuman.humans._hands import GESTURES, jitter
+from fairhuman.humans._hands import GESTURES, HandShape, jitter
 from fairhuman.humans._pose import Arm, Leg, Pose
 
 Rng = np.random.Generator
@@ -127,6 +127,49 @@ def clasped(rng: Rng, over: bool) -> Arm:
     )
 
 
+def together(rng: Rng) -> Arm:
+    """A palm against the other before the chest, fingers up."""
+    return Arm(
+        (0.022, rng.uniform(0.12, 0.15), rng.uniform(-0.03, 0.03)),
+        (1, -0.1, -0.7),
+        (-0.02, 0.25, 1),
+        (-1, 0, 0),
+        landmark="chest",
+    )
+
+
+def on_chest(rng: Rng) -> Arm:
+    """A palm flat on the other side of the breastbone."""
+    return Arm(
+        (0.03, 0.05, -0.03 + rng.uniform(-0.01, 0.02)),
+        (1, -0.2, -0.7),
+        (-1, 0.1, rng.uniform(0.25, 0.45)),
+        (0, -1, 0),
+        landmark="chest",
+    )
+
+
+def on_chin(rng: Rng) -> Arm:
+    """The knuckles under the chin."""
+    return Arm(
+        (-0.005 + rng.uniform(-0.006, 0.006), 0.0, -0.115),
+        (rng.uniform(0.3, 0.6), 0.2, -1),
+        (-0.12, 0.2, 1),
+        (-0.3, -1, 0.1),
+        landmark="chin",
+    )
+
+
+def ringing(rng: Rng) -> Arm:
+    """As `showing`, the palm turned so that the ring of thumb and forefinger is seen."""
+    return replace(showing(rng), palm=_near(rng, (-0.55, 1, 0), 0.08))
+
+
+def thumbing_down(rng: Rng) -> Arm:
+    """A fist held forward with the thumb side down."""
+    return replace(thumbing(rng), elbow=(1, -0.2, -0.3), palm=(0.65, 0.75, 0))
+
+
 def _legs(rng: Rng) -> tuple[Leg, Leg]:
     spread, turn = rng.uniform(-11, -5), rng.uniform(4, 14)
     left, right = Leg(spread=spread, turn=turn), Leg(spread=spread, turn=turn)
@@ -161,6 +204,19 @@ def _one_arm(make: Callable[[Rng], Arm]) -> Callable[[Rng, str], Pose]:
         if rng.random() < 0.5:
             return replace(pose, left_arm=arm, left_hand=hand)
         return replace(pose, right_arm=arm, right_hand=hand)
+
+    return draw
+
+
+def _touching(make: Callable[[Rng], Arm], hand: HandShape, both: bool = False) -> Callable[[Rng, str], Pose]:
+    """The pose settles what the hand does."""
+
+    def draw(rng: Rng, _: str) -> Pose:
+        pose, arm, shape = _standing(rng, "relaxed"), make(rng), jitter(hand, rng, 1.5)
+        left, right = {"left_arm": arm, "left_hand": shape}, {"right_arm": arm, "right_hand": shape}
+        if both:
+            return replace(pose, **left, **right)
+        return replace(pose, **(left if rng.random() < 0.5 else right))
 
     return draw
 
@@ -213,8 +269,21 @@ def aside(pose: Pose) -> Pose:
 
 
 def _shown(rng: Rng, gesture: str) -> Pose:
-    make = {"thumb up": thumbing, "pointing": pointing_up}.get(gesture, showing)
-    return _one_arm(make)(rng, gesture)
+    return _one_arm(_MAKERS.get(gesture, showing))(rng, gesture)
+
+
+def _both_shown(rng: Rng, gesture: str) -> Pose:
+    return _two_arms(_MAKERS.get(gesture, showing))(rng, gesture)
+
+
+_MAKERS = {"thumb up": thumbing, "thumb down": thumbing_down, "pointing": pointing_up, "ok sign": ringing}
+_FLAT = HandShape(((-8, -8, -6),) * 4, oppose=-14, flex=-2, thumb=(0, 0), name="open palm")
+_LAID = HandShape(
+    ((3, 7, 5), (4, 9, 6), (6, 11, 7), (8, 13, 8)), spread=1.5, oppose=-8, thumb=(2, 4), name="open palm"
+)
+_PROPPING = HandShape(
+    ((52, 70, 40), (60, 78, 48), (66, 84, 52), (70, 88, 55)), oppose=-6, flex=-10, thumb=(0, 4), name="fist"
+)
 
 
 POSES: Mapping[str, Callable[[Rng, str], Pose]] = {
@@ -229,6 +298,10 @@ POSES: Mapping[str, Callable[[Rng, str], Pose]] = {
     "reaching": _one_arm(reaching),
     "hands clasped": _two_arms(clasped, ordered=True),
     "walking": _walking,
+    "showing both hands": _both_shown,
+    "palms together": _touching(together, _FLAT, both=True),
+    "hand on chest": _touching(on_chest, _LAID),
+    "hand on chin": _touching(on_chin, _PROPPING),
 }
 
 POSE_GESTURES: Mapping[str, tuple[str, ...]] = {

@@ -10,8 +10,9 @@ import warp as wp
 from numpy.typing import NDArray
 
 from fairhuman.humans import _shade
-from fairhuman.humans._body import load_model, topology
+from fairhuman.humans._body import BODY_VERTICES, load_model, topology
 from fairhuman.humans._camera import Shot, aim
+from fairhuman.humans._glasses import wear
 from fairhuman.humans._hair import STYLES, grow
 from fairhuman.humans._keypoints import body_keypoints, hand_keypoints, visibility
 from fairhuman.humans._pose import Pose, body_landmarks, solve_pose
@@ -35,6 +36,7 @@ class Person:
     outfit: Outfit
     look: Look
     seed: int
+    glasses: str | None = None  # see `fairhuman.humans._glasses.RIMS`
     hair_lift: float = 0.0007  # of the edge of the hair off the scalp, metres
 
 
@@ -56,7 +58,7 @@ def _array(data: NDArray, dtype: type) -> wp.array:
 
 
 @torch.inference_mode()
-def _posed_body(person: Person) -> tuple[Array, Array, Array, Array, Array]:
+def _posed_body(person: Person) -> tuple[Array, Array, NDArray[np.float64], NDArray[np.float64], Array]:
     """Posed vertices, rest vertices, bone rotations, posed bone heads, rest bone heads."""
     model, shape = load_model(), topology()
     _, phenotypes, changes, actions = model.get_tensor_inputs(
@@ -88,17 +90,20 @@ def _vertex_normals(points: Array, faces: NDArray[np.int32]) -> Array:
     return result / np.maximum(np.linalg.norm(result, axis=1, keepdims=True), 1e-12)
 
 
-def _subject(shot: Shot, points: Array, positions: Array) -> Array:
+def _subject(shot: Shot, points: Array, positions: NDArray[np.float64]) -> Array:
     """The points that the framing must hold."""
     shape = topology()
-    canonical, body = shape.canonical[:13380], points[:13380]
-    height, along = canonical[:, 2], shape.paint[:13380, 0]
-    arm = shape.paint[:13380, 1] > 0.5
+    canonical, body = shape.canonical[:BODY_VERTICES], points[:BODY_VERTICES]
+    height, along = canonical[:, 2], shape.paint[:BODY_VERTICES, 0]
+    arm = shape.paint[:BODY_VERTICES, 1] > 0.5
     if shot.framing == "face close-up":
         return body[height > 0.60]
     if shot.framing == "hand close-up":
         sign = 1 if shot.side == "L" else -1
-        return body[arm & (along > 0.95) & (shape.side[:13380] == sign)]
+        return body[arm & (along > 0.95) & (shape.side[:BODY_VERTICES] == sign)]
+    if shot.framing == "chest up":  # with the hands that are held as high
+        chest = (height > 0.36) & ~(arm & (along > 0.2))
+        return body[chest | (arm & (along > 0.9) & (body[:, 2] > body[chest, 2].min() - 0.03))]
     if shot.framing == "head and shoulders":
         return body[(height > 0.47) & ~(arm & (along > 0.2))]
     if shot.framing == "upper body":
@@ -115,25 +120,31 @@ def draw(picture: Picture, size: int) -> HumanImage:
     normals = _vertex_normals(points, shape.faces)
     keep, points = dress(person.outfit, points, normals, shape)
     head = shape.bones["head"]
-    hair = grow(
-        STYLES[person.hair],
-        points,
-        normals,
-        rest,
-        turns[head],
-        positions[head],
-        heads[head],
-        shape,
-        person.seed,
-        person.hair_lift,
-    )
-    count = len(points)
-    all_points = np.concatenate([points, hair.points]).astype(np.float32)
-    all_normals = np.concatenate([normals, hair.normals]).astype(np.float32)
-    canonical = np.concatenate([shape.canonical, hair.canonical]).astype(np.float32)
-    paint = np.concatenate([shape.paint, np.zeros((len(hair.points), 4), np.float32)])
-    faces = np.concatenate([shape.faces[keep], hair.faces + count]).astype(np.int32)
-    kinds = np.concatenate([shape.piece[keep] + 16 * shape.zone[keep], hair.kinds]).astype(np.int32)
+    extras = [
+        grow(
+            STYLES[person.hair],
+            points,
+            normals,
+            rest,
+            turns[head],
+            positions[head],
+            heads[head],
+            shape,
+            person.seed,
+            person.hair_lift,
+        )
+    ]
+    if person.glasses:
+        extras.append(wear(person.glasses, rest, heads, turns[head], positions[head], shape))
+    starts = np.cumsum([len(points)] + [len(extra.points) for extra in extras])
+    all_points = np.concatenate([points, *(extra.points for extra in extras)]).astype(np.float32)
+    all_normals = np.concatenate([normals, *(extra.normals for extra in extras)]).astype(np.float32)
+    canonical = np.concatenate([shape.canonical, *(extra.canonical for extra in extras)]).astype(np.float32)
+    paint = np.concatenate([shape.paint, np.zeros((len(all_points) - len(points), 4), np.float32)])
+    extra_faces = [extra.faces + start for extra, start in zip(extras, starts, strict=False)]
+    faces = np.concatenate([shape.faces[keep], *extra_faces]).astype(np.int32)
+    own_kinds = shape.piece[keep] + 16 * shape.zone[keep]
+    kinds = np.concatenate([own_kinds, *(extra.kinds for extra in extras)]).astype(np.int32)
 
     camera = aim(picture.shot, _subject(picture.shot, points, positions), size)
     used = np.zeros(len(all_points), bool)
@@ -176,6 +187,6 @@ def draw(picture: Picture, size: int) -> HumanImage:
 
 
 def _face_yaw(turn: NDArray, head: NDArray, camera: Camera) -> float:
-    """Angle about the head's own vertical from its forward direction to the camera."""
+    """Angle about the head's vertical from its forward direction to the camera."""
     towards = turn.T @ (camera.position - head)  # in the head's rest frame, face to -y
     return float(np.rad2deg(np.arctan2(-towards[0], -towards[1])))

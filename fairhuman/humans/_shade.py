@@ -110,7 +110,7 @@ def render(
             count[s.label] = count[s.label] + 1.0
             if k == 4:
                 depth[row, column] = at[3]
-            # Slow fields, taken once a pixel: the cloth's folds, the skin's mottle.
+            # Slow fields, taken once per pixel: the cloth's folds, the skin's mottle.
             if s.label == 12 or s.label == 13:
                 if folded == 0:
                     fold = folds(s.point, s.paint, look)

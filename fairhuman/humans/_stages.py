@@ -168,6 +168,14 @@ def outdoors(rng: Rng) -> tuple[Stage, np.ndarray]:
 
 _NAMED_FLOORS = {"wooden": ("#8a6543", 1), "tiled": ("#9a9892", 2), "grey": ("#7d8388", 0)}
 _GROUNDS = {"grass": ("#5f7d3a", 3), "gravel": ("#a39a88", 3), "paving": ("#8f9092", 2)}
+WALLS = ("brick wall", "curtain", "bookshelf")
+"""In the order of `Stage.wall`."""
+_SCENERY = {  # ground and its pattern, sky above and at the horizon
+    "beach": ("#d3bd92", 3, "#4f94d6", "#c9e2ee"),
+    "street": ("#8b8c8e", 2, "#7fa9d6", "#d5dee4"),
+    "garden": ("#5f8a34", 3, "#6aa0d8", "#d6e4ea"),
+    "evening": ("#3a4438", 3, "#3d3a78", "#c8809c"),
+}
 _SKIES = {"blue": "#5d92cf", "grey": "#b4bcc4"}
 
 
@@ -194,6 +202,54 @@ def named_outdoors(rng: Rng) -> tuple[Stage, str, str]:
     high = np.asarray(vary(rng, linear(_SKIES[sky]), 0.06))
     stage.high, stage.low = wp.vec3(*high), wp.vec3(*(high * 0.35 + 0.45))
     return stage, ground, sky
+
+
+def patterned_wall(rng: Rng, pattern: str, colour: str) -> Stage:
+    """A wall of bricks, a curtain of the colour, or rows of books, close behind the person."""
+    stage = Stage()
+    stage.kind, stage.wall, stage.grounded = 1, 1 + WALLS.index(pattern), 1
+    stage.wall_y = rng.uniform(0.9, 1.5)
+    codes = {"brick wall": ("#6f7f92", "#c4c7c9"), "bookshelf": ("#7a5234", "#2a1d14")}
+    if pattern == "curtain":
+        high = low = np.asarray(vary(rng, BACKDROP[colour], 0.06))
+    else:
+        high, low = (np.asarray(vary(rng, linear(code), 0.08)) for code in codes[pattern])
+    stage.high, stage.low = wp.vec3(*high), wp.vec3(*low)
+    floor = np.asarray(vary(rng, _FLOORS[2], 0.1))
+    stage.floor, stage.floor2 = wp.vec3(*floor), wp.vec3(*(floor * 0.6))
+    stage.pattern, stage.window = 1, wp.vec4(0.0, 0.0, 0.0, 0.0)
+    return stage
+
+
+def scenery(rng: Rng, name: str) -> tuple[Stage, np.ndarray]:
+    """Open air: beach, street, garden or evening."""
+    stage = Stage()
+    stage.kind, stage.wall_y, stage.grounded = 2, 1e4, 1
+    ground, pattern, high, low = _SCENERY[name]
+    floor, sky = (np.asarray(vary(rng, linear(code), 0.06)) for code in (ground, high))
+    horizon = np.asarray(vary(rng, linear(low), 0.04))
+    stage.floor, stage.floor2, stage.pattern = wp.vec3(*floor), wp.vec3(*(floor * 0.8)), pattern
+    stage.high, stage.low = wp.vec3(*sky), wp.vec3(*horizon)
+    boxes: Boxes = []
+    if name == "beach":
+        sea = vary(rng, linear("#2f7f98"), 0.1)
+        boxes.append(_box(0.0, rng.uniform(3.5, 7), 0.0, (4000.0, 4000.0, 0.03), sea))
+        boxes.append(_box(0.0, 3.2, 0.0, (4000.0, 0.25, 0.02), (0.75, 0.78, 0.78)))
+    elif name == "street":
+        for side in (-1.0, 1.0):
+            x = side * rng.uniform(2.2, 3.2)
+            for _ in range(3):
+                width, depth, height = rng.uniform(4, 6), rng.uniform(3, 5), rng.uniform(5, 10)
+                tone = vary(rng, _WALLS[int(rng.integers(len(_WALLS)))], 0.25)
+                far = rng.uniform(4, 22)
+                style = (1.0, 2.6, rng.uniform(1.6, 2.4))
+                boxes.append(_box(x + side * width / 2, far, 0, (width, depth, height), tone, style))
+    elif name == "garden":
+        for _ in range(5):
+            green = vary(rng, linear("#3f6a2c"), 0.2)
+            size = (rng.uniform(1.0, 4.0), 1.0, rng.uniform(0.5, 2.0))
+            boxes.append(_box(rng.uniform(-4, 4), rng.uniform(2.5, 7), 0, size, green))
+    return stage, _pack(stage, boxes)
 
 
 def choose_sky(rng: Rng) -> tuple[float, float, float]:
@@ -229,6 +285,36 @@ def soft_light(rng: Rng, side: float) -> Light:
     light.rim = wp.vec3(-0.75 * side, 0.6, 0.3)
     light.rim_colour = wp.vec3(*([rng.uniform(0.08, 0.28)] * 3))
     light.exposure = rng.uniform(0.95, 1.06)
+    return light
+
+
+_SOURCES = {  # degrees to the picture's right and up
+    "left": ((-62, -40), (20, 42)),
+    "right": ((40, 62), (20, 42)),
+    "above": ((-20, 20), (58, 66)),
+    "behind": ((-20, 20), (30, 45)),  # the key is weak then, and the rim strong
+}
+_TONES = {"neutral": (1.0, 1.0, 1.0), "warm": (1.12, 0.98, 0.72), "cool": (0.84, 0.98, 1.16)}
+
+
+def named_light(rng: Rng, source: str, tone: str) -> Light:
+    """A smaller, stronger light than `soft_light`, from where and of the colour that it is said to be."""
+    light, (around, above), behind = Light(), _SOURCES[source], source == "behind"
+    a, h = np.deg2rad(rng.uniform(*around)), np.deg2rad(rng.uniform(*above))
+    key = np.array([np.sin(a) * np.cos(h), -np.cos(a) * np.cos(h), np.sin(h)])
+    across = np.cross(key, [0, 0, 1])
+    across /= np.linalg.norm(across)
+    size = rng.uniform(0.04, 0.08)
+    light.key, light.side = wp.vec3(*key), wp.vec3(*(across * size))
+    light.over = wp.vec3(*(np.cross(across, key) * size))
+    colour = np.array(_TONES[tone]) * np.exp(rng.normal(0, 0.02, 3))
+    power, fill = rng.uniform(0.85, 1.0) * (0.45 if behind else 1.0), rng.uniform(0.34, 0.44)
+    mild = 1 + (colour - 1) * 0.5
+    light.colour = wp.vec3(*(power * colour))
+    light.sky, light.ground = wp.vec3(*(fill * mild)), wp.vec3(*(fill * 0.5 * mild))
+    light.rim = wp.vec3(-0.75 * float(np.sign(key[0])), 0.6, 0.3)
+    light.rim_colour = wp.vec3(*((3.0 if behind else 0.15) * colour))
+    light.exposure = rng.uniform(0.97, 1.05)
     return light
 
 

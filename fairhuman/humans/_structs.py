@@ -24,6 +24,7 @@ class Look:
     hem: wp.float32  # canonical height of the trouser leg's or skirt's edge
     folds: wp.float32
     beard: wp.float32  # 0 shaven, 0.5 stubble, 1 full
+    moustache: wp.float32  # 0 to 1
     brow_width: wp.float32
     blush: wp.float32
     freckles: wp.float32
@@ -31,6 +32,7 @@ class Look:
     hairline: wp.float32  # recession of the hairline, metres
     cropped: wp.float32  # hair so short that the scalp is only tinted, 0 to 1
     curl: wp.float32  # 0 straight strands, 1 tight curls
+    frame: wp.vec3  # of glasses
     seed: wp.int32
 
 
@@ -58,7 +60,8 @@ class Stage:
     grounded: wp.int32  # whether the floor is there to catch the shadow
     floor_z: wp.float32
     wall_y: wp.float32
-    pattern: wp.int32
+    pattern: wp.int32  # of the floor: 0 plain, 1 boards, 2 tiles, 3 grass or gravel
+    wall: wp.int32  # 0 plain, 1 bricks, 2 a curtain, 3 rows of books
     boxes: wp.int32
     window: wp.vec4  # on the back wall: x, z, half-width, half-height; 0 width for none
     centre: wp.vec2  # of a radial backdrop, in units of the picture

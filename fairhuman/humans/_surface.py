@@ -10,6 +10,7 @@ from fairhuman.humans._cuts import (
     CLOTH,
     CURTAIN,
     EYE,
+    FRAME,
     KNOT,
     LASH,
     SHOE_TOP,
@@ -18,6 +19,7 @@ from fairhuman.humans._cuts import (
     TONGUE,
 )
 from fairhuman.humans._material import (
+    azimuth,
     eye,
     hairline,
     in_face,
@@ -155,6 +157,13 @@ def surface_at(
                     # under the shirt's edge lies its shadow
                     s.albedo = s.albedo * (0.55 + 0.45 * ramp(0.0, 0.012, look.waist - c[2]))
                 s.albedo = s.albedo * (0.75 + 0.25 * ramp(0.0, 0.004, wp.abs(look.hem + 0.022 - c[2])))
+    elif kind == FRAME:  # glasses: of the face before it, of the head beside it
+        s.albedo = look.frame
+        s.shine = 0.35
+        s.gloss = 60.0
+        s.label = 4
+        if azimuth(c) < 64.0:
+            s.label = 1
     else:
         s.kind = 2
         s.label = 5

@@ -1,4 +1,4 @@
-"""What one rendered picture of a person carries besides its pixels."""
+"""What one rendered picture of a person carries in addition to its pixels."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ REGION_PARTS: Final[Mapping[str, tuple[Part, ...]]] = {
     "right_foot": (Part.RIGHT_FOOT,),
     "eyes": (Part.EYES,),
 }
-"""Regions with a mask of their own. Left and right are the person's."""
+"""Regions with a separate mask. Left and right are the person's."""
 
 COCO_KEYPOINTS: Final[tuple[str, ...]] = (
     "nose",

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from fairhuman.humans._body import Piece, Topology, Zone, topology
 
-PATTERNS = ("plain", "striped", "checked", "buttoned", "open", "block")
+PATTERNS = ("plain", "striped", "checked", "buttoned", "open", "block", "dotted")
 NECKLINES = {"crew": 0, "v": 1, "scoop": 2, "high": 3}
 SLEEVES = {"sleeveless": 0.06, "short": 0.33, "three-quarter": 0.68, "long": 0.985}
 HEMS = {

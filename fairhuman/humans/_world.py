@@ -113,6 +113,19 @@ _BOTTOM_HEMS = {
     "skirt": ("mini", "knee", "midi"),
     "none": ("knee", "midi", "maxi"),
 }
+_POSES = (
+    "standing",
+    "waving",
+    "showing a hand",
+    "hands on hips",
+    "hand on hip",
+    "arms crossed",
+    "arms raised",
+    "one arm raised",
+    "reaching",
+    "hands clasped",
+    "walking",
+)
 _JEANS = {"navy": 0.5, "blue": 0.3, "black": 0.2}
 
 
@@ -189,7 +202,7 @@ def world(rng: Rng) -> Picture:
 
 
 def _draw_pose(rng: Rng, framing: str) -> tuple[str, Pose]:
-    names = [name for name in POSES if name != "walking" or framing in ("knees up", "whole body", "distant")]
+    names = [name for name in _POSES if name != "walking" or framing in ("knees up", "whole body", "distant")]
     name = choose(
         rng,
         {name: 2.0 if name in ("standing", "showing a hand") else 1.0 for name in names},

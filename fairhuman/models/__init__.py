@@ -1,6 +1,6 @@
-"""Base models: a miniature of Stable Diffusion XL, and how to load one of any size."""
+"""Base models of Stable Diffusion XL's architecture, and adapters on them."""
 
-from fairhuman.models._architecture import Architecture, build_autoencoder, build_pipeline
+from fairhuman.models._architecture import SDXL_UNET, Architecture, build_autoencoder, build_pipeline
 from fairhuman.models._base import EMBEDDED, load_base
 from fairhuman.models._batch import Batch
 from fairhuman.models._fingerprints import fingerprint_base
@@ -9,6 +9,7 @@ from fairhuman.models._tiny import TINY, tiny_pipeline
 from fairhuman.models._tokenizer import word_tokenizer
 
 __all__ = [
+    "SDXL_UNET",
     "EMBEDDED",
     "TINY",
     "Architecture",

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import TYPE_CHECKING, Self
+from collections.abc import Iterable, Mapping
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, Final, Self
 
 import torch
 from pydantic import model_validator
@@ -15,6 +16,23 @@ from fairhuman.settings import Count, Settings, Wholes, require
 if TYPE_CHECKING:
     from diffusers import AutoencoderKL, StableDiffusionXLPipeline, UNet2DConditionModel
     from transformers import CLIPTextConfig, CLIPTokenizer
+
+SDXL_UNET: Final[Mapping[str, Any]] = MappingProxyType(
+    {
+        "sample_size": 128,
+        "block_out_channels": (320, 640, 1280),
+        "down_block_types": ("DownBlock2D", "CrossAttnDownBlock2D", "CrossAttnDownBlock2D"),
+        "up_block_types": ("CrossAttnUpBlock2D", "CrossAttnUpBlock2D", "UpBlock2D"),
+        "transformer_layers_per_block": (1, 2, 10),
+        "attention_head_dim": (5, 10, 20),
+        "cross_attention_dim": 2048,
+        "use_linear_projection": True,
+        "addition_embed_type": "text_time",
+        "addition_time_embed_dim": 256,
+        "projection_class_embeddings_input_dim": 2816,
+    }
+)
+"""The UNet of stabilityai/stable-diffusion-xl-base-1.0, where it differs from diffusers' defaults."""
 
 
 class Architecture(Settings):
@@ -165,7 +183,7 @@ def _build_unet(architecture: Architecture) -> UNet2DConditionModel:
         layers_per_block=architecture.unet_layers,
         norm_num_groups=architecture.norm_groups,
         cross_attention_dim=2 * architecture.text_width,
-        # diffusers calls the number of heads `attention_head_dim`; SDXL's own config does the same.
+        # diffusers calls the number of heads `attention_head_dim`; SDXL's config does the same.
         attention_head_dim=tuple(
             max(1, c // architecture.attention_head_dim) for c in architecture.unet_channels
         ),

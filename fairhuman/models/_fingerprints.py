@@ -8,17 +8,25 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from fairhuman.models._base import EMBEDDED
+from fairhuman.models._single_file import single_file_parts
 
 __all__ = ["fingerprint_base", "fingerprint_files"]
 
 
 def fingerprint_base(path: str | os.PathLike[str] | None) -> str:
-    """Digest of the weights and settings in a base's folder; the name itself for a repository.
+    """Digest of a base's weights and settings, in a folder or one file; the name itself for a repository.
 
     Args:
-        path: As for :func:`fairhuman.models.load_base`.
+        path: As for :func:`fairhuman.models.load_base`. For a single file, what its configurations and
+            tokenizers are counts too.
+
+    Raises:
+        FileNotFoundError: A single file has nowhere to take these from.
     """
     folder = EMBEDDED if path is None else Path(path)
+    if folder.is_file():
+        parts = single_file_parts()
+        return fingerprint_files([folder, *sorted([*parts.rglob("*.json"), *parts.rglob("*.txt")])])
     if not folder.is_dir():
         return str(path)
     files = sorted([*folder.rglob("*.safetensors"), *folder.rglob("*.json")])

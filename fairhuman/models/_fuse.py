@@ -9,6 +9,7 @@ from pathlib import Path
 from fairhuman.files import written_whole
 from fairhuman.models._base import load_base
 from fairhuman.models._quiet import quiet
+from fairhuman.models._single_file import is_single_file, save_single_file
 
 __all__ = ["fuse"]
 
@@ -19,8 +20,8 @@ tags: [fairhuman, stable-diffusion-xl]
 
 # A Stable Diffusion XL pipeline with a LoRA merged in
 
-Base: {base}. LoRA: {lora}, at strength {scale:g}. What was merged cannot be taken out or weighed anew.
-It is subject to the base's own licence and limits.
+Base: {base}. LoRA: {lora}, at strength {scale:g}. What was merged cannot be removed or weighted again.
+It is subject to the base's licence and limits.
 """
 
 
@@ -35,17 +36,18 @@ def fuse(
 
     Args:
         lora: A run's folder or a LoRA file.
-        out: Folder for the new base: absent or empty. It appears whole or not at all.
+        out: Folder for the new base, absent or empty; or a new ``.safetensors`` file, which is written in
+            SDXL's original layout. It appears whole or not at all.
         base: The base the LoRA was trained on; ``None`` is the embedded one.
         scale: β of Eq. 12.
 
     Returns:
-        The folder, which :func:`load_base` and plain diffusers read.
+        The folder or file, which :func:`load_base` and plain diffusers read.
 
     Raises:
         FileNotFoundError: No such LoRA or base.
-        ValueError: Another kind of adapter, a LoRA for another base, a strength that is not finite, or a
-            folder that holds something.
+        ValueError: Another kind of adapter, a LoRA for another base, a strength that is not finite, a
+            folder that holds something, or a file that exists.
     """
     from fairhuman.models.adapters import LoRA, adapter_kind, load_lora
 
@@ -55,12 +57,19 @@ def fuse(
     if kind is not LoRA:
         raise ValueError(f"fuse: only a LoRA can be merged into a base, {lora} is a {kind.kind}")
     out = Path(out)
+    if is_single_file(out) and (out.exists() or out.suffix != ".safetensors"):
+        raise ValueError(f"out: must be a new file that ends in .safetensors, got {str(out)!r}")
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise ValueError(f"out: must be absent or an empty folder, {out} is not")
     pipeline = load_base(base)
     load_lora(pipeline, lora)
+    dora = any(config.use_dora for config in pipeline.unet.peft_config.values())
+    if dora and scale != 1:
+        raise ValueError(f"scale: must be 1 for a DoRA, whose magnitudes do not scale, got {scale:g}")
     pipeline.fuse_lora(lora_scale=scale)
     pipeline.unload_lora_weights()
+    if is_single_file(out):
+        return save_single_file(pipeline, out)
     with written_whole(out) as partial, quiet():
         pipeline.save_pretrained(partial, safe_serialization=True)
         local = base is not None and Path(base).exists()

@@ -17,7 +17,7 @@ def word_tokenizer(words: Iterable[str], max_length: int = 40) -> CLIPTokenizer:
     """Build a CLIP tokenizer in which each of ``words`` is one token.
 
     The byte-pair merges are learned from the words alone until each of them is whole. Every byte
-    keeps a token of its own, inside a word and at its end, so a word never seen falls apart into
+    keeps a separate token, inside a word and at its end, so a word never seen falls apart into
     known pieces or single bytes and nothing is ever unknown. Case is ignored, as in CLIP.
 
     Args:
@@ -48,7 +48,7 @@ def word_tokenizer(words: Iterable[str], max_length: int = 40) -> CLIPTokenizer:
     tokens = list(dict.fromkeys(tokens)) + [_START, _END]
     return CLIPTokenizer(
         vocab={token: index for index, token in enumerate(tokens)},
-        merges=merges,
+        merges=merges,  # ty: ignore[invalid-argument-type]: takes pairs, too
         model_max_length=max_length,
     )
 
@@ -61,7 +61,7 @@ def _learn_merges(words: list[str], alphabet: list[str]) -> list[tuple[str, str]
         return []
     learner = Tokenizer(models.BPE(end_of_word_suffix=_END_OF_WORD))
     learner.normalizer = normalizers.Sequence([normalizers.NFC(), normalizers.Lowercase()])
-    # The split of CLIP's own pre-tokenizer: letters, single digits, everything else.
+    # The split of CLIP's pre-tokenizer: letters, single digits, everything else.
     pieces = Regex(r"'s|'t|'re|'ve|'m|'ll|'d|[\p{L}]+|[\p{N}]|[^\s\p{L}\p{N}]+")
     learner.pre_tokenizer = pre_tokenizers.Sequence(
         [

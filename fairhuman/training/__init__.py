@@ -1,4 +1,4 @@
-"""Training: adapters with fair regional objectives, and the embedded base itself."""
+"""Training of adapters with fair regional objectives, and of the embedded base."""
 
 from fairhuman.models import Batch
 from fairhuman.models.adapters import load_lora
@@ -16,6 +16,7 @@ from fairhuman.training._loop import train
 from fairhuman.training._noising import noise_scheduler, training_target
 from fairhuman.training._run import Run
 from fairhuman.training._settings import TrainSettings
+from fairhuman.training._setup import adapter_at, checkpoint_at
 
 __all__ = [
     "RELEASED",
@@ -28,6 +29,8 @@ __all__ = [
     "Run",
     "TextEmbedding",
     "TrainSettings",
+    "adapter_at",
+    "checkpoint_at",
     "collate",
     "encode_image",
     "encode_prompt",

@@ -13,7 +13,6 @@ from torch import Tensor
 from fairhuman.data import (
     Draw,
     HumanFolder,
-    HumanSample,
     JointTransform,
     TrainingSample,
     condition_pixels,
@@ -28,6 +27,7 @@ from fairhuman.training._encoding import (
     encode_image,
     encode_prompt,
 )
+from fairhuman.training._kept import KeptEncodings
 from fairhuman.training._noising import add_noise, noise_scheduler, offset_noise, training_target
 
 if TYPE_CHECKING:
@@ -53,12 +53,11 @@ class Encoded:
 
 @dataclass(frozen=True)
 class _Drawn:
-    """How an image is to be transformed, and each mask that goes its own way; the image, if already read."""
+    """The transform of an image and of each mask that has another."""
 
     index: int
     draw: Draw
     mask_draws: Mapping[str, Draw]
-    sample: HumanSample | None
 
     @property
     def key(self) -> tuple[Any, ...]:
@@ -86,8 +85,9 @@ class Examples:
         mask_mode: How masks reach the latent grid.
         cache: Keep what was encoded in memory (with a random crop, each image has many forms).
         encodings: Where latents and text embeddings are kept, for several data sets or runs of the same base
-            in the same precision; by default a place of its own.
-        independent_masks: Transform each mask by a draw of its own, so that it need not fit the image; as the
+            in the same precision; by default a private one.
+        kept: Where what was encoded is kept on disk, in place of memory.
+        independent_masks: Transform each mask by a separate draw, so that it need not fit the image; as the
             authors' LoRA script does.
     """
 
@@ -101,6 +101,7 @@ class Examples:
         cache: bool = True,
         independent_masks: bool = False,
         encodings: Encodings | None = None,
+        kept: KeptEncodings | None = None,
     ) -> None:
         self.pipeline = pipeline
         self.data = data
@@ -109,8 +110,8 @@ class Examples:
         self.independent_masks = independent_masks
         self.scheduler = noise_scheduler(pipeline)
         self._images: dict[tuple[Any, ...], Encoded] = {}
-        self._encodings = (encodings or Encodings()) if cache else None
-        self._sizes: dict[int, tuple[int, int]] = {}
+        self._encodings = (encodings or Encodings()) if cache and kept is None else None
+        self._kept = kept
 
     def __len__(self) -> int:
         return len(self.data)
@@ -148,22 +149,24 @@ class Examples:
         drawn = self._draw(index, generator)
         if drawn.key in self._images:
             return self._images[drawn.key]
+        form, key = "-flipped" if drawn.draw.flip else "", self.data.key(index) + repr(drawn.key).encode()
+        if self._kept and (tensors := self._kept.get(index, form, key)):
+            return _of_tensors(tensors, self.data.records[index].text)
         sample = self._transformed(drawn)
         encoded = self._assembled(sample, self._latent(drawn, sample), self._text(sample.text))
+        if self._kept:
+            self._kept.put(index, form, key, _as_tensors(encoded))
         if self._encodings is not None:
             self._images[drawn.key] = encoded
         return encoded
 
     def _draw(self, index: int, generator: torch.Generator) -> _Drawn:
-        sample = None
-        if index not in self._sizes:
-            sample = self.data[index]
-            self._sizes[index] = sample.size
-        draw = self.transform.draw(self._sizes[index], generator)
-        return _Drawn(index, draw, self._mask_draws(index, generator), sample)
+        height, width = self.data.sizes[index].tolist()
+        draw = self.transform.draw((height, width), generator)
+        return _Drawn(index, draw, self._mask_draws((height, width), generator))
 
     def _transformed(self, drawn: _Drawn) -> TrainingSample:
-        sample = drawn.sample or self.data[drawn.index]
+        sample = self.data[drawn.index]
         transformed = self.transform.apply(sample, drawn.draw)
         strayed = {
             name: self.transform.apply(sample, draw).masks[name] for name, draw in drawn.mask_draws.items()
@@ -188,11 +191,12 @@ class Examples:
         return kept[text]
 
     def _assembled(self, sample: TrainingSample, latent: LatentDistribution, text: TextEmbedding) -> Encoded:
-        grid = tuple(latent.mean.shape[-2:])
+        height, width = latent.mean.shape[-2:]
         return Encoded(
             latent=latent,
             masks={
-                name: latent_mask(mask[None], grid, self.mask_mode)[0] for name, mask in sample.masks.items()
+                name: latent_mask(mask[None], (height, width), self.mask_mode)[0]
+                for name, mask in sample.masks.items()
             },
             text=text,
             time_ids=sample.time_ids,
@@ -200,12 +204,38 @@ class Examples:
             conditions={name: condition_pixels(name, getattr(sample, name)) for name in self.data.conditions},
         )
 
-    def _mask_draws(self, index: int, generator: torch.Generator) -> dict[str, Draw]:
+    def _mask_draws(self, size: tuple[int, int], generator: torch.Generator) -> dict[str, Draw]:
         if not self.independent_masks:
             return {}
-        regions, size = self.data.regions, self._sizes[index]
+        regions = self.data.regions
         streams = mask_generators(generator, len(regions))
         return {name: self.transform.draw(size, one) for name, one in zip(regions, streams, strict=True)}
+
+
+def _as_tensors(encoded: Encoded) -> dict[str, Tensor]:
+    tensors = {
+        "mean": encoded.latent.mean,
+        "deviation": encoded.latent.deviation,
+        "tokens": encoded.text.tokens,
+        "pooled": encoded.text.pooled,
+        "time_ids": encoded.time_ids,
+    }
+    tensors |= {f"mask.{name}": mask for name, mask in encoded.masks.items()}
+    return tensors | {f"condition.{name}": image for name, image in encoded.conditions.items()}
+
+
+def _of_tensors(tensors: Mapping[str, Tensor], caption: str) -> Encoded:
+    def named(kind: str) -> dict[str, Tensor]:
+        return {name.removeprefix(kind): tensor for name, tensor in tensors.items() if name.startswith(kind)}
+
+    return Encoded(
+        LatentDistribution(tensors["mean"], tensors["deviation"]),
+        named("mask."),
+        TextEmbedding(tensors["tokens"], tensors["pooled"]),
+        tensors["time_ids"],
+        caption,
+        named("condition."),
+    )
 
 
 def collate(

@@ -1,12 +1,15 @@
 """Checkpoints: everything that later steps depend on, in one safetensors file that appears whole.
 
 A single file replaces its predecessor in one atomic rename, after it has reached the disk: a kill or a
-full disk while writing leaves the previous checkpoint as it was. Nothing is pickled.
+full disk while writing leaves the previous checkpoint as it was. Each carries a version and a digest of its
+content, so that a damaged one is known and the one before is taken up. Nothing is pickled.
 """
 
 from __future__ import annotations
 
+import hashlib
 import json
+import logging
 from pathlib import Path
 from typing import Any
 
@@ -17,9 +20,20 @@ from torch import Tensor
 
 from fairhuman.files import remove_partials, written_whole
 
-__all__ = ["latest_checkpoint", "load_checkpoint", "save_checkpoint"]
+__all__ = [
+    "CHECKPOINTS",
+    "digest",
+    "latest_checkpoint",
+    "load_checkpoint",
+    "newest_readable",
+    "save_checkpoint",
+]
 
-_FOLDER, _TENSOR = "checkpoints", "__tensor__"
+logger = logging.getLogger(__name__)
+
+CHECKPOINTS, _TENSOR = "checkpoints", "__tensor__"
+VERSION = 2
+"""Of what is written; files of before carry neither a version nor a digest."""
 
 
 def save_checkpoint(run: Path, step: int, state: dict[str, Any], keep: int) -> Path:
@@ -34,13 +48,14 @@ def save_checkpoint(run: Path, step: int, state: dict[str, Any], keep: int) -> P
     Raises:
         OSError: It could not be written, as on a full disk; earlier checkpoints are as they were.
     """
-    folder = run / _FOLDER
+    folder = run / CHECKPOINTS
     path = folder / f"step-{step:08d}.safetensors"
     tensors: dict[str, Tensor] = {}
     plain = _flatten(state, "", tensors)
     try:
         with written_whole(path, durable=True) as partial:
-            save_file(tensors, partial, metadata={"state": json.dumps(plain), "step": str(step)})
+            about = {"state": json.dumps(plain), "step": str(step), "version": str(VERSION)}
+            save_file(tensors, partial, metadata=about | {"sha256": digest(about, tensors)})
     except (OSError, SafetensorError) as error:
         raise OSError(f"checkpoint: cannot write {path}: {error}; earlier ones are untouched") from error
     finally:
@@ -52,23 +67,72 @@ def save_checkpoint(run: Path, step: int, state: dict[str, Any], keep: int) -> P
 
 def latest_checkpoint(run: Path) -> Path | None:
     """The checkpoint with the most steps, if there is one."""
-    return max((run / _FOLDER).glob("step-*.safetensors"), default=None)
+    return max((run / CHECKPOINTS).glob("step-*.safetensors"), default=None)
+
+
+def newest_readable(run: Path) -> tuple[int, dict[str, Any]] | None:
+    """Steps and state of the newest checkpoint that is in order, if there is any checkpoint.
+
+    Damaged ones are named and put aside as ``*.damaged``.
+
+    Raises:
+        ValueError: There are checkpoints and none can be read.
+        NotImplementedError: As :func:`load_checkpoint`.
+    """
+    damaged: list[Path] = []
+    for path in sorted((run / CHECKPOINTS).glob("step-*.safetensors"), reverse=True):
+        try:
+            found = load_checkpoint(path)
+        except ValueError as error:
+            logger.warning("%s", error)
+            damaged.append(path)
+            continue
+        for one in damaged:
+            one.rename(one.with_name(f"{one.name}.damaged"))
+        return found
+    if damaged:
+        raise ValueError(
+            f"checkpoint: none in {run / CHECKPOINTS} can be read; remove them to start at step 0"
+        )
+    return None
 
 
 def load_checkpoint(path: Path) -> tuple[int, dict[str, Any]]:
-    """Steps done and the state that was saved (keys of dictionaries as strings, tuples as lists)."""
+    """Steps done and the state that was saved (keys of dictionaries as strings, tuples as lists).
+
+    Raises:
+        ValueError: It is damaged.
+        NotImplementedError: A later version of this library wrote it.
+    """
     try:
         with safe_open(path, framework="pt") as file:
-            metadata = file.metadata()
+            about = file.metadata()
+            if (version := int(about.get("version", 1))) > VERSION:
+                raise NotImplementedError(f"checkpoint: {path}: version must be ≤ {VERSION}, got {version}")
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-        return int(metadata["step"]), _restore(json.loads(metadata["state"]), tensors)
+        stored = about.pop("sha256", None)
+        if version > 1 and stored != digest(about, tensors):
+            raise ValueError("its content is not what was written")
+        return int(about["step"]), _restore(json.loads(about["state"]), tensors)
+    except NotImplementedError:
+        raise
     except Exception as error:
         raise ValueError(f"checkpoint: cannot read {path}: {error}") from error
 
 
+def digest(about: dict[str, str], tensors: dict[str, Tensor]) -> str:
+    """Of a file's metadata and tensors, to know a damaged one."""
+    found = hashlib.sha256(json.dumps(about, sort_keys=True).encode())
+    for name in sorted(tensors):
+        tensor = tensors[name]
+        found.update(f"{name} {tensor.dtype} {tuple(tensor.shape)} ".encode())
+        found.update(tensor.contiguous().reshape(-1).view(torch.uint8).numpy())
+    return found.hexdigest()
+
+
 def _flatten(value: Any, path: str, tensors: dict[str, Tensor]) -> Any:
     if isinstance(value, Tensor):
-        # A copy of its own: safetensors refuses tensors that share memory.
+        # A separate copy: safetensors refuses tensors that share memory.
         tensors[path] = value.detach().cpu().clone(memory_format=torch.contiguous_format)
         return {_TENSOR: path}
     if isinstance(value, dict):

@@ -24,7 +24,7 @@ RELEASED = {
     "local_scale_inside": "regional residuals are multiplied by 5 before they are squared (LoRA script)",
     "times_k": "the direction is multiplied by the number of objectives",
     "scaled_gradients": "weights are computed from gradients that still carry the loss scale of float16",
-    "independent_flips": "the image and each mask draw a flip and a crop of their own (LoRA script)",
+    "independent_flips": "the image and each mask draw separate flips and crops (LoRA script)",
     "exhausted_generator": "the strategy is given no parameters: what remains is the plain sum of the "
     "gradients (ControlNet and T2I-Adapter scripts)",
     "x0_term": "the squared error of the predicted clean latent is added to each objective "
@@ -51,7 +51,7 @@ class Deviations:
 
     @property
     def independent_masks(self) -> bool:
-        """Whether masks are transformed by draws of their own."""
+        """Whether masks are transformed by separate draws."""
         return "independent_flips" in self.names
 
     def strategy(self, strategy: Strategy) -> Strategy:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -60,7 +62,7 @@ class Encodings:
 @torch.no_grad()
 def encode_image(vae: AutoencoderKL, pixels: Tensor) -> LatentDistribution:
     """Encode one image, shape (3, H, W) in [-1, 1]. One at a time, so that an image's latent does not
-    depend on its batch, and in the autoencoder's own precision, also inside an autocast."""
+    depend on its batch, and in the autoencoder's precision, also inside an autocast."""
     like = next(vae.parameters())  # vae.device walks through every module, for 1 ms
     with torch.autocast(like.device.type, enabled=False):  # SDXL's overflows in half precision
         distribution = vae.encode(pixels[None].to(like)).latent_dist
@@ -73,7 +75,7 @@ def encode_image(vae: AutoencoderKL, pixels: Tensor) -> LatentDistribution:
 @torch.no_grad()
 def decode_latents(vae: AutoencoderKL, latents: Tensor) -> Tensor:
     """Images of latents in the UNet's scale, shape (batch, 3, H, W), values in [0, 1], decoded in the
-    autoencoder's own precision."""
+    autoencoder's precision."""
     like = next(vae.parameters())
     scale, shift = _normalisation(vae, like.device)
     with torch.autocast(like.device.type, enabled=False):
@@ -94,19 +96,31 @@ def _normalisation(vae: AutoencoderKL, device: torch.device) -> tuple[Tensor | f
 
 @torch.no_grad()
 def encode_prompt(pipeline: StableDiffusionXLPipeline, text: str) -> TextEmbedding:
-    """Encode one caption, to what the pipeline's own method gives, also inside an autocast. That method
-    tokenises twice, to see whether a text was too long."""
+    """Encode one caption, to what the pipeline's method gives, also inside an autocast, without any LoRA that
+    the text encoders carry. That method tokenises twice, to see whether a text was too long."""
     states, pooled = [], None
     for tokenizer, encoder in (
         (pipeline.tokenizer, pipeline.text_encoder),
         (pipeline.tokenizer_2, pipeline.text_encoder_2),
     ):
         tokens = _tokens(tokenizer, pipeline.maybe_convert_prompt(text, tokenizer)).to(encoder.device)
-        with torch.autocast(encoder.device.type, enabled=False):
+        with torch.autocast(encoder.device.type, enabled=False), _bare(encoder):
             output = encoder(tokens, output_hidden_states=True)
         states.append(output.hidden_states[-2][0])
         pooled = output[0][0]
     return TextEmbedding(torch.cat(states, dim=-1).cpu(), pooled.cpu())
+
+
+@contextmanager
+def _bare(encoder: Any) -> Iterator[None]:
+    adapted = bool(getattr(encoder, "peft_config", None))
+    if adapted:
+        encoder.disable_adapters()
+    try:
+        yield
+    finally:
+        if adapted:
+            encoder.enable_adapters()
 
 
 def _tokens(tokenizer: CLIPTokenizer, text: str) -> Tensor:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -80,7 +80,7 @@ def heldout_errors(
             raise ValueError(f"{name}: must be ≥ 1, got {value}")
     if examples.transform.crop == "random" or examples.transform.flip not in (0, 1):
         raise ValueError(f"examples: the held-out transform must not be random, got {examples.transform}")
-    unet = getattr(network, "unet", network)
+    unet: Any = getattr(network, "unet", network)
     count = len(examples) if images is None else min(images, len(examples))
     bounds = np.linspace(0, examples.scheduler.config.num_train_timesteps, draws + 1).round().astype(int)
     pairs = [(image, draw) for image in range(count) for draw in range(draws)]

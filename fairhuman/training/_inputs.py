@@ -9,6 +9,7 @@ from fairhuman.data import HumanFolder
 from fairhuman.models import fingerprint_base
 from fairhuman.models.adapters import fingerprint_adapters
 from fairhuman.training._settings import TrainSettings
+from fairhuman.training._setup import checkpoint_at
 
 __all__ = ["fingerprint_data", "fingerprint_inputs"]
 
@@ -23,7 +24,8 @@ def fingerprint_inputs(
     if data.conditions:
         found["conditions"] = _fingerprint_conditions([data, heldout] if heldout else [data])
     if settings.start is not None:
-        found["start"] = fingerprint_adapters([settings.start], settings.adapter)
+        start = checkpoint_at(settings.start) or settings.start
+        found["start"] = fingerprint_adapters([start], settings.adapter)
     if settings.experts is not None:
         found["experts"] = fingerprint_adapters(settings.experts, "lora")
     return found
@@ -32,18 +34,13 @@ def fingerprint_inputs(
 def fingerprint_data(data: HumanFolder) -> str:
     """Digest of a data set's metadata and the sizes of its images and masks: a compressed image that has
     changed has another size but for a rare accident, and reading all of a large set would take long."""
-    digest = hashlib.sha256((data.path / "metadata.jsonl").read_bytes())
-    for record in data.records:
-        for path in (record.image, *record.masks.values()):
-            digest.update(f"{path.stat().st_size if path else 0} ".encode())
+    with (data.path / "metadata.jsonl").open("rb") as listing:
+        digest = hashlib.file_digest(listing, "sha256")
+    for sizes in data.file_sizes[:, : 1 + len(data.regions)]:
+        digest.update("".join(f"{size} " for size in sizes.tolist()).encode())
     return digest.hexdigest()[:16]
 
 
 def _fingerprint_conditions(sets: Iterable[HumanFolder]) -> str:
-    sizes = [
-        record.conditions[name].stat().st_size
-        for data in sets
-        for record in data.records
-        for name in data.conditions
-    ]
+    sizes = [size for data in sets for size in data.file_sizes[:, 1 + len(data.regions) :].ravel().tolist()]
     return hashlib.sha256(" ".join(map(str, sizes)).encode()).hexdigest()[:16]

@@ -3,31 +3,58 @@
 from __future__ import annotations
 
 import logging
-import shutil
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
 import torch
+from PIL import Image
 
 from fairhuman.data import HumanFolder, JointTransform
 from fairhuman.fairness import FairAccumulator, FairStep, get_strategy
-from fairhuman.objectives import GLOBAL, present
+from fairhuman.files import owned
+from fairhuman.models import fingerprint_base
+from fairhuman.objectives import GLOBAL
+from fairhuman.training._agreement import check_agreement, largest, mean
+from fairhuman.training._averaging import Averaging
 from fairhuman.training._batches import Examples
-from fairhuman.training._checkpoint import latest_checkpoint, load_checkpoint, save_checkpoint
+from fairhuman.training._checkpoint import CHECKPOINTS, load_checkpoint, newest_readable, save_checkpoint
 from fairhuman.training._deviations import Deviations
 from fairhuman.training._encoding import Encodings
 from fairhuman.training._heldout import heldout_errors
 from fairhuman.training._inputs import fingerprint_inputs
-from fairhuman.training._objectives import Objectives
-from fairhuman.training._optimization import learning_rate, make_optimizer
+from fairhuman.training._interruption import Interruption, end
+from fairhuman.training._kept import KeptEncodings
+from fairhuman.training._objectives import Objectives, Part, shares
+from fairhuman.training._optimization import (
+    learning_rate,
+    load_optimizer_state,
+    make_optimizer,
+    optimizer_state,
+)
 from fairhuman.training._precision import LossScale
-from fairhuman.training._run import HELDOUT_FILE, LOG_FILE, Log, Run, check_output, write_settings
+from fairhuman.training._run import (
+    FAILURE_FILE,
+    HELDOUT_FILE,
+    LOG_FILE,
+    MASKS_FILE,
+    SAMPLES,
+    Log,
+    Run,
+    check_output,
+    noted_failures,
+    read_lines,
+    remove_run,
+    write_settings,
+)
 from fairhuman.training._samples import write_samples
 from fairhuman.training._settings import TrainSettings
 from fairhuman.training._setup import autocast, build_adapter, frozen_base, make_accelerator
 from fairhuman.training._strategy import RunStrategy
+from fairhuman.training._suitability import check_suitability
+from fairhuman.training._watching import coverage, log_pictures, tracked, write_mask_sheet
 
 __all__ = ["train"]
 
@@ -42,12 +69,16 @@ def train(
     progress: bool = True,
     encodings: Encodings | None = None,
 ) -> Run:
-    """Train an adapter, or take up a run that was cut off, or return at once if it is complete.
+    """Train an adapter, or resume an interrupted run, or return at once if it is complete.
 
     All checks come first: nothing is written if the settings, the data set, the base or the output
-    folder are not in order. The result depends on the settings alone: a run killed at any moment and
-    resumed ends, on one machine's CPU, with the same bits as one that was never interrupted. Starts on
-    a GPU if there is one; ``accelerate launch`` spreads a batch over several processes.
+    folder are not in order, or another process is at work on it. The result depends on the settings alone: a
+    run killed at any moment and resumed ends, on one machine's CPU, with the same bits as one that was never
+    interrupted. On SIGINT, SIGTERM or SIGUSR1 the step is finished and a checkpoint written; the program then
+    ends with status 128 + the signal's number, on SIGINT by ``KeyboardInterrupt``. After a divergence or for
+    want of memory a run may continue with another learning rate or number of steps, or with options that save
+    memory; it keeps a record. Starts on a GPU if there is one; ``accelerate launch`` spreads a batch over
+    several processes, which must see the same folder.
 
     Args:
         settings: The run.
@@ -64,21 +95,29 @@ def train(
         ValueError, FileNotFoundError: Something asked for is wrong or missing.
         FloatingPointError: ``settings.skip_limit`` non-finite steps in a row.
     """
-    other = check_output(settings)
-    data = HumanFolder(settings.data, settings.regions, settings.conditions)
-    heldout = settings.heldout and HumanFolder(settings.heldout, settings.regions, settings.conditions)
+    may_change = not replace
+    other = check_output(settings, may_change=may_change)
+    read = settings.regions, settings.conditions or ()
+    data = HumanFolder(settings.data, *read)
+    heldout = HumanFolder(settings.heldout, *read) if settings.heldout else None
     inputs = fingerprint_inputs(settings, data, heldout)
-    other = other or check_output(settings, inputs)
+    other = other or check_output(settings, inputs, may_change=may_change)
     run = Run(Path(settings.output), settings)
     if other and not replace:
         raise ValueError(f"output: {run.directory} holds another run: {other}")
     if run.complete and not other:
+        logger.info("%s: finished before", run.directory)
         return run
-    trainer = Trainer(run, data, heldout, encodings)
-    trainer.accelerator.wait_for_everyone()  # all have looked at the folder before one changes it
-    if other:
-        trainer.remove_other()
-    trainer.fit(inputs, progress)
+    check_suitability(data, settings.transform)
+    trainer = Trainer(run, data, heldout, encodings, inputs["base"])
+    main = trainer.accelerator.is_main_process
+    with owned(run.directory, "output") if main else nullcontext():
+        trainer.accelerator.wait_for_everyone()  # all have looked at the folder before one changes it
+        if run.complete and not other:  # by a process that has ended just now
+            return run
+        if other:
+            trainer.remove_other()
+        trainer.fit(inputs, progress)
     return run
 
 
@@ -89,6 +128,7 @@ class Trainer:
         run: The run.
         data, heldout: The training and the held-out set.
         encodings: As for :func:`train`.
+        base: Fingerprint of the base, by which images encoded in other runs are known again.
     """
 
     def __init__(
@@ -97,6 +137,7 @@ class Trainer:
         data: HumanFolder,
         heldout: HumanFolder | None = None,
         encodings: Encodings | None = None,
+        base: str | None = None,
     ) -> None:
         settings = run.settings
         self.run, self.settings = run, settings
@@ -107,6 +148,7 @@ class Trainer:
             self.adapter.checkpoint_gradients()
         self.parameters = self.adapter.parameters
         self.optimizer = make_optimizer(settings, list(self.parameters.values()))
+        self.averaging = Averaging(self.parameters, self.optimizer, settings.ema)
         self.loss_scale, deviations = LossScale(settings.precision), Deviations(settings.released)
         self.strategy = RunStrategy(
             get_strategy(settings.strategy),
@@ -122,12 +164,27 @@ class Trainer:
             cache=settings.cache,
             independent_masks=deviations.independent_masks,
             encodings=encodings,
+            kept=self._kept(data, base),
         )
         self.objectives = Objectives(settings, self.adapter, self.examples, self.accelerator, deviations)
-        self.heldout = heldout and Examples(
-            self.pipeline, heldout, JointTransform(settings.resolution), mask_mode=settings.mask_mode
+        self.batched = settings.batched_backward
+        self.heldout = None
+        if heldout is not None:
+            whole = JointTransform(settings.resolution)
+            self.heldout = Examples(self.pipeline, heldout, whole, mask_mode=settings.mask_mode)
+        self.step, self.skipped, self.elapsed, self.saved = 0, 0, 0.0, time.monotonic()
+
+    def _kept(self, data: HumanFolder, base: str | None) -> KeptEncodings | None:
+        settings = self.settings
+        if settings.cache_folder is None:
+            return None
+        base = fingerprint_base(settings.base) if base is None else base
+        names = ("precision", "resolution", "crop", "mask_mode", "regions", "conditions")
+        values = {name: settings.to_dict()[name] for name in names}
+        place, device = str(data.path.resolve()), self.accelerator.device.type
+        return KeptEncodings(
+            Path(settings.cache_folder), values | {"data": place, "base": base, "device": device}
         )
-        self.step, self.skipped, self.elapsed = 0, 0, 0.0
 
     @property
     def finished(self) -> bool:
@@ -135,29 +192,35 @@ class Trainer:
         limit = self.settings.seconds
         return self.step >= self.settings.steps or (limit is not None and self.elapsed >= limit)
 
+    @property
+    def grouped(self) -> bool:
+        """Whether the coming step's images are grouped by their regions. Not where one backward pass serves
+        all objectives, or each part's losses are looked at: then every process must have the same parts."""
+        strategy = self.strategy
+        return self.settings.group_by_presence and strategy.needs_gramian and not strategy.foresees
+
     def remove_other(self) -> None:
-        """Remove the run that is in the way: half removed, it would be no run any more."""
+        """Remove the run that is in the way."""
         if self.accelerator.is_main_process:
-            path = self.run.directory
-            doomed = path.with_name(f".{path.name}.removed")
-            shutil.rmtree(doomed, ignore_errors=True)
-            shutil.rmtree(path.replace(doomed))
+            remove_run(self.run.directory)
         self.accelerator.wait_for_everyone()
 
     def fit(self, inputs: Mapping[str, str], progress: bool) -> None:
         """Make the steps that are left, then write the adapter."""
         from tqdm import tqdm
 
-        main = self.accelerator.is_main_process
+        main, name = self.accelerator.is_main_process, self.run.directory
         self.resume()
         if main:
-            write_settings(self.run.directory, self.settings, inputs)
+            write_settings(self.run.directory, self.settings, inputs, self.step)
         self.accelerator.wait_for_everyone()
         if self.settings.tracker:
             facts = self.settings.facts.items()
             plain = {name: value for name, value in facts if isinstance(value, int | float | str)}
             named = {"wandb": {"name": self.run.directory.name}}
             self.accelerator.init_trackers("fairhuman", plain, named)
+        if main and self.step == 0:
+            self.show_masks()
         log = Log(self.run.directory / LOG_FILE, self.step) if main else None
         measured = Log(self.run.directory / HELDOUT_FILE, self.step + (self.step > 0)) if main else None
         bar = tqdm(
@@ -166,7 +229,7 @@ class Trainer:
             desc=self.run.directory.name,
             disable=None if progress and main else True,
         )
-        with bar:
+        with bar, Interruption() as interruption, noted_failures(name, lambda: self.step):
             while not self.finished:
                 if self.step == 0:
                     self.measure(measured)
@@ -174,19 +237,27 @@ class Trainer:
                 if log:
                     log.write(line)
                 if self.settings.tracker:
-                    self.accelerator.log(_tracked(line), step=line["step"])
+                    self.accelerator.log(tracked(line), step=line["step"])
                 bar.update()
                 bar.set_postfix({name: f"{loss:.3g}" for name, loss in line["losses"].items()}, refresh=False)
                 if self.finished or _due(self.step, self.settings.heldout_every):
                     self.measure(measured)
                 if main and _due(self.step, self.settings.sample_every):
                     self.sample()
-                if main and _due(self.step, self.settings.checkpoint_every):
+                asked = 0 if self.finished else largest(self.accelerator, interruption.number)
+                if main and (asked or self.checkpoint_due()):
                     self.save()
-        if main:
+                if asked:
+                    self.accelerator.wait_for_everyone()
+                    logger.info("%s: ends after step %d; the same command resumes", name, self.step)
+                    raise end(asked)
+        if log and measured:
             log.close()
             measured.close()
-            self.adapter.save(self.run.directory, self.settings.facts)
+            changes = {"changes": self.run.changes} if self.run.changes else {}
+            with self.averaging.shown():
+                self.adapter.save(self.run.directory, self.settings.facts | changes)
+            (self.run.directory / FAILURE_FILE).unlink(missing_ok=True)
         self.accelerator.wait_for_everyone()
         if self.settings.tracker:
             self.accelerator.end_training()
@@ -198,24 +269,30 @@ class Trainer:
         for group in self.optimizer.param_groups:
             group["lr"] = rate
         examples = objectives.draw(self.step)
-        parts = objectives.parts(examples)
-        counts, weight = objectives.counts(parts), 1 / len(parts)
+        parts = objectives.parts(examples, grouped=self.grouped)
+        counts = objectives.counts(parts)
         parameters, length = self.parameters.values(), self.examples.scheduler.config.num_train_timesteps
-        accumulator = FairAccumulator(parameters, self.strategy, scale=self.loss_scale.value)
-        for part in parts:
-            batch = part.batch
-            absent = [name for name, mask in batch.masks.items() if not present(mask).any()]
-            output = objectives.predict(batch)
-            losses = objectives.losses(part, output, counts)
-            noise = batch.timesteps / length
+        accumulator = FairAccumulator(
+            parameters, self.strategy, scale=self.loss_scale.value, batched=self.batched
+        )
+        for part, weight in zip(parts, shares(parts), strict=True):
+            output = objectives.predict(part.batch)
+            losses = objectives.losses(part, output, counts, weight)
+            absent, noise = objectives.absent(part, losses), part.batch.timesteps / length
             accumulator.add(losses, absent=absent, weight=weight, output=output, noise=noise)
+            del output, losses  # with the graph, before the next part's
         fair = accumulator.step()
+        self.batched = accumulator.batched  # False from the step on at which it was found impossible
         self.apply(fair)
+        if fair.finite and self.strategy.reviews:
+            self.review(fair, parts, counts)
         self.step += 1
         masks = [example.encoded.masks for example in examples]
+        covered = {name: torch.stack([mask[name] for mask in masks]) for name in self.settings.regions}
         with_region = {name: sum(bool(m[name].any()) for m in masks) for name in self.settings.regions}
         seconds = time.perf_counter() - start
-        self.elapsed += self.agreed(seconds)
+        # Where time ends the run, all processes must stop together.
+        self.elapsed += seconds if self.settings.seconds is None else mean(self.accelerator, seconds)
         return {
             "step": self.step - 1,
             "losses": fair.losses,
@@ -223,17 +300,17 @@ class Trainer:
             "gramian": None if fair.gramian is None else fair.gramian.tolist(),
             "timesteps": [example.timestep for example in examples],
             "present": {GLOBAL: len(examples)} | with_region,
+            "coverage": coverage(covered),
             "finite": fair.finite,
             "learning_rate": rate,
             "seconds": round(seconds, 4),
         }
 
-    def agreed(self, seconds: float) -> float:
-        """One number for all processes, where they must stop together."""
-        if self.settings.seconds is None or self.accelerator.num_processes == 1:
-            return seconds
-        measured = torch.tensor(seconds, device=self.accelerator.device)
-        return float(self.accelerator.reduce(measured, "mean"))
+    def checkpoint_due(self) -> bool:
+        """Whether it is time for a checkpoint, by steps or by the clock."""
+        minutes = self.settings.checkpoint_minutes
+        late = minutes > 0 and time.monotonic() - self.saved > 60 * minutes
+        return late or _due(self.step, self.settings.checkpoint_every)
 
     def apply(self, fair: FairStep) -> None:
         """Step the optimiser, unless a loss or gradient was not finite."""
@@ -242,6 +319,7 @@ class Trainer:
             if self.settings.clip_norm is not None:
                 torch.nn.utils.clip_grad_norm_(self.parameters.values(), self.settings.clip_norm)
             self.optimizer.step()
+            self.averaging.update()
             self.skipped = 0
         else:
             self.skipped += 1
@@ -253,12 +331,24 @@ class Trainer:
                 )
         self.optimizer.zero_grad(set_to_none=True)
 
+    @torch.no_grad()
+    def review(self, fair: FairStep, parts: Sequence[Part], counts: Mapping[str, float] | None) -> None:
+        """Show the strategy what the step did to the losses of its images."""
+        after = torch.zeros(len(fair.names), dtype=torch.float64)
+        for part, share in zip(parts, shares(parts), strict=True):
+            losses = self.objectives.losses(part, self.objectives.predict(part.batch), counts, share)
+            after += share * torch.stack([losses[name].double().cpu() for name in fair.names])
+        after = torch.tensor([mean(self.accelerator, value) for value in after.tolist()], dtype=torch.float64)
+        here = torch.tensor([name not in fair.absent for name in fair.names])
+        before = torch.tensor([fair.losses[name] for name in fair.names], dtype=torch.float64)
+        self.strategy.review(before, torch.where(here, after, 0.0), here)
+
     def measure(self, log: Log | None) -> None:
         """Held-out regional errors of the adapter as it is now."""
         if self.heldout is None or log is None:
             return
         settings = self.settings
-        with autocast(settings, self.accelerator.device):
+        with autocast(settings, self.accelerator.device), self.averaging.shown():
             found = heldout_errors(
                 self.adapter, self.heldout, images=settings.heldout_images, draws=settings.heldout_draws
             )
@@ -266,17 +356,30 @@ class Trainer:
         errors = {name: [None if e != e else e for e in values] for name, values in errors.items()}
         log.write({"step": self.step, "errors": errors})
 
+    def show_masks(self) -> None:
+        """The sheet of masks, before the first step."""
+        path, pipeline, settings = self.run.directory / MASKS_FILE, self.pipeline, self.settings
+        grid = settings.resolution // pipeline.vae_scale_factor
+        sheet = write_mask_sheet(
+            path, self.examples.data, settings.transform, grid=grid, mode=settings.mask_mode
+        )
+        log_pictures(self.accelerator.trackers, "masks", [sheet], self.step)
+        logger.info("%s shows the masks as the losses see them", path)
+
     def sample(self) -> None:
         """Validation samples of the adapter as it is now."""
+        if self.heldout is None:
+            return
         settings = self.settings
-        with autocast(settings, self.accelerator.device):
-            write_samples(
+        with autocast(settings, self.accelerator.device), self.averaging.shown():
+            paths = write_samples(
                 self.adapter,
                 self.heldout,
-                self.run.directory / "samples" / f"step-{self.step:06d}",
+                self.run.directory / SAMPLES / f"step-{self.step:06d}",
                 count=settings.sample_count,
                 seed=settings.seed,
             )
+        log_pictures(self.accelerator.trackers, "samples", [Image.open(path) for path in paths], self.step)
 
     def save(self) -> None:
         """Write a checkpoint."""
@@ -285,7 +388,8 @@ class Trainer:
             self.step,
             {
                 "parameters": self.parameters,
-                "optimizer": {str(k): v for k, v in self.optimizer.state_dict()["state"].items()},
+                "averaging": self.averaging.state_dict(),
+                "optimizer": optimizer_state(self.optimizer),
                 "strategy": self.strategy.state_dict(),
                 "random": torch.get_rng_state(),  # our draws have no state, but a strategy's may
                 "skipped": self.skipped,
@@ -294,33 +398,46 @@ class Trainer:
             },
             self.settings.keep_checkpoints,
         )
+        self.saved = time.monotonic()
 
     def resume(self) -> None:
-        """Take up the latest checkpoint, if there is one."""
-        path = latest_checkpoint(self.run.directory)
-        if path is None:
+        """Take up the newest checkpoint that is in order, the same in every process; say what was found.
+
+        Raises:
+            ValueError: There are checkpoints but none can be read; processes differ in step or parameters.
+        """
+        run, main = self.run.directory, self.accelerator.is_main_process
+        found = newest_readable(run) if main else None
+        step = largest(self.accelerator, 0 if found is None else found[0])
+        if step:
+            if found is None:  # the first process has found it in order
+                found = load_checkpoint(run / CHECKPOINTS / f"step-{step:08d}.safetensors")
+            self.take(*found)
+        check_agreement(self.accelerator, self.step, self.parameters.values())
+        if not main:
             return
-        self.step, state = load_checkpoint(path)
+        made, steps = len(read_lines(run / LOG_FILE)), self.settings.steps
+        if step:
+            logger.info("%s: continues from step %d of %d", run, step, steps)
+        elif made:
+            logger.warning("%s: has no checkpoint; its %d steps are made again, of %d", run, made, steps)
+        else:
+            logger.info("%s: new, %d steps", run, steps)
+
+    def take(self, step: int, state: dict[str, Any]) -> None:
+        """Go on from a checkpoint's state."""
+        self.step = step
         with torch.no_grad():
             for name, parameter in self.parameters.items():
                 parameter.copy_(state["parameters"][name])
-        groups = self.optimizer.state_dict()["param_groups"]
-        moments = {int(index): values for index, values in state["optimizer"].items()}
-        self.optimizer.load_state_dict({"state": moments, "param_groups": groups})
+        load_optimizer_state(self.optimizer, state["optimizer"])
+        if "averaging" in state:
+            self.averaging.load_state_dict(state["averaging"])
         self.strategy.load_state_dict(state["strategy"])
         torch.set_rng_state(state["random"])
         self.skipped, self.elapsed = state["skipped"], state["elapsed"]
         self.loss_scale.load_state_dict(state["loss_scale"])
-        logger.info("resumed %s after %d steps", self.run.directory, self.step)
 
 
 def _due(step: int, every: int) -> bool:
     return every > 0 and step % every == 0
-
-
-def _tracked(line: Mapping[str, Any]) -> dict[str, float]:
-    """What a tracker is sent of a step."""
-    values = {}
-    for kind in ("losses", "weights"):
-        values |= {f"{kind}/{name}": value for name, value in line[kind].items()}
-    return values | {"learning_rate": line["learning_rate"], "seconds": line["seconds"]}

@@ -61,7 +61,7 @@ def prediction_type(scheduler: SchedulerMixin) -> str:
 def add_noise(
     scheduler: NoiseScheduler, latents: Tensor, noise: Tensor, steps: Tensor
 ) -> tuple[Tensor, Tensor]:
-    """Noise latents, in their own precision.
+    """Noise latents, in their precision.
 
     Args:
         scheduler: From :func:`noise_scheduler`.
@@ -120,6 +120,6 @@ def min_snr_weights(scheduler: NoiseScheduler, steps: Tensor, gamma: float) -> T
 
 
 def offset_noise(noise: Tensor, offset: float, generator: torch.Generator) -> Tensor:
-    """Shift each channel of the noise, shape (c, h, w), by ``offset`` times a normal number of its own, so
+    """Shift each channel of the noise, shape (c, h, w), by ``offset`` times a separate normal number, so
     that a base also learns to change the brightness of the whole image."""
     return noise + offset * torch.randn(len(noise), 1, 1, generator=generator)

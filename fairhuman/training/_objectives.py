@@ -6,12 +6,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from fairhuman.models import Batch
 from fairhuman.models.adapters import Adapter
-from fairhuman.objectives import present, regional_losses
+from fairhuman.objectives import PRESERVATION, outside, present, preservation_loss, regional_losses
 from fairhuman.seeds import example_generator, example_index
 from fairhuman.training._batches import Example, Examples, collate
 from fairhuman.training._deviations import Deviations
@@ -23,7 +24,7 @@ from fairhuman.training._setup import autocast
 if TYPE_CHECKING:
     from accelerate import Accelerator
 
-__all__ = ["Objectives", "Part"]
+__all__ = ["Objectives", "Part", "by_presence", "shares"]
 
 
 @dataclass(frozen=True)
@@ -33,10 +34,12 @@ class Part:
     Attributes:
         batch: The images.
         weights: Factor on each image's errors, shape (batch,), or ``None`` for 1.
+        kept: What the base alone predicts for the images, if that is to be kept outside the regions.
     """
 
     batch: Batch
     weights: Tensor | None
+    kept: Tensor | None = None
 
 
 class Objectives:
@@ -63,6 +66,8 @@ class Objectives:
     ) -> None:
         self.settings, self.adapter, self.examples = settings, adapter, examples
         self.accelerator, self.deviations = accelerator, deviations
+        repeats = examples.data.repeats
+        self.epoch = np.repeat(np.arange(len(repeats)), repeats // np.gcd.reduce(repeats))
         self.error_weights(torch.zeros(1, dtype=torch.long))  # refused now, not at the first step
 
     def draw(self, step: int) -> list[Example]:
@@ -72,23 +77,29 @@ class Objectives:
         first = step * settings.batch_size + self.accelerator.process_index * share
         return [
             self.examples.draw(
-                example_index(settings.seed, position, len(self.examples)),
+                int(self.epoch[example_index(settings.seed, position, len(self.epoch))]),
                 example_generator(settings.seed, position),
-                dropout=settings.condition_dropout,
+                dropout=settings.condition_dropout or 0.0,
                 noise_offset=settings.noise_offset,
             )
             for position in range(first, first + share)
         ]
 
-    def parts(self, examples: Sequence[Example]) -> Sequence[Part]:
-        """The images in the parts that pass through the network one after another."""
+    def parts(self, examples: Sequence[Example], *, grouped: bool = False) -> Sequence[Part]:
+        """The images in the parts that pass through the network one after another.
+
+        Args:
+            examples: The images.
+            grouped: Put those with the same regions together, in parts no larger than without: an objective
+                then has no backward pass through images that have nothing of it.
+        """
         size, dtype = len(examples) // self.settings.accumulation, PRECISIONS[self.settings.precision]
+        groups = by_presence(examples) if grouped else [examples]
         found = []
-        for first in range(0, len(examples), size):
-            part = examples[first : first + size]
+        for part in (group[i : i + size] for group in groups for i in range(0, len(group), size)):
             batch = collate(part, self.examples.scheduler, self.accelerator.device, dtype)
             steps = torch.tensor([example.timestep for example in part])
-            found.append(Part(batch, self.error_weights(steps)))
+            found.append(Part(batch, self.error_weights(steps), self.kept(batch)))
         return self.deviations.parts(found)
 
     def error_weights(self, steps: Tensor) -> Tensor | None:
@@ -99,29 +110,81 @@ class Objectives:
         return None if weights is None else weights.to(self.accelerator.device)
 
     def counts(self, parts: Sequence[Part]) -> dict[str, float] | None:
-        """Mean number of images with each region per part: makes ``mask`` losses those of the whole."""
+        """Mean number of images with each region per process: makes ``mask`` losses those of the whole."""
         processes = self.accelerator.num_processes
         if self.settings.reduction != "mask" or len(parts) * processes == 1:
             return None
         names = list(self.settings.regions)
+        places = [{name: part.batch.masks[name] for name in names} for part in parts]
+        if self.settings.preservation:
+            names.append(PRESERVATION)
+            places = [masks | {PRESERVATION: outside(masks)} for masks in places]
         found = torch.tensor(
-            [float(sum(present(part.batch.masks[name]).sum() for part in parts)) for name in names],
+            [float(sum(present(masks[name]).sum() for masks in places)) for name in names],
             device=self.accelerator.device,
         )
         if processes > 1:
             found = self.accelerator.reduce(found, "sum")
-        return dict(zip(names, (found / (len(parts) * processes)).tolist(), strict=True))
+        return dict(zip(names, (found / processes).tolist(), strict=True))
 
     def predict(self, batch: Batch) -> Tensor:
         """The network's answer to a batch."""
         with autocast(self.settings, self.accelerator.device):
             return self.adapter.predict(batch)
 
+    def kept(self, batch: Batch) -> Tensor | None:
+        """What the base alone answers to a batch, if that is to be kept; without gradients."""
+        if not self.settings.preservation:
+            return None
+        # A context of its own: autocast would keep weights that were cast without gradients.
+        with autocast(self.settings, self.accelerator.device):
+            return self.adapter.predict_base(batch)
+
     def losses(
-        self, part: Part, prediction: Tensor, counts: Mapping[str, float] | None = None
+        self,
+        part: Part,
+        prediction: Tensor,
+        counts: Mapping[str, float] | None = None,
+        share: float = 1.0,
     ) -> dict[str, Tensor]:
-        """Loss of each objective on a part, given the network's answer to it."""
+        """Loss of each objective on a part, given the network's answer to it.
+
+        Args:
+            part, prediction: The part and the answer.
+            counts: From :meth:`counts`.
+            share: The part's share of the images, by which the caller multiplies the losses.
+        """
         batch, settings = part.batch, self.settings
         scale = self.deviations.local_scale(settings.local_scale)
+        counts = counts and {name: share * count for name, count in counts.items()}
         further = {"weights": part.weights, "counts": counts}
-        return regional_losses(prediction, batch.target, batch.masks, settings.reduction, scale, **further)
+        losses = regional_losses(prediction, batch.target, batch.masks, settings.reduction, scale, **further)
+        if part.kept is not None:
+            losses[PRESERVATION] = preservation_loss(
+                prediction, part.kept, batch.masks, settings.reduction, **further
+            )
+        return losses
+
+    def absent(self, part: Part, losses: Mapping[str, Tensor]) -> list[str]:
+        """Objectives that have no say on a part: regions in none of its images, and what is kept already, as
+        at a first step, since strategies divide by losses or by norms of gradients."""
+        here = {name: present(mask).any() for name, mask in part.batch.masks.items()}
+        if PRESERVATION in losses:
+            here[PRESERVATION] = losses[PRESERVATION].detach() != 0
+        found = torch.stack(list(here.values())).tolist() if here else []
+        return [name for name, there in zip(here, found, strict=True) if not there]
+
+
+def by_presence(examples: Sequence[Example]) -> list[list[Example]]:
+    """The examples by the regions that they have; groups, and the examples in each, in the order given."""
+    groups: dict[tuple[bool, ...], list[Example]] = {}
+    for example in examples:
+        here = tuple(bool(present(mask[None])) for mask in example.encoded.masks.values())
+        groups.setdefault(here, []).append(example)
+    return list(groups.values())
+
+
+def shares(parts: Sequence[Part]) -> list[float]:
+    """Each part's share of the images."""
+    sizes = [len(part.batch.noisy) for part in parts]
+    return [size / sum(sizes) for size in sizes]

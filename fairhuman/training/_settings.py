@@ -35,7 +35,8 @@ from fairhuman.training._deviations import check_released
 __all__ = ["TrainSettings"]
 
 _Dropout = Annotated[Number, rule("must be in [0, 1)", lambda share: 0 <= share < 1)]
-_PLACES = ("data", "output", "heldout", "start", "experts")
+_Decay = Annotated[Number, rule("must be in (0, 1)", lambda decay: 0 < decay < 1)]
+_PLACES = ("data", "output", "heldout", "start", "experts", "cache_folder")
 _CONDITION_DROPOUT = 0.3  # the paper's
 _GOES_WITH = {"condition_dropout": "conditions"}
 """A setting of the training → the option of an adapter without which it has no effect."""
@@ -50,7 +51,13 @@ class TrainSettings(Settings):
         data: Folder of the training set (see :class:`fairhuman.data.HumanFolder`).
         output: Folder of the run. It must be empty, absent, or hold this very run, which is then resumed.
         base: Folder of a Stable Diffusion XL pipeline or a repository's name; ``None`` is the embedded one.
-        regions: Regions with an objective of their own beside the global one; may be empty.
+        regions: Regions with a separate objective, in addition to the global one; may be empty.
+        preservation: Add the objective ``preservation``, weighed as the others, after them in order: outside
+            all regions the prediction shall be the frozen base's (see
+            :func:`fairhuman.objectives.preservation_loss`). Costs a forward pass of the base. Needs regions,
+            and an adapter that reads no pictures: what a ControlNet is asked for lies outside, too.
+            ``mpd`` weighs small gradients up, and this one's is smallest at the start; ``ls:<w>,…`` holds
+            its weight fixed.
         strategy: How the objectives share the update (see :func:`fairhuman.fairness.get_strategy`).
         mask_mode: How masks reach the latent grid (see :func:`fairhuman.regions.latent_mask`).
         reduction: Scale of the losses (see :func:`fairhuman.objectives.regional_losses`).
@@ -58,18 +65,20 @@ class TrainSettings(Settings):
         adapter: What is trained, a kind of :data:`fairhuman.models.adapters.ADAPTERS`.
         rank: Rank of the LoRA, or of each expert of MoLE, ≥ 1.
         alpha: The LoRA's output is scaled by alpha / rank; ``None`` means alpha = rank.
+        rslora: Scale it by alpha / √rank instead.
+        dora: Train a DoRA: the magnitude of each output apart from its direction.
         targets: Endings of the names of the UNet's layers that get a LoRA; ``None`` is attention for a LoRA,
             every linear layer of the transformers for MoLE.
         experts: Two LoRAs (runs' folders), for faces and for hands, that MoLE's third stage puts together;
-            they bring their own rank and alpha. ``None`` starts both experts from nothing.
+            they bring their rank and alpha. ``None`` starts both experts from nothing.
         gates_only: Leave MoLE's experts as they are and train its gates alone.
         text_encoders: Train a LoRA on both text encoders too.
         conditions: Condition images that the adapter reads, ``pose`` and ``depth``; ``None`` is both for
             adapters that read any.
-        condition_dropout: Probability, for each image by itself, that its conditions are replaced by
+        condition_dropout: Probability, for each image independently, that its conditions are replaced by
             black, in [0, 1); ``None`` is the paper's 0.3 for adapters that read conditions.
-        start: A trained adapter of the same kind to go on from (a run's folder), or ``None``. A MoLE brings
-            its own layers, ranks and alphas.
+        start: A trained adapter of the same kind to continue from (a run's folder, or a checkpoint in one),
+            or ``None``. A MoLE brings its layers, ranks and alphas.
         resolution: Side of the training images in pixels; a multiple of 8.
         crop: ``center`` or ``random``.
         flip: Probability of mirroring, in [0, 1]. Captions that name left or right do not follow.
@@ -82,22 +91,40 @@ class TrainSettings(Settings):
         learning_rate: The highest, > 0.
         schedule: ``constant``, ``cosine`` or ``linear`` to 0 at the last step, after ``warmup``.
         warmup: Steps over which the learning rate rises from 0.
-        optimizer: ``adamw``, ``adam`` as the paper says, or ``adamw8bit`` with its moments in 8 bits (needs
-            the package bitsandbytes and a GPU).
+        optimizer: ``adamw``; ``adam`` as the paper says; ``adamw8bit`` with its moments in 8 bits (needs
+            the package bitsandbytes and a GPU); ``prodigy``, which estimates the learning rate, so that
+            ``learning_rate`` is a factor on it and usually 1; ``schedulefree``, AdamW that averages its
+            steps instead of lowering the rate (the last two are in the extra ``optimizers``).
         weight_decay: AdamW's decoupled decay; ``adam`` ignores it.
         min_snr: γ of min-SNR weighting of the timesteps, > 0, or ``None`` for the plain error of Eq. 1.
         noise_offset: Deviation of a shift of each channel of the noise, ≥ 0.
         clip_norm: Largest norm of the combined direction, or ``None``.
+        ema: Decay of a moving average of the weights, in (0, 1), such as 0.999: the average is measured,
+            sampled and saved. ``None`` for none.
         seed: Decides the LoRA's start, the order of images, flips, crops, timesteps and noise.
         precision: ``no`` is float32; ``bf16`` and ``fp16`` keep the base in half precision, what is trained
             in float32. ``fp16`` scales the losses, and unscales gradients before they are weighed.
         cache: Keep latents and text embeddings in memory instead of encoding at every step.
+        cache_folder: Where these, and masks and conditions as the network sees them, are kept on disk
+            instead, for later runs too: at 1024² about 1.3 MB an image, 8 MB with pose and depth. An image
+            is encoded again when it, its mask, its line, the base or the crop has changed.
         gradient_checkpointing: Trade time for memory in the UNet.
+        batched_backward: Differentiate all objectives in one pass where a strategy needs the gradient of
+            each: with ``gradient_checkpointing`` the network is recomputed once instead of once per
+            objective. Takes the memory of as many backward passes at once. Where an operation cannot be
+            batched, the passes follow one another, and a warning says why.
+        group_by_presence: Let images with the same regions pass through the network together, where a
+            strategy needs the gradient of each objective: images without a region take no part in its
+            backward pass. The step is the same to rounding, in more and smaller parts. Without effect on
+            strategies that look at each part's losses, such as ``mpd_amortised``.
         gramian_every: Steps between which the Gram matrix is logged also for strategies that do without
             it, at the cost of a backward pass for each objective; 0 logs it only where it is needed. With
             accumulation, what weighs by the losses' values then takes those of the step, not of each part.
-        checkpoint_every: Steps between checkpoints; 0 writes none.
-        keep_checkpoints: How many of the latest are kept, ≥ 1.
+        checkpoint_every: Steps between checkpoints, beside those by time; 0 writes none.
+        checkpoint_minutes: Most minutes of work that a kill may lose: a checkpoint is written so often; 0
+            writes none by time. SIGTERM, SIGINT and SIGUSR1 write one in any case.
+        keep_checkpoints: How many of the latest are kept, ≥ 1; a damaged one is passed over for the one
+            before.
         heldout: Folder of a held-out set whose regional losses are measured, or ``None``.
         heldout_every: Steps between such measurements (also made before the first step and after the last).
         heldout_images: How many of its images, the first ones, are used.
@@ -126,6 +153,7 @@ class TrainSettings(Settings):
     output: Folder
     base: Place | None = None
     regions: Names = ("face", "hand")
+    preservation: bool = False
     strategy: str = "mpd"
     mask_mode: MaskMode = "soft"
     reduction: Reduction = "image"
@@ -133,6 +161,8 @@ class TrainSettings(Settings):
     adapter: str = "lora"
     rank: Count = 16
     alpha: Positive | None = None
+    rslora: bool = False
+    dora: bool = False
     targets: Names | None = None
     experts: Names | None = None
     gates_only: bool = False
@@ -150,18 +180,23 @@ class TrainSettings(Settings):
     learning_rate: Positive = 1e-4
     schedule: Literal["constant", "cosine", "linear"] = "constant"
     warmup: Whole = 0
-    optimizer: Literal["adamw", "adam", "adamw8bit"] = "adamw"
+    optimizer: Literal["adamw", "adam", "adamw8bit", "prodigy", "schedulefree"] = "adamw"
     weight_decay: Unsigned = 1e-2
     min_snr: Positive | None = None
     noise_offset: Unsigned = 0.0
     clip_norm: Positive | None = None
+    ema: _Decay | None = None
     seed: Whole = 0
     precision: Annotated[Literal["no", "bf16", "fp16"], BARE_NO] = "no"
     cache: bool = True
+    cache_folder: Place | None = None
     gradient_checkpointing: bool = False
+    batched_backward: bool = False
+    group_by_presence: bool = False
     gramian_every: Whole = 0
     checkpoint_every: Whole = 0
-    keep_checkpoints: Count = 1
+    checkpoint_minutes: Unsigned = 10.0
+    keep_checkpoints: Count = 2
     heldout: Place | None = None
     heldout_every: Count = 100
     heldout_images: Count = 64
@@ -189,9 +224,12 @@ class TrainSettings(Settings):
         self._check_strategy()
         self._check_adapter()
         self._check_schedule()
+        self._check_optimizer()
         JointTransform(self.resolution, self.crop, self.flip)
         if self.cache and self.crop == "random":
             raise ValueError("cache: latents can't be kept with crop 'random'; set cache to false")
+        if self.cache_folder is not None and not self.cache:
+            raise ValueError("cache_folder: nothing is kept with cache false; leave one of them out")
         if self.sample_every and self.heldout is None:
             raise ValueError("sample_every: validation samples need captions; set heldout")
         check_released(
@@ -201,14 +239,19 @@ class TrainSettings(Settings):
             local_scale=self.local_scale,
             draws=self.flip > 0 or self.crop == "random",
         )
+        if self.group_by_presence:
+            fits = "overwriting_accumulation" not in self.released
+            require("group_by_presence", fits, "changes which part overwriting_accumulation leaves", True)
         return self
 
     def _check_strategy(self) -> None:
         if self.strategy in STRATEGIES:
             return
         constants = getattr(get_strategy(self.strategy), "constants", None)
-        fits = constants is None or len(constants) == 1 + len(self.regions)
-        rule = f"needs {1 + len(self.regions)} weights: for the global loss and for each of regions"
+        count = 1 + len(self.regions) + self.preservation
+        fits = constants is None or len(constants) == count
+        last = ", and for preservation" if self.preservation else ""
+        rule = f"needs {count} numbers: for the global loss and for each of regions{last}"
         require("strategy", fits, rule, self.strategy)
 
     def _check_adapter(self) -> None:
@@ -223,6 +266,15 @@ class TrainSettings(Settings):
                 value = getattr(self, name)
                 require(name, value == _IDLE.get(name, field.default), rule, value)
         ADAPTERS[kind].check_options(self.adapter_options)
+        if self.preservation:
+            kinds = [name for name in ADAPTERS if name not in kinds_with("conditions")]
+            require(
+                "preservation",
+                kind in kinds,
+                f"is for the adapter {' or '.join(kinds)}, not for {kind}",
+                True,
+            )
+            require("preservation", bool(self.regions), "needs regions, outside which to preserve", True)
 
     def _check_schedule(self) -> None:
         size, parts = self.batch_size, self.accumulation
@@ -234,10 +286,20 @@ class TrainSettings(Settings):
                 "given; use 'constant'"
             )
 
+    def _check_optimizer(self) -> None:
+        if self.optimizer == "prodigy":
+            rule = "is a factor on prodigy's own estimate, usually 1; must be ≥ 0.01"
+            require("learning_rate", self.learning_rate >= 0.01, rule, self.learning_rate)
+        if self.optimizer == "schedulefree":
+            rule = "must be 'constant' for schedulefree, which averages instead"
+            require("schedule", self.schedule == "constant", rule, self.schedule)
+            require("ema", self.ema is None, "is for optimisers that do not average by themselves", self.ema)
+
     @property
     def scaling(self) -> float:
-        """The factor alpha / rank on the LoRA's output."""
-        return 1.0 if self.alpha is None else self.alpha / self.rank
+        """The factor on the LoRA's output: alpha / rank, or with ``rslora`` alpha / √rank."""
+        alpha = self.rank if self.alpha is None else self.alpha
+        return alpha / (self.rank**0.5 if self.rslora else self.rank)
 
     @property
     def adapter_options(self) -> dict[str, Any]:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
 from contextlib import AbstractContextManager
+from datetime import timedelta
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import torch
@@ -10,7 +13,9 @@ import torch
 from fairhuman.models import load_base
 from fairhuman.models.adapters import ADAPTERS, Adapter
 from fairhuman.seeds import start_seed
+from fairhuman.training._checkpoint import CHECKPOINTS, latest_checkpoint, load_checkpoint
 from fairhuman.training._precision import PRECISIONS
+from fairhuman.training._run import Run
 from fairhuman.training._settings import TrainSettings
 
 if TYPE_CHECKING:
@@ -19,7 +24,9 @@ if TYPE_CHECKING:
 
 _PARTS = ("unet", "vae", "text_encoder", "text_encoder_2", "tokenizer", "tokenizer_2", "scheduler")
 
-__all__ = ["autocast", "build_adapter", "frozen_base", "make_accelerator"]
+__all__ = ["adapter_at", "autocast", "build_adapter", "checkpoint_at", "frozen_base", "make_accelerator"]
+
+_PATIENCE = timedelta(hours=2)  # the other processes wait while the first one measures and saves
 
 
 def make_accelerator(settings: TrainSettings) -> Accelerator:
@@ -31,13 +38,18 @@ def make_accelerator(settings: TrainSettings) -> Accelerator:
         ValueError: The batch cannot be shared out evenly.
         ImportError: The tracker's package is not installed; names the command that installs it.
     """
-    from accelerate import Accelerator
+    from accelerate import Accelerator, InitProcessGroupKwargs
     from accelerate.utils import is_tensorboard_available, is_wandb_available
 
     installed = {"tensorboard": is_tensorboard_available, "wandb": is_wandb_available}
     if settings.tracker and not installed[settings.tracker]():
         raise ImportError(f"tracker: {settings.tracker} is not installed; pip install {settings.tracker}")
-    accelerator = Accelerator(mixed_precision="no", log_with=settings.tracker, project_dir=settings.output)
+    accelerator = Accelerator(
+        mixed_precision="no",
+        log_with=settings.tracker,
+        project_dir=settings.output,
+        kwargs_handlers=[InitProcessGroupKwargs(timeout=_PATIENCE)],
+    )
     parts = accelerator.num_processes * settings.accumulation
     if settings.batch_size % parts:
         raise ValueError(
@@ -79,9 +91,57 @@ def frozen_base(settings: TrainSettings, device: torch.device) -> StableDiffusio
 
 
 def build_adapter(pipeline: StableDiffusionXLPipeline, settings: TrainSettings) -> Adapter:
-    """Freeze the base and put a new adapter on it; its start depends on ``settings.seed`` alone.
+    """Freeze the base and put a new adapter on it; its start depends on ``settings.seed`` alone, or is what
+    ``settings.start`` names.
 
     Raises:
         ValueError: The settings don't fit the base, or what they start from does not.
     """
-    return ADAPTERS[settings.adapter](pipeline, seed=start_seed(settings.seed), **settings.adapter_options)
+    options = settings.adapter_options
+    if (file := checkpoint_at(options.get("start"))) is not None:
+        theirs = _settings_of(file)
+        for name in ("adapter", *options.keys() - {"start", "experts"}):
+            if getattr(theirs, name) != getattr(settings, name):
+                found = f"{getattr(theirs, name)!r}, got {getattr(settings, name)!r}"
+                raise ValueError(f"{name}: must be that of start, {file}: {found}")
+        return adapter_at(pipeline, file)
+    return ADAPTERS[settings.adapter](pipeline, seed=start_seed(settings.seed), **options)
+
+
+def checkpoint_at(place: str | os.PathLike[str] | None) -> Path | None:
+    """The checkpoint that a path names: its file, or the folder of a run that is not complete. ``None`` for
+    all else, such as the folder of a finished run."""
+    if place is None:
+        return None
+    path = Path(place)
+    if path.is_file() and path.parent.name == CHECKPOINTS:
+        return path
+    try:
+        return None if Run.open(path).complete else latest_checkpoint(path)
+    except (FileNotFoundError, TypeError, ValueError):  # no run, or one of a base
+        return None
+
+
+def adapter_at(pipeline: StableDiffusionXLPipeline, file: Path) -> Adapter:
+    """The adapter as it was at a checkpoint, on its base.
+
+    Args:
+        pipeline: The base that the run was made with.
+        file: Of :func:`checkpoint_at`.
+
+    Raises:
+        ValueError: The checkpoint is damaged, or the base is another one.
+    """
+    adapter = build_adapter(pipeline, _settings_of(file))
+    state = load_checkpoint(file)[1]
+    saved = (state.get("averaging") or {}).get("weights") or state["parameters"]
+    with torch.no_grad():
+        for name, parameter in adapter.parameters.items():
+            if name not in saved or saved[name].shape != parameter.shape:
+                raise ValueError(f"adapter: {file} must be of this base, got none or another shape of {name}")
+            parameter.copy_(saved[name])
+    return adapter
+
+
+def _settings_of(file: Path) -> TrainSettings:
+    return Run.open(file.parents[1]).settings

@@ -56,6 +56,13 @@ class RunStrategy(Strategy):
             gramian = self.deviations.gramian(gramian, self.loss_scale)
         return self.deviations.weights(self.strategy.weights(losses, gramian, present))
 
+    @property
+    def reviews(self) -> bool:
+        return self.strategy.reviews
+
+    def review(self, before: Tensor, after: Tensor, present: Tensor) -> None:
+        self.strategy.review(before, after, present)
+
     def advance(self) -> None:
         self.strategy.advance()
 

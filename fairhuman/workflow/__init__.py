@@ -1,4 +1,4 @@
-"""Notebooks as steps: what each rests on and leaves behind, and how one is executed.
+"""Notebooks as steps: their inputs, their outputs and their execution.
 
 Snakemake asks this package for the graph and decides what is stale; papermill executes. See ``Snakefile``.
 """
@@ -7,11 +7,12 @@ from fairhuman.workflow._notebook import (
     CHECKED,
     check_profile,
     executed_path,
+    notebook_code,
     notebook_path,
     parameter_defaults,
 )
 from fairhuman.workflow._run import refresh_notebook, run_notebook
-from fairhuman.workflow._sources import imported_modules, sources
+from fairhuman.workflow._sources import imported_modules, made_by, module_imports, sources
 from fairhuman.workflow._steps import Step, result_names, steps
 
 __all__ = [
@@ -20,6 +21,9 @@ __all__ = [
     "check_profile",
     "executed_path",
     "imported_modules",
+    "made_by",
+    "module_imports",
+    "notebook_code",
     "notebook_path",
     "parameter_defaults",
     "refresh_notebook",

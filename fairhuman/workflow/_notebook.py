@@ -13,6 +13,7 @@ __all__ = [
     "checkout_root",
     "code_cells",
     "executed_path",
+    "notebook_code",
     "notebook_path",
     "notebooks_folder",
     "parameter_defaults",
@@ -65,6 +66,11 @@ def code_cells(name: str) -> list[str]:
     return ["".join(cell["source"]) for cell in cells if cell["cell_type"] == "code"]
 
 
+def notebook_code(name: str) -> str:
+    """All that a notebook computes, as one text."""
+    return "\n".join(code_cells(name))
+
+
 def parameter_defaults(notebook: str) -> dict[str, Any]:
     """Names and values in the notebook's ``parameters`` cell.
 
@@ -93,7 +99,7 @@ def parameter_defaults(notebook: str) -> dict[str, Any]:
 
 
 def check_profile(profile: Profile) -> None:
-    """Refuse parameters that a notebook does not have, or of another type than its own.
+    """Refuse parameters that a notebook does not have, or of another type than the default's.
 
     papermill only warns of an unknown name and would run for hours with a default.
 
@@ -109,7 +115,7 @@ def check_profile(profile: Profile) -> None:
             if not _same_type(defaults[name], value):
                 raise ValueError(
                     f"{where}.{name}: must be {type(defaults[name]).__name__} "
-                    f"like the notebook's own {defaults[name]!r}, got {value!r}"
+                    f"like the notebook's {defaults[name]!r}, got {value!r}"
                 )
 
 

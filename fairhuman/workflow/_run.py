@@ -1,5 +1,6 @@
 """One notebook executed: into a copy with a profile's parameters, or in place."""
 
+import filecmp
 import hashlib
 import json
 import logging
@@ -12,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from fairhuman.files import written_whole
-from fairhuman.profiles import load_profile, run_directory, workspace
+from fairhuman.profiles import load_profile, results_directory, run_directory, workspace
 from fairhuman.workflow._notebook import (
     CHECKED,
     check_profile,
@@ -33,7 +34,7 @@ def run_notebook(name: str, profile: str = "quick") -> Path:
     """Execute a notebook with a profile's parameters.
 
     What the notebook made in the run folders that it owns is removed first if its code, its parameters or
-    what it imports have changed since; otherwise it is kept, so that a run that was cut off goes on. Nothing
+    what it imports have changed since; otherwise it is kept, so that an interrupted run resumes. Nothing
     is removed that does not carry the mark of a renderer, a training run or a sampler.
 
     Args:
@@ -62,7 +63,7 @@ def run_notebook(name: str, profile: str = "quick") -> Path:
     logging.getLogger("papermill").setLevel(logging.ERROR)
     unfinished = executed.with_suffix(".unfinished.ipynb")
     try:
-        with _environment(profile):
+        with _environment(profile, executed):
             papermill.execute_notebook(
                 path,
                 unfinished,
@@ -78,7 +79,7 @@ def run_notebook(name: str, profile: str = "quick") -> Path:
 
 
 def refresh_notebook(name: str) -> Path:
-    """Execute a notebook in place, with its own parameters, so that its stored outputs are today's.
+    """Execute a notebook in place, with its parameters, so that its stored outputs are current.
 
     Its parameters are those of ``quick``, and so are the run folders: kept or removed as for
     :func:`run_notebook`. Metadata is reduced to the kernel; nothing else of the file changes.
@@ -100,31 +101,69 @@ def refresh_notebook(name: str) -> Path:
         notebook, timeout=None, kernel_name="python3", resources={"metadata": {"path": path.parent}}
     )
     try:
-        with _environment("quick"):
+        with _environment("quick", executed_path(name, "quick")):
             client.execute()
     except CellExecutionError as error:
         raise RuntimeError(f"{name}: {error}") from error
     kernel = {"name": "python3", "display_name": "Python 3", "language": "python"}
     notebook.metadata = {"kernelspec": kernel, "language_info": {"name": "python"}}
     for cell in notebook.cells:
+        for output in cell.get("outputs", []):
+            _keep_one_form(output.get("data", {}))
         cell.metadata = {key: value for key, value in cell.metadata.items() if key == "tags"}
     with written_whole(path) as partial:
         nbformat.write(notebook, partial)
     return path
 
 
+def _keep_one_form(data: dict[str, Any]) -> None:
+    """Of an output in several forms, the one to be stored."""
+    # A widget's view is of this kernel alone; its picture or table is for everybody.
+    if {"image/png", "text/html"} & set(data):
+        data.pop("application/vnd.jupyter.widget-view+json", None)
+    if "image/jpeg" in data:  # Pillow shows a picture as both
+        data.pop("image/png", None)
+
+
 @contextmanager
-def _environment(profile: str) -> Iterator[None]:
-    """Where results and figures go, for the kernel, which starts in another folder."""
-    places = {"FAIRHUMAN_WORKSPACE": str(workspace()), "FAIRHUMAN_PROFILE": profile}
+def _environment(profile: str, executed: Path) -> Iterator[None]:
+    """Where results and figures go, for the kernel, which starts in another folder. If the block fails, both
+    are as they were: figures are drawn into a copy that takes their place in the end."""
+    figures, staging = workspace() / "figures", executed.with_suffix(".drawn")
+    drawn = staging / figures.name
+    shutil.rmtree(staging, ignore_errors=True)  # of a notebook that was killed
+    if figures.is_dir():
+        shutil.copytree(figures, drawn)
+    results = {path: path.read_bytes() for path in results_directory(profile).glob("*.json")}
+    places = {
+        "FAIRHUMAN_WORKSPACE": str(workspace()),
+        "FAIRHUMAN_PROFILE": profile,
+        "FAIRHUMAN_FIGURES": str(drawn),
+    }
     before = {name: os.environ.get(name) for name in places}
     os.environ.update(places)
     try:
         yield
+        for path in drawn.rglob("*"):
+            _put(path, figures / path.relative_to(drawn))
+    except BaseException:
+        for path, content in results.items():
+            if path.read_bytes() != content:
+                with written_whole(path) as partial:
+                    partial.write_bytes(content)
+        raise
     finally:
+        shutil.rmtree(staging, ignore_errors=True)
         for name, value in before.items():
             os.environ.pop(name)
             os.environ |= {} if value is None else {name: value}
+
+
+def _put(path: Path, place: Path) -> None:
+    """A file in its place, if it differs from what is there."""
+    if path.is_file() and not (place.is_file() and filecmp.cmp(path, place, shallow=False)):
+        with written_whole(place) as partial:
+            shutil.copyfile(path, partial)
 
 
 def _forget_stale(name: str, profile: str, fingerprint: str) -> None:
@@ -138,7 +177,7 @@ def _forget_stale(name: str, profile: str, fingerprint: str) -> None:
 
 
 def _made_here(folder: Path) -> list[Path]:
-    """The folder, or those right in it, that carry their maker's mark: a user may keep data of their own
+    """The folder, or those right in it, that carry their maker's mark: a user may keep other data
     beside them."""
     if folder.is_symlink() or not folder.is_dir():
         return []

@@ -5,12 +5,19 @@ from collections.abc import Collection
 from functools import cache
 from pathlib import Path
 
+from fairhuman.source import source_digest
 from fairhuman.workflow._notebook import checkout_root, code_cells
 
-__all__ = ["imported_modules", "sources"]
+__all__ = ["imported_modules", "made_by", "module_imports", "sources"]
 
 PACKAGE = "fairhuman"
-UNCOUNTED = ("fairhuman.checks", "fairhuman.profiles", "fairhuman.results", "fairhuman.workflow")
+UNCOUNTED = (
+    "fairhuman.checks",
+    "fairhuman.profiles",
+    "fairhuman.results",
+    "fairhuman.source",
+    "fairhuman.workflow",
+)
 """What only reads, compares and writes results decides nothing of them."""
 DRAWING = ("fairhuman.experiments.figures", "fairhuman.sheet")
 """Counts for a notebook that draws with it, but what it imports does not: each drawing needs only some."""
@@ -33,9 +40,23 @@ def sources(name: str, judging: bool = True) -> list[Path]:
         modules = imported_modules(code, root, without=UNCOUNTED, leaves=DRAWING)
     files = set()
     for path in filter(None, (_file(module, root) for module in modules)):
-        beside = [path.with_suffix(".yaml"), *path.parent.glob("*.html")]
+        beside = [path.with_suffix(".yaml")]
+        beside += [file for ending in ("html", "js", "css") for file in path.parent.glob(f"*.{ending}")]
+        beside += path.parent.glob("*.yaml") if path.stem == "__init__" else ()
         files.update(one for one in (path, *beside) if one.is_file())
     return sorted(files)
+
+
+@cache
+def made_by(code: str) -> str:
+    """Digest of the library's modules that some code imports, directly or by way of others.
+
+    Args:
+        code: Python whose import statements name what makes a result.
+    """
+    root = Path(__file__).parents[2]
+    modules = imported_modules(code, root, without=UNCOUNTED)
+    return source_digest(filter(None, (_file(module, root) for module in modules)), root)
 
 
 def imported_modules(
@@ -50,7 +71,7 @@ def imported_modules(
         code: Python.
         root: Folder of the package's folder.
         without: Modules and packages that do not count.
-        leaves: Packages that count whole, but whose own imports do not.
+        leaves: Packages that count whole, but whose imports do not.
     """
     found: set[str] = set()
     left = _imports(code, "", False, root)
@@ -64,8 +85,23 @@ def imported_modules(
         if _within(module, leaves):
             left.update(_siblings(module, root) if module in leaves else ())
         else:
-            left |= _module_imports(module, root)
+            left |= module_imports(module, root)
     return found
+
+
+@cache
+def module_imports(module: str, root: Path) -> frozenset[str]:
+    """Modules of the library that a module imports directly; read from its source as in
+    :func:`imported_modules`.
+
+    Args:
+        module: Dotted name, such as ``fairhuman.data``.
+        root: Folder of the package's folder.
+    """
+    path = _file(module, root)
+    if path is None:
+        return frozenset()
+    return frozenset(_imports(path.read_text(encoding="utf-8"), module, path.stem == "__init__", root))
 
 
 def _within(module: str, packages: Collection[str]) -> bool:
@@ -82,16 +118,8 @@ def _siblings(package: str, root: Path) -> list[str]:
     return [f"{package}.{path.stem}" for path in root.joinpath(*package.split(".")).glob("*.py")]
 
 
-@cache
-def _module_imports(module: str, root: Path) -> frozenset[str]:
-    path = _file(module, root)
-    if path is None:
-        return frozenset()
-    return frozenset(_imports(path.read_text(encoding="utf-8"), module, path.stem == "__init__", root))
-
-
 def _imports(code: str, module: str, is_package: bool, root: Path) -> set[str]:
-    """Modules that a module's code names in its own import statements."""
+    """Modules that a module's code names in its import statements."""
     tree = ast.parse(code)
     typing = {id(node) for block in ast.walk(tree) if _is_typing(block) for node in ast.walk(block)}
     nodes = [node for node in ast.walk(tree) if id(node) not in typing]
@@ -113,7 +141,7 @@ def _imports(code: str, module: str, is_package: bool, root: Path) -> set[str]:
 def _absolute(node: ast.ImportFrom, module: str, is_package: bool) -> str:
     """The module that names are taken from, without leading dots."""
     if not node.level:
-        return node.module
+        return node.module or ""
     parts = module.split(".")
     parts = parts[: len(parts) - node.level + is_package]
     return ".".join([*parts, *([node.module] if node.module else [])])

@@ -31,7 +31,7 @@ STEPS: Mapping[str, Step] = {
     "04_train_lora": Step(after=("00_humans",), owns=("lora-ls", "lora-mpd")),
     "05_train_controlnet": Step(after=("00_humans",), owns=("controlnet-ls", "controlnet-mpd")),
     "06_evaluation": Step(after=("00_humans", "04_train_lora", "05_train_controlnet"), owns=("samples",)),
-    # Its runs know by themselves what they were made from, and take hours: they are never removed.
+    # Its runs record their inputs and take hours: they are never removed.
     "07_ablations": Step(after=("00_humans",)),
     "09_user_study": Step(after=("00_humans", "04_train_lora"), owns=("study",)),
     "10_figures": Step(
@@ -52,14 +52,16 @@ STEPS: Mapping[str, Step] = {
         after=(
             "01_motivation",
             "02_mpd_derivation",
+            "03_objectives",
             "04_train_lora",
             "05_train_controlnet",
             "06_evaluation",
             "07_ablations",
+            "08_efficiency",
         ),
     ),
 }
-"""The notebooks that follow others or own runs; one that is not here stands by itself."""
+"""The notebooks that follow others or own runs; one that is not here is independent."""
 
 
 def steps() -> dict[str, Step]:
@@ -70,15 +72,18 @@ def steps() -> dict[str, Step]:
 def result_names(name: str, profile: Profile) -> list[str]:
     """Names of the result files that a notebook writes under a profile.
 
-    They are those that its code gives to ``write_result``, and one per table if it has ``tables``.
+    They are those that its code gives to ``write_result``, and, if it has ``tables``, one per table and that
+    of the primary comparisons.
 
     Raises:
         ValueError: The code gives it a name that only running it would tell.
     """
     calls = [node for node in ast.walk(ast.parse("\n".join(code_cells(name)))) if isinstance(node, ast.Call)]
-    written = [call.args[1] for call in calls if ast.unparse(call.func) == "write_result"]
-    for result in written:
-        if not isinstance(result, ast.Constant):
+    written = []
+    for result in (call.args[1] for call in calls if ast.unparse(call.func) == "write_result"):
+        if not (isinstance(result, ast.Constant) and isinstance(result.value, str)):
             raise ValueError(f"{name}: a result must be named by a literal, got {ast.unparse(result)}")
+        written.append(result.value)
     tables = (parameter_defaults(name) | profile.parameters(name)).get("tables", [])
-    return [*(result.value for result in written), *(f"ablations-{table}" for table in tables)]
+    named = [*tables, "primary"] if tables else []
+    return [*written, *(f"ablations-{table}" for table in named)]

@@ -1,8 +1,10 @@
 """Depth and captions by models at hand, boxes by YOLO weights: tiny networks, and a stand-in package."""
 
+import inspect
 import json
+import os
 import sys
-from types import ModuleType, SimpleNamespace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -13,7 +15,7 @@ from PIL import Image
 
 from fairhuman.data import HumanFolder, condition_pixels
 from fairhuman.data.annotation import AnnotateSettings, annotate
-from fairhuman.data.annotation._models import DepthModel
+from fairhuman.data.annotation._models import CaptionModel, DepthModel
 from fairhuman.detectors._yolo import YoloDetector
 
 
@@ -99,6 +101,21 @@ def test_a_folder_without_a_model_stops_before_any_work(tmp_path):
     assert not (tmp_path / "out").exists()
 
 
+@pytest.mark.parametrize("kind", ["depth", "caption"])
+def test_code_in_a_model_s_folder_is_neither_run_nor_asked_about(tmp_path, kind, monkeypatch):
+    auto = dict.fromkeys(("AutoConfig", "AutoProcessor", "AutoImageProcessor"), "planted.Class")
+    for name in ("config.json", "preprocessor_config.json"):
+        (tmp_path / name).write_text(json.dumps({"model_type": "planted", "auto_map": auto}))
+    (tmp_path / "planted.py").write_text("raise SystemExit('ran')")
+    monkeypatch.setattr("builtins.input", lambda *words: pytest.fail("asked"))
+    make = {
+        "depth": lambda: DepthModel(str(tmp_path), "cpu"),
+        "caption": lambda: CaptionModel(str(tmp_path), None, "cpu"),
+    }
+    with pytest.raises(ValueError, match="custom code|[Uu]nrecognized"):
+        make[kind]()
+
+
 def test_yolo_weights_without_the_package_say_how_to_get_it(tmp_path, monkeypatch):
     (tmp_path / "in").mkdir()
     photograph().save(tmp_path / "in" / "a.jpg")
@@ -113,12 +130,14 @@ def test_yolo_weights_without_the_package_say_how_to_get_it(tmp_path, monkeypatc
 
 
 class _Network:
-    """Finds a box of pure red, in the array that ultralytics takes: BGR."""
+    """Finds a box of pure red, in the array that ultralytics takes: BGR. Dies of pure blue."""
 
     def __init__(self, weights):
         self.weights = weights
 
     def predict(self, pixels, conf, **options):
+        if (pixels == (255, 0, 0)).all(axis=2).any():
+            os._exit(1)
         rows, columns = np.nonzero((pixels == (0, 0, 255)).all(axis=2))
         boxes = torch.empty(0, 4), torch.empty(0)
         if rows.size:
@@ -127,20 +146,26 @@ class _Network:
         return [SimpleNamespace(boxes=SimpleNamespace(xyxy=boxes[0], conf=boxes[1]))]
 
 
-def test_boxes_of_yolo_are_added(tmp_path, monkeypatch):
-    package = ModuleType("ultralytics")
-    package.YOLO = _Network
-    monkeypatch.setitem(sys.modules, "ultralytics", package)
+def test_boxes_of_yolo_are_added_and_one_worker_outlives_a_crash(tmp_path, monkeypatch):
+    package = tmp_path / "packages/ultralytics.py"  # a file, which the worker's process finds too
+    package.parent.mkdir()
+    imports = "import os\nimport numpy as np\nimport torch\nfrom types import SimpleNamespace\n"
+    package.write_text(imports + inspect.getsource(_Network) + "YOLO = _Network\n")
+    monkeypatch.syspath_prepend(package.parent)
     weights = tmp_path / "weights.pt"
     weights.touch()
     pixels = np.asarray(photograph()).copy()
     pixels[400:440, 60:90] = 255, 0, 0
     assert YoloDetector("hand_weights", str(weights), 0.5, "cpu")(pixels)[0][1] == (60, 400, 90, 440)
     (tmp_path / "in").mkdir()
+    Image.fromarray(pixels).save(tmp_path / "in" / "b.png")
+    pixels[0, 0] = 0, 0, 255
     Image.fromarray(pixels).save(tmp_path / "in" / "a.png")
     settings = AnnotateSettings(min_side=300, caption="a person", hand_weights=str(weights), hand_padding=0)
     annotate(tmp_path / "in", tmp_path / "out", settings, progress=False)
     (line,) = (tmp_path / "out/metadata.jsonl").read_text().splitlines()
     assert [60, 400, 90, 440] in json.loads(line)["hand_boxes"]
+    (refused,) = map(json.loads, (tmp_path / "out/rejected.jsonl").read_text().splitlines())
+    assert refused["original"] == "a.png" and "brought the process that read it down" in refused["reason"]
     sample = HumanFolder(tmp_path / "out")[0]
     assert sample.masks["hand"][400:440, 60:90].all() and sample.masks["face"].any()

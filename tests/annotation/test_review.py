@@ -4,15 +4,14 @@ import json
 
 import numpy as np
 import pytest
-from browser import browser, find_browser, wait_for
 from PIL import Image
 
 from fairhuman.data import HumanFolder
 from fairhuman.data.pose import draw_pose
 from fairhuman.data.review import apply_review, read_decisions, write_page
+from fairhuman.data.review._decisions import Decision
 from fairhuman.data.store import draw_boxes
 
-PROGRAM = find_browser()
 NAMES = [f"images/0{i}/0{i}.png" for i in range(4)]
 FACES = [[10, 10, 30, 30], [25, 20, 50, 45]]  # they overlap
 HANDS = [[60, 60, 80, 90], [5, 60, 25, 90]]
@@ -156,56 +155,48 @@ def test_a_caption_cannot_end_the_page_or_keep_it_from_ending(data):
     assert json.loads(content)["entries"][0]["text"] == caption
 
 
-@pytest.mark.skipif(PROGRAM is None, reason="needs Chromium (Debian: apt-get install chromium)")
-def test_a_review_by_mouse_and_keyboard_is_kept_saved_and_applied(data, tmp_path):
+def test_a_review_by_mouse_and_keyboard_is_kept_saved_and_applied(data, chromium, tmp_path):
     address = write_page(data).as_uri()
 
     def struck(page):
-        return json.loads(page.get("document.getElementById('text').value"))["struck"]
+        return json.loads(page.input_value("#text"))["struck"]
 
-    def press(page, key):
-        for kind in ("keyDown", "keyUp"):
-            page.call("Input.dispatchKeyEvent", type=kind, key=key)
-
-    def click(page, selector, index):
-        x, y = page.get(
-            f"(() => {{ const box = document.querySelectorAll({selector!r})[{index}].getBoundingClientRect();"
-            "return [box.x + box.width / 2, box.y + 3]; })()"
-        )
-        for kind in ("mousePressed", "mouseReleased"):
-            page.call("Input.dispatchMouseEvent", type=kind, x=x, y=y, button="left", clickCount=1)
-
-    with browser(PROGRAM, tmp_path / "profile") as page:
-        page.call("Network.enable")
-        page.call("Network.emulateNetworkConditions", offline=True, latency=0, downloadThroughput=0,
-                  uploadThroughput=0)  # fmt: skip
-        page.open(address)
-        assert page.get("document.querySelectorAll('.tile').length") == len(NAMES)
-        assert page.get(
-            "Promise.all([...document.querySelectorAll('svg image')].map(async (shown) => { const image ="
+    with chromium() as context:
+        context.set_offline(True)
+        page = context.pages[0]
+        page.goto(address)
+        tiles = page.locator(".tile")
+        assert tiles.count() == len(NAMES)
+        assert page.locator("svg image").evaluate_all(
+            "(all) => Promise.all(all.map(async (shown) => { const image ="
             "new Image(); image.src = shown.href.baseVal; await image.decode(); return image.width; }))"
         ) == [SIZE] * 3 * len(NAMES)
-        click(page, ".tile:nth-child(2) .box.face", 0)
+        above = {"x": 9, "y": 3}  # where no other box lies
+        tiles.nth(1).locator(".face.box").first.click(position=above)
         assert struck(page) == {NAMES[1]: {"image": False, "pose": False, "face": FACES[:1], "hand": []}}
-        click(page, ".tile:nth-child(2) .box.hand", 1)
-        click(page, ".tile:nth-child(2) .box.hand", 1)  # taken back
+        tiles.nth(1).locator(".hand.box").last.click(position=above)
+        tiles.nth(1).locator(".hand.box").last.click(position=above)  # taken back
         for key in ("ArrowRight", "x", "ArrowRight", "p", "h", "Enter"):
-            press(page, key)
-        assert page.get("document.querySelectorAll('.tile').length") == 1  # large
+            page.keyboard.press(key)
+        assert tiles.count() == 1  # large
         expected = {
             NAMES[1]: {"image": False, "pose": False, "face": FACES[:1], "hand": []},
             NAMES[2]: {"image": True, "pose": False, "face": [], "hand": []},
             NAMES[3]: {"image": False, "pose": True, "face": [], "hand": HANDS},
         }
         assert struck(page) == expected
-    with browser(PROGRAM, tmp_path / "profile") as page:  # closed and opened again
-        page.open(address)
+    with chromium() as context:  # closed and opened again
+        page = context.pages[0]
+        page.goto(address)
         assert struck(page) == expected
-        page.downloads_to(tmp_path / "saved")
-        page.get("document.getElementById('save').click()")
-        file = wait_for(tmp_path / "saved" / "review.json")
-        page.get("window.confirm = () => true; document.getElementById('forget').click()")
-        assert struck(page) == {} and page.get("localStorage.getItem(slot)") == "{}"
+        with page.expect_download() as download:
+            page.click("#save")
+        file = tmp_path / download.value.suggested_filename
+        assert file.name == "review.json"
+        download.value.save_as(file)
+        page.on("dialog", lambda dialog: dialog.accept())
+        page.click("#forget")
+        assert struck(page) == {} and page.evaluate("localStorage.getItem(slot)") == "{}"
     apply_review(data, read_decisions([file]))
     samples = HumanFolder(data, conditions=("pose",))
     assert [str(record.image.relative_to(data)) for record in samples.records] == [
@@ -215,3 +206,24 @@ def test_a_review_by_mouse_and_keyboard_is_kept_saved_and_applied(data, tmp_path
     ]
     assert np.array_equal(samples[1].masks["face"], draw_boxes(FACES[1:], (SIZE, SIZE), 0))
     assert not samples[2].masks["hand"].any() and not samples[2].pose.any()
+
+
+def test_a_data_set_that_cannot_be_written_to_is_reviewed_elsewhere(data, tmp_path):
+    before = contents(data)
+    page = write_page(data, out=tmp_path / "pages")
+    assert page == tmp_path / "pages/review.html" and f'"root": "{data.as_uri()}/"' in page.read_text()
+    struck = {NAMES[0]: {"image": True}, NAMES[1]: {"face": [FACES[1]]}}
+    decisions = read_decisions(saved(tmp_path, struck))
+    with pytest.raises(ValueError, match="no face box"):
+        apply_review(data, {NAMES[1]: Decision(face=frozenset({(1, 1, 2, 2)}))}, tmp_path / "copy")
+    assert not (tmp_path / "copy").exists()
+    done = apply_review(data, decisions, tmp_path / "copy")
+    assert contents(data) == before
+    apply_review(data, decisions)
+    assert (contents(tmp_path / "copy"), done.left) == (contents(data), 3)
+    with pytest.raises(ValueError, match="out: must be a new folder, got .*copy, which exists"):
+        apply_review(data, {}, tmp_path / "copy")
+    assert write_page(data, out=tmp_path / "pages") == page
+    page.write_text("my own page")
+    with pytest.raises(ValueError, match="out: must not hold another review.html"):
+        write_page(data, out=tmp_path / "pages")

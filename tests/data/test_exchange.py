@@ -108,7 +108,7 @@ def test_nothing_is_overwritten_and_nothing_is_half_written(source, tmp_path):
         export_folder(source, tmp_path / "mine", "boxes")
     with pytest.raises(ValueError, match="holds something else"):
         import_folder(source, tmp_path / "mine", "boxes")
-    with pytest.raises(ValueError, match="layout: must be released or boxes, got 'coco'"):
+    with pytest.raises(ValueError, match="layout: must be released or boxes or kohya, got 'coco'"):
         export_folder(source, tmp_path / "new", "coco")
     rewrite(source, 2, hand_mask_file_name="../../elsewhere.png")
     with pytest.raises(ValueError, match="line 3: 'hand_mask_file_name' leaves the data set's folder"):
@@ -126,17 +126,103 @@ def test_nothing_is_overwritten_and_nothing_is_half_written(source, tmp_path):
         ({"workers": 0}, "workers: must be a whole number of at least 1, got 0"),
         ({"max_pixels": 0}, "max_pixels: must be a whole number of at least 1, got 0"),
         ({"dilation": float("inf")}, "dilation: must be at least 0 and finite, got inf"),
-        ({}, "line 4: not a JSON object"),
+        ({"region": "face"}, "region: is for the layout kohya, got 'face'"),
+        ({"layout": "kohya", "region": "nose"}, "region: must be face or hand, got 'nose'"),
     ],
 )
 def test_what_is_wrong_is_said_before_anything_is_written(source, tmp_path, changes, message):
     export_folder(source, tmp_path / "boxes", "boxes")
-    if not changes:
-        with (tmp_path / "boxes/metadata.jsonl").open("ab") as listing:
-            listing.write(b"{'no': JSON}\n")
     with pytest.raises(ValueError, match=message):
-        import_folder(tmp_path / "boxes", tmp_path / "back", "boxes", progress=False, **changes)
+        import_folder(tmp_path / "boxes", tmp_path / "back", **{"layout": "boxes"} | changes)
     assert not (tmp_path / "back").exists()
+
+
+def bad_line(**changes):
+    entry = {"file_name": "images/000000.png", "text": "a woman", "face_boxes": [], "hand_boxes": []}
+    return json.dumps(entry | changes).encode()
+
+
+BAD_LINES = {
+    b"{'no': JSON}": "line 1: not a JSON object",
+    b"\xff\xfe": "line 2: not a JSON object",
+    b"[" * 100_000: "line 3: not a JSON object",
+    b'{"text": "nothing"}': "line 4: 'file_name' must name a file, got None",
+    bad_line(file_name="a\ud83d.png"): "surrogates",
+    bad_line(file_name="a\0"): "null",
+    bad_line(text="half \ud83d"): "surrogates",
+    bad_line(face_boxes=[[1, 1, float("inf"), 9]]): "four finite numbers",
+    bad_line(face_boxes=[[1, 1, 10**400, 9]]): "four finite numbers",
+}
+
+
+def test_bad_lines_are_listed_and_the_rest_goes_on(source, tmp_path):
+    export_folder(source, tmp_path / "boxes", "boxes")
+    listing = tmp_path / "boxes/metadata.jsonl"
+    good = listing.read_bytes()
+    listing.write_bytes(b"\xef\xbb\xbf" + b"\n".join(BAD_LINES) + b"\n" + good)
+    done = import_folder(tmp_path / "boxes", tmp_path / "back", "boxes", progress=False)
+    assert (done.kept, done.unreadable) == (3, len(BAD_LINES))
+    reasons = [line["reason"] for line in lines(tmp_path / "back/rejected.jsonl")]
+    for expected in BAD_LINES.values():
+        assert any(expected in reason for reason in reasons), expected
+    assert len(HumanFolder(tmp_path / "back")) == 3
+
+
+def test_a_checkerboard_is_no_mask_of_millions_of_faces(source, tmp_path):
+    export_folder(source, tmp_path / "released", "released")
+    board = np.indices((40, 56)).sum(0) % 2 == 0
+    Image.fromarray(board).save(tmp_path / "released/mask_face/000001.png")
+    done = import_folder(tmp_path / "released", tmp_path / "back", "released", progress=False)
+    (rejected,) = lines(tmp_path / "back/rejected.jsonl")
+    assert done.kept == 2 and rejected["reason"] == "mask_face must have at most 1000 parts, got 1120"
+
+
+def test_a_trainer_s_folder_there_and_back(source, tmp_path):
+    rewrite(source, 0, repeats=3)
+    assert export_folder(source, tmp_path / "kohya", "kohya", regions=["face"]) == 3
+    names = {str(path.relative_to(tmp_path / "kohya")) for path in (tmp_path / "kohya").rglob("*.*")}
+    files = {f"{'3' if index == 0 else '1'}_people/00000{index}" for index in range(3)}
+    assert names == {f"{file}{end}" for file in files for end in (".png", ".txt", "-masklabel.png")}
+    (tmp_path / "kohya/1_people/000001.npz").write_bytes(b"a cache")
+    with pytest.raises(ValueError, match="region: must say what masks are of"):
+        import_folder(tmp_path / "kohya", tmp_path / "back", "kohya", progress=False)
+    done = import_folder(tmp_path / "kohya", tmp_path / "back", "kohya", region="face", progress=False)
+    assert (done.kept, done.unreadable) == (3, 0)
+    with pytest.raises(ValueError, match="'hand_mask_file_name' is missing"):
+        HumanFolder(tmp_path / "back")
+    data = HumanFolder(tmp_path / "back", regions=["face"])
+    assert {record.text: record.repeats for record in data.records} == {
+        "person 0": 3, "person 1": 1, "person 2": 1
+    }  # fmt: skip
+    before = {sample.text: sample for sample in HumanFolder(source)}
+    for sample in data:
+        assert np.array_equal(sample.image, before[sample.text].image)
+        assert np.array_equal(sample.masks["face"], before[sample.text].masks["face"])
+        assert sample.boxes["face"] == before[sample.text].boxes["face"]
+
+
+def test_words_of_a_folder_and_what_a_trainer_s_folder_lacks(source, tmp_path):
+    images = sorted((source / "images").iterdir())
+    folder = tmp_path / "kohya/10_sks woman"
+    (tmp_path / "kohya/5_").mkdir(parents=True)
+    folder.mkdir()
+    for index, image in enumerate(images):
+        (folder / f"{index}.png").write_bytes(image.read_bytes())
+    (tmp_path / "kohya/5_/a.png").write_bytes(images[0].read_bytes())
+    (folder / "0.caption").write_text("a woman\nwaves\n")
+    (folder / "2.txt").write_bytes("à la fenêtre".encode("cp1252"))
+    result = CliRunner().invoke(
+        app, ["import", str(tmp_path / "kohya"), str(tmp_path / "a"), "--layout", "kohya"]
+    )
+    assert result.exit_code == 1, result.output
+    found = {entry["original"]: entry for entry in lines(tmp_path / "a/metadata.jsonl")}
+    captions = ["a woman waves", "sks woman", "à la fenêtre"]
+    assert [found[f"10_sks woman/{index}.png"]["text"] for index in range(3)] == captions
+    assert found["10_sks woman/2.png"]["converted"] == "caption not UTF-8, read as Windows-1252"
+    assert [line["reason"][:10] for line in lines(tmp_path / "a/rejected.jsonl")] == ["no caption"]
+    done = import_folder(tmp_path / "kohya", tmp_path / "b", "kohya", region="hand", progress=False)
+    assert (done.kept, done.unreadable) == (0, 4)
+    assert lines(tmp_path / "b/rejected.jsonl")[0]["reason"] == "no mask: 0-masklabel.png must lie beside it"
 
 
 def test_an_image_named_twice_is_there_twice_also_after_a_kill(source, tmp_path, monkeypatch):

@@ -109,6 +109,14 @@ def test_missing_mask_key_does_not_pass_for_an_empty_region(folder):
         HumanFolder(path)
 
 
+def test_a_key_that_is_there_twice(folder):
+    path, _ = folder
+    listing = path / "metadata.jsonl"
+    listing.write_text(listing.read_text().replace('"text": ', '"text": "lost", "text": ', 1))
+    with pytest.raises(ValueError, match="line 1: not a JSON object .'text' is there twice"):
+        HumanFolder(path)
+
+
 def test_line_that_is_not_json(folder):
     path, _ = folder
     with (path / "metadata.jsonl").open("a") as file:
@@ -170,9 +178,60 @@ def test_a_line_ends_where_json_lines_end(folder):
     assert HumanFolder(path).captions[0] == entries[0]["text"]
 
 
+def test_a_mark_at_the_start_is_no_part_of_the_first_line(folder):
+    path, _ = folder
+    (path / "metadata.jsonl").write_bytes(b"\xef\xbb\xbf" + (path / "metadata.jsonl").read_bytes())
+    assert len(HumanFolder(path)) == 3
+
+
+def test_what_is_converted_is_said_before_anything_starts(folder, caplog):
+    path, entries = folder
+    whole = HumanFolder(path)
+    assert not caplog.records and whole.present == {"face": 3, "hand": 3}
+    for index in range(3):
+        mask = path / f"face_masks/{index:06d}.png"
+        Image.fromarray(np.asarray(Image.open(mask)) // 255).save(mask)
+    Image.new("L", (48, 48), 255).save(path / "hand_masks/000000.png")
+    Image.new("L", (48, 48), 0).save(path / "hand_masks/000001.png")
+    hidden = np.dstack([np.asarray(Image.open(path / "images/000002.png")), np.zeros((48, 48), np.uint8)])
+    Image.fromarray(hidden).save(path / "images/000002.png")
+    read = HumanFolder(path)
+    assert [record.getMessage().removeprefix(f"{path}: ") for record in caplog.records] == [
+        "face_masks/000000.png (and 2 more): a mask of 0 and 1, read as 0 and 255",
+        "hand_masks/000000.png: its hand mask covers everything",
+        "images/000002.png: transparent, laid over white",
+    ]
+    assert read.present == {"face": 3, "hand": 2}
+    for one, other in zip(read, whole, strict=True):
+        assert np.array_equal(one.masks["face"], other.masks["face"])
+    assert (read[2].image == 255).all()
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        '{"face_box": [1, 2, 1e999, 4]}',
+        '{"keypoints": [[1' + "0" * 400 + ", 0, 2]]}",
+        '{"face_yaw": NaN}',
+        '{"text": "half a \\ud83d"}',
+        '{"file_name": "half a \\ud83d"}',
+        '{"file_name": "a\\u0000b"}',
+        '{"file_name": "' + "a" * 300 + '"}',
+        "[" * 100_000,
+    ],
+)
+def test_numbers_names_and_depths_that_json_alone_can_hold(folder, line):
+    path, entries = folder
+    entry = json.dumps(entries[0])
+    lines = [entry, line if line.startswith("[") else entry[:-1] + ", " + line[1:]]
+    (path / "metadata.jsonl").write_text("\n".join(lines))
+    with pytest.raises(ValueError, match="metadata.jsonl, line 2: "):
+        HumanFolder(path)
+
+
 def test_a_picture_does_not_pass_for_depth(folder):
     path, entries = folder
     entries[1]["depth_file_name"] = entries[1]["pose_file_name"]
     write_metadata(path, entries)
-    with pytest.raises(ValueError, match="line 2: poses/000001.png must be a depth map of one channel"):
+    with pytest.raises(ValueError, match="line 2: cannot read poses/000001.png: must be a depth map of one"):
         HumanFolder(path, conditions=("depth",))

@@ -89,7 +89,7 @@ def test_mirrored_person_with_sides_swapped_is_the_mirrored_picture():
 @given(
     hidden=st.sets(st.integers(0, 16), min_size=1, max_size=17),
 )
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 def test_points_outside_the_image_change_nothing_wherever_they_are_said_to_be(hidden):
     here, there = standing_person(64), standing_person(64)
     for index in hidden:

@@ -10,7 +10,7 @@ from people import make_sample
 from fairhuman.data import Draw, JointTransform, crop_sample, flip_sample, resize_sample
 
 samples = st.builds(make_sample, st.integers(24, 80), st.integers(24, 80), st.integers(0, 2**16))
-quick = settings(max_examples=40, deadline=None)
+quick = settings(max_examples=40)
 
 
 def same(first, second):

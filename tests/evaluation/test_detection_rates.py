@@ -31,6 +31,12 @@ def value(table, detector, metric, area="all"):
     return row.iloc[0]
 
 
+def expected(regions):
+    """What four images should show: of each region one may be at an edge between two ranges of area."""
+    areas = {"face_area": [0.05, 0.0, 0.02, 0.001], "hand_area": [0.02, 0.005, 0.0, 0.0]}
+    return pd.DataFrame(areas | {f"{name}_expected": shown for name, shown in regions.items()})
+
+
 DETECTIONS = [image([0.8, 0.6], [0.9]), image([], [0.7]), image([0.7]), image()]
 
 
@@ -45,6 +51,13 @@ def test_the_papers_confidence_ignores_misses_and_ours_does_not():
     assert value(table, "face", "confidence").n == 2
 
 
+def test_scores_lie_between_0_and_1_and_so_do_their_intervals():
+    all_or_none = [image([1.0])] * 12, [image()] * 12
+    for table in (evaluate_detection(all_or_none[0]), compare_detection(*all_or_none[::-1])):
+        row = value(table, "face", "confidence_with_misses")
+        assert row.value == row.high == 1 and row.low > 0.5
+
+
 def test_losing_the_worst_face_raises_the_papers_confidence_and_lowers_ours():
     before, after = [image([0.9]), image([0.55])], [image([0.9]), image()]
     paper = [value(evaluate_detection(d), "face", "confidence").value for d in (before, after)]
@@ -54,19 +67,13 @@ def test_losing_the_worst_face_raises_the_papers_confidence_and_lowers_ours():
 
 
 def test_images_without_the_region_do_not_count():
-    truth = pd.DataFrame(
-        {
-            "face_area": [0.05, 0.0, 0.02, 0.001],
-            "hand_area": [0.02, 0.005, 0.0, 0.0],
-            "face_expected": [True, False, True, False],
-            "hand_expected": [True, True, False, False],
-        }
-    )
+    truth = expected({"face": [True, False, True, False], "hand": [True, True, False, False]})
     table = evaluate_detection(DETECTIONS, truth, by_area=True)
     assert value(table, "face", "rate").value == 1
     assert value(table, "face", "rate").n == 2
     assert value(table, "hand", "rate").n == 2
     small, middle, large = area_names()
+    assert [small, middle, large] == ["< 1 %", "1–4 %", "≥ 4 %"]
     counts = [value(table, "face", "rate", area).n for area in (small, middle, large)]
     assert counts == [0, 1, 1]
     assert value(table, "hand", "confidence", small).value == pytest.approx(0.7)
@@ -107,6 +114,15 @@ def test_a_clear_gain_is_supported_and_a_slight_one_is_not():
     assert rate["face", "rate"]
     assert rate["hand", "confidence_with_misses"]
     assert not compare_detection(bad, slight).supported.any()
+
+
+def test_images_that_should_have_no_region_do_not_count_in_a_comparison():
+    truth = expected({"face": [True, False, True, False], "hand": [True, True, False, False]})
+    table = compare_detection(DETECTIONS, [image([0.9], [0.9])] * 4, truth)
+    assert value(table, "face", "rate").n == value(table, "hand", "rate").n == 2
+    assert value(table, "face", "rate").value == 0 and value(table, "face", "confidence").value > 0
+    # The means of 0.8 and 0.7, and of what is 0.9 everywhere.
+    assert value(table, "face", "confidence_with_misses").value == pytest.approx(0.9 - 0.75)
 
 
 def test_systems_are_compared_in_pairs_without_the_ceiling():

@@ -4,6 +4,7 @@ import json
 import math
 
 import numpy as np
+import pandas as pd
 import pytest
 from people import write_folder
 from PIL import Image
@@ -13,6 +14,7 @@ from fairhuman.__main__ import app
 from fairhuman.detectors import detect
 from fairhuman.evaluation import kernel_distance
 from fairhuman.evaluation.evaluate import EvaluateSettings, evaluate_folders, paired_sets, read_sets
+from fairhuman.evaluation.evaluate._differences import differences
 from fairhuman.evaluation.reader import AttributeReader
 
 CAPTION = "A smiling woman in a red t-shirt waving, upper body"
@@ -79,6 +81,16 @@ def test_paired_systems_are_compared_and_share_the_risk(found):
     assert len(levels) == 1 and levels.pop() == pytest.approx(1 - 0.05 / len(found["differences"]))
 
 
+def test_what_was_not_asked_for_is_not_compared():
+    """The same difference would otherwise stand in two results, with two corrections."""
+    random = np.random.default_rng(0)
+    scores = pd.DataFrame(
+        [{"system": system, "clip_score": random.normal()} for system in ("one", "two") for _ in range(20)]
+    )
+    found = differences({"one": None, "two": None}, None, None, {}, scores, level=0.9, seed=0)
+    assert [(row["group"], row["level"]) for row in found] == [("preference", 0.9)]
+
+
 def test_systems_of_other_prompts_are_not_compared(folders):
     assert not evaluate_folders([folders["one"], folders["few"]])["differences"]
     row = pick(evaluate_folders([folders["few"]]), subject="face", metric="confidence_with_misses")
@@ -99,7 +111,7 @@ def test_a_bad_file_leaves_all_systems_together(folders, tmp_path):
     sets = read_sets([folders["one"], worse], [CAPTION] * 12)
     assert sets.kept["one"] == sets.kept["worse"] == [0, 1, 2, *range(4, 12)]
     assert [path.stem for path in sets.images["one"]] == [path.stem for path in sets.images["worse"]]
-    assert list(sets.intakes["worse"].refused.values()) == ["is empty (0 bytes)"]
+    assert list(sets.intakes["worse"].refused.values()) == ["empty file"]
     alone = read_sets([folders["one"], worse, folders["few"]])
     assert not alone.paired and len(alone.images["one"]) == 12 and len(alone.images["worse"]) == 11
 
@@ -112,7 +124,7 @@ def test_samples_bring_their_prompts_and_annotations_say_what_to_expect(tmp_path
         [tmp_path / "set"], asked=tmp_path / "set", settings=EvaluateSettings(posed=True)
     )
     groups = {row["group"] for row in found["rows"]}
-    assert groups == {"detection", "in place", "crops", "pose", "depth", "caption", "preference"}
+    assert groups == {"detection", "anatomy", "in place", "crops", "pose", "depth", "caption", "preference"}
     row = pick(found, group="pose", metric="coverage")
     assert row["n"] == sum(sum(point[2] == 2 for point in entry["keypoints"]) > 1 for entry in entries)
     expected = sum(abs(entry["face_yaw"]) < 45 for entry in entries)
@@ -130,18 +142,19 @@ def test_the_command_writes_a_table_and_a_file(folders, tmp_path):
     done = CliRunner().invoke(app, words)
     assert done.exit_code == 1
     assert "face: rate" in done.output and "bad: 4 judged, 1 left out" in done.output
-    assert "02.png cannot be read as an image" in done.output
+    assert "02.png: not an image" in done.output
     stored = json.loads(out.read_text())
     assert stored["files"]["bad"]["judged"] == 4 and len(stored["files"]["bad"]["refused"]) == 1
     assert stored["provenance"]["versions"]["mediapipe"]
     assert pick(stored, subject="face", metric="rate")["n"] == 4
     assert not list(tmp_path.glob("*.partial"))
+    assert CliRunner().invoke(app, words).exit_code == 1  # in place of an earlier one
 
 
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (["few", "--prompts", "PROMPTS"], "prompts: must be one an image, got 2 for 4 images"),
+        (["few", "--prompts", "PROMPTS"], "prompts: must be one per image, got 2 for 4 images"),
         (["nowhere"], "no such folder"),
         (["few", "few"], "must be folders of different names"),
         (["few", "--reference", "nowhere"], "no such folder"),
@@ -149,6 +162,7 @@ def test_the_command_writes_a_table_and_a_file(folders, tmp_path):
         (["few", "--depth-model", "few"], "depth_model: needs posed images, got few without posed"),
         (["few", "--asked", "few", "--posed", "--depth-model", "few"], "depth_model: few holds no config"),
         (["few", "--out", "nowhere/a.json"], "out: no such folder"),
+        (["few", "--out", "PROMPTS"], "out: must be a new file or an earlier evaluation, got .*prompts.txt"),
         (["few", "--weights", "hps=few"], "weights: unknown name 'hps'"),
         (["few", "--weights", "hps_v2.1"], "weights: must be METRIC=FOLDER"),
         (["few", "--weights", "clip_score=nowhere"], "weights: no such folder: nowhere"),
@@ -161,6 +175,7 @@ def test_wrong_requests_are_refused(folders, tmp_path, monkeypatch, words, messa
     (tmp_path / "prompts.txt").write_text("a\nb\n")
     words = [str(tmp_path / "prompts.txt") if word == "PROMPTS" else word for word in words]
     done = CliRunner().invoke(app, ["evaluate", "--no-cache", *words])
+    assert (tmp_path / "prompts.txt").read_text() == "a\nb\n"
     assert isinstance(done.exception, (ValueError, OSError))
     with pytest.raises(type(done.exception), match=message):
         raise done.exception
@@ -168,7 +183,7 @@ def test_wrong_requests_are_refused(folders, tmp_path, monkeypatch, words, messa
 
 def test_a_folder_of_bad_files_alone_is_refused(tmp_path):
     (tmp_path / "a.png").touch()
-    with pytest.raises(ValueError, match=r"1 cannot be judged: .*a\.png is empty"):
+    with pytest.raises(ValueError, match=r"1 cannot be judged: .*a\.png: empty file"):
         read_sets([tmp_path])
 
 
@@ -176,10 +191,10 @@ def test_paired_files_must_all_be_good(folders, tmp_path):
     files = {name: sorted(folders[name].iterdir()) for name in ("one", "two")}
     sets = paired_sets(files, [CAPTION] * 12)
     assert sets.paired and sets.images == files
-    with pytest.raises(ValueError, match=r"images: must be one a prompt \(3\), got {'one': 12, 'two': 12}"):
+    with pytest.raises(ValueError, match=r"images: must be one per prompt \(3\), got {'one': 12, 'two': 12}"):
         paired_sets(files, [CAPTION] * 3)
     (tmp_path / "empty.png").touch()
-    with pytest.raises(ValueError, match="empty.png is empty"):
+    with pytest.raises(ValueError, match="empty.png: empty file"):
         paired_sets({"one": files["one"][:1], "two": [tmp_path / "empty.png"]}, [CAPTION])
 
 

@@ -30,11 +30,42 @@ STUDIO = {"gender": "man", "framing": "upper body", "shirt_color": "red", "pose"
          "showing a hand"),
         ("Close-up of a woman with a blond bob, blue background", "face close-up", "woman", None, None),
         ("Close-up of a hand making a fist, green background", "hand close-up", None, None, None),
+        ("Close-up of a left hand making an ok sign, dark skin, olive sleeve, lit from above",
+         "hand close-up", None, None, None),
+        ("A sad man with tan skin, facing the camera, in a sky blue turtleneck, with the right hand on the"
+         " chin, head and shoulders, lit from the left", "head and shoulders", "man", "sky blue",
+         "hand on chin"),
+        ("A woman with tan skin, in a striped pink sweater, showing three fingers with both hands, from the"
+         " chest up", "chest up", "woman", "pink", "showing both hands"),
+        ("A man with brown skin, in a red t-shirt, waving with the left hand, upper body", "upper body",
+         "man", "red", "waving"),
     ],
 )  # fmt: skip
 def test_captions_are_parsed(caption, framing, gender, shirt, pose):
     found = caption_attributes(caption)
-    assert found == {"framing": framing, "gender": gender, "shirt_color": shirt, "pose": pose}
+    said = {"framing": framing, "gender": gender, "shirt_color": shirt, "pose": pose}
+    assert found | said == found
+
+
+@pytest.mark.parametrize(
+    ("caption", "said"),
+    [
+        ("Close-up of a left hand giving a thumbs up, light skin, red sleeve, lit from the left",
+         {"framing": "hand close-up", "gesture": "thumb up"}),
+        ("A slim man with dark skin and very short black hair, in a red shirt, pointing with the right hand, "
+         "from the knees up",
+         {"framing": "knees up", "gender": "man", "shirt_color": "red", "pose": "showing a hand",
+          "gesture": "pointing", "hair": "very short", "hair_color": "black"}),
+        ("A woman with brown hair in a bun, in a blue t-shirt, with arms at the sides, upper body",
+         {"framing": "upper body", "gender": "woman", "shirt_color": "blue", "pose": "standing",
+          "hair": "bun", "hair_color": "brown"}),
+        ("Close-up of an elderly bald man with tan skin, facing the camera",
+         {"framing": "face close-up", "gender": "man", "hair": "bald"}),
+    ],
+)  # fmt: skip
+def test_captions_that_say_more_are_parsed(caption, said):
+    found = caption_attributes(caption)
+    assert {name: value for name, value in found.items() if value is not None} == said
 
 
 def test_only_what_the_framing_shows_is_known():

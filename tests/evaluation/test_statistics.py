@@ -13,9 +13,11 @@ from fairhuman.evaluation import (
     estimate_mean,
     estimate_proportion,
     estimate_ratio,
+    estimate_steps,
     paired_difference,
     paired_ratio_difference,
 )
+from fairhuman.evaluation.statistics import Estimate
 from fairhuman.results import read_result, write_result
 
 DRAWS = 120
@@ -119,6 +121,50 @@ def test_the_risk_of_any_false_claim_among_many_is_what_was_asked_for():
         corrected_level(0.95, -1)
 
 
+def test_steps_of_one_run_are_not_taken_for_independent_draws():
+    """Shares of a run whose steps resemble the steps before them: Wilson's interval misses far too often."""
+    rng, held = np.random.default_rng(7), {"batches": 0, "wilson": 0}
+    for _ in range(DRAWS):
+        state, raised = rng.normal(), []
+        for noise in rng.normal(size=200):
+            state = 0.8 * state + 0.6 * noise  # of variance 1
+            raised.append(state > 0)
+        found = {"batches": estimate_steps(raised, bounds=(0, 1), level=0.9)}
+        found["wilson"] = estimate_proportion(sum(raised), 200, level=0.9)
+        for kind, estimate in found.items():
+            held[kind] += estimate.low <= 0.5 <= estimate.high
+    assert held["batches"] >= stats.binom.ppf(0.001, DRAWS, 0.86)  # stretches of 20 steps remember a little
+    assert held["wilson"] < stats.binom.ppf(0.001, DRAWS, 0.8)
+
+
+def test_a_short_run_has_no_interval_and_a_constant_one_has_its_bounds():
+    assert estimate_steps([0, 1] * 24).interval == "none"
+    never = estimate_steps([0.0] * 60, bounds=(0, 1))
+    assert (never.interval, never.low, never.n) == ("bounded", 0, 10) and 0.2 < never.high < 0.4
+    assert estimate_steps([], bounds=(0, 1)).n == 0
+    uneven = estimate_steps(np.arange(53.0))
+    assert uneven.value == 26 and uneven.low < 26 < uneven.high
+
+
+def test_the_least_detectable_difference_is_found_as_often_as_said():
+    rng, truth = np.random.default_rng(8), np.zeros(60)
+    arms = [paired_difference(truth, rng.normal(size=60)).least_detectable() for _ in range(20)]
+    effect = float(np.median(arms))
+    found = sum(paired_difference(truth, rng.normal(effect, 1, 60)).excludes(0) for _ in range(DRAWS))
+    assert stats.binom.ppf(0.001, DRAWS, 0.75) <= found <= stats.binom.ppf(0.999, DRAWS, 0.85)
+    assert math.isnan(Estimate(0.0, math.nan, math.nan, 3, "none").least_detectable())
+    student = Estimate(0.0, -1, 1, 9, "crossed", 0.95, 0.1)
+    assert student.least_detectable() == pytest.approx(1 + 0.084, abs=1e-3)
+
+
+def test_equal_within_a_margin_is_more_than_no_difference():
+    narrow, wide = Estimate(0.1, -0.2, 0.4, 50, "bca"), Estimate(0.1, -2.0, 2.2, 50, "bca")
+    assert not narrow.excludes(0) and not wide.excludes(0)
+    assert narrow.lies_within(0.5) and not wide.lies_within(0.5) and not narrow.lies_within(0.4)
+    assert Estimate(0.3, 0.1, 0.45, 50, "bca").lies_within(0.5)  # supported, and too small to matter
+    assert not Estimate(0.0, math.nan, math.nan, 3, "none").lies_within(1e9)
+
+
 def test_ratio_difference_agrees_with_the_ratios_and_with_pairing():
     rng = np.random.default_rng(5)
     counts = rng.integers(0, 3, size=50)
@@ -132,7 +178,7 @@ def test_ratio_difference_agrees_with_the_ratios_and_with_pairing():
     assert paired_ratio_difference((totals, counts), noisy).excludes(0)
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(st.lists(st.floats(0, 1), min_size=5, max_size=30), st.integers(0, 3))
 def test_any_sample_in_bounds_gives_an_ordered_repeatable_interval(values, seed):
     estimate = estimate_mean(values, bounds=(0, 1), seed=seed)

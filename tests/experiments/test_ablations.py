@@ -11,7 +11,7 @@ from people import write_folder
 from typer.testing import CliRunner
 
 from fairhuman.__main__ import app
-from fairhuman.evaluation import expected_regions, paired_difference
+from fairhuman.evaluation import crossed_difference, expected_regions, paired_difference
 from fairhuman.experiments.ablations import (
     SETTINGS,
     TABLES,
@@ -19,17 +19,18 @@ from fairhuman.experiments.ablations import (
     Budget,
     Setting,
     Table,
+    compare_pair,
     compare_table,
-    crossed_mean,
     find_settings,
     find_table,
     images_name,
     planned,
+    primary_family,
     result_name,
     sample_settings,
-    seed_variance,
 )
 from fairhuman.experiments.figures import ablation_markdown
+from fairhuman.experiments.plan import load_plan
 from fairhuman.models import tiny_pipeline
 from fairhuman.profiles import load_profile
 from fairhuman.results import read_result, write_result
@@ -113,6 +114,44 @@ def test_other_inputs_make_a_result_outdated(budget, people, tmp_path):
     assert Ablations("quick", budget.changed({"heldout": tmp_path / "others"})).state(BASE, 0) == "outdated"
 
 
+def test_other_code_makes_a_result_outdated_but_is_told_apart(budget, monkeypatch):
+    from fairhuman.experiments.ablations import _runner
+
+    work = Ablations("quick", budget)
+    list(work.compute([BASE], [0]))
+    stored = read_result("quick", "ablations/base-seed0")["parameters"]
+    assert stored["code"] == _runner.trained_by()
+    for module in ("_runner", "_inputs"):
+        monkeypatch.setattr(f"fairhuman.experiments.ablations.{module}.trained_by", lambda: "another")
+    assert work.state(BASE, 0) == "older code"
+    assert work.left([BASE], [0]) == [(BASE, 0)] and work.left([BASE], [0], older=True) == []
+    assert Ablations("quick", budget.changed({"draws": 3})).state(BASE, 0) == "outdated"
+
+
+def test_tables_say_that_versions_of_the_code_are_mixed(runs):
+    told = compare_table("quick", TABLES["2"], range(8))
+    assert len(told["code"]) == 1 and "versions of the code" not in ablation_markdown(told)
+    stored = read_result("quick", "ablations/mpd-seed3")
+    parameters = stored["parameters"] | {"code": "0123456789abcdef"}
+    write_result("quick", "ablations/mpd-seed3", stored["values"], parameters=parameters, samples=20, seed=3)
+    told = compare_table("quick", TABLES["2"], range(8))
+    assert "The runs are of 2 versions of the code: 0123456789abcdef, commit " in ablation_markdown(told)
+
+
+def test_constants_taken_from_measurements_are_still_theirs():
+    """Weights and lengths that the settings copy from stored results of the profile full."""
+    for kind in ("", "controlnet-"):
+        runs = [read_result("full", f"ablations/{kind}mpd-seed{seed}")["values"] for seed in range(3)]
+        medians = np.median([list(run["median_weights"].values()) for run in runs], axis=0)
+        weights = SETTINGS[f"{kind}sum-weighted"].changes["strategy"].removeprefix("ls:").split(",")
+        assert np.array(weights, float) == pytest.approx(medians / medians[0], rel=0.15)
+    areas = read_result("quick", "objectives")["values"]["median_areas"]
+    strategy = SETTINGS["mpd-area"].changes["strategy"].removeprefix("mpd_area:").split(",")
+    assert np.array(strategy, float) == pytest.approx([1, areas["face"], areas["hand"]], rel=0.05)
+    cost = read_result("benchmarks", "step_cost")["values"]["time_over_ordinary"]["exact"]["median"]
+    assert SETTINGS["sum-longer"].longer == pytest.approx(cost, rel=0.05)
+
+
 def test_renders_are_known_again_whatever_the_last_bits_of_their_coordinates(budget, people, tmp_path):
     def copy(name, changes):
         shutil.copytree(people / "people", tmp_path / name)
@@ -135,7 +174,9 @@ def test_the_same_run_under_another_name_is_not_made_twice(budget, workspace):
         "mpd-seed0"
     ]
     names = ("ablations/mpd-seed0", "ablations/twin-seed0")
-    assert read_result("quick", names[0])["values"] == read_result("quick", names[1])["values"]
+    made, repeated = (read_result("quick", name) for name in names)
+    assert made["values"] == repeated["values"] and made["provenance"] == repeated["provenance"]
+    assert repeated["parameters"]["same_as"] == names[0]
 
 
 def test_images_are_sampled_once_and_judged(budget, people, tmp_path, workspace):
@@ -144,17 +185,19 @@ def test_images_are_sampled_once_and_judged(budget, people, tmp_path, workspace)
         "quick", budget.changed({"prompts": 10, "sampling_steps": 2, "heldout": tmp_path / "more"})
     )
     assert list(sample_settings(Ablations("quick", budget), [BASE])) == []  # none asked for
-    control = SETTINGS["controlnet-mpd"]
-    assert [name for name, _ in sample_settings(work, [BASE, control, MPD])] == [
-        "ablations/base-images", "ablations/mpd-images"
+    assert [name for name, _ in sample_settings(work, [BASE, MPD], [0, 1])] == [
+        "ablations/base-images", "ablations/mpd-images", "ablations/mpd-images-seed1"
     ]  # fmt: skip
-    assert list(sample_settings(work, [BASE, MPD])) == []
+    assert list(sample_settings(work, [BASE, MPD], [0, 1])) == []
     stored = read_result("quick", "ablations/mpd-images")
     assert stored["samples"] == 10 and len(stored["values"]["detection"]["face"]) == 10
     asked = expected_regions(work.heldout_records())
     for region in ("face", "hand"):
         best = stored["values"]["detection"][region]
         assert [one is not None for one in best] == asked[f"{region}_expected"].tolist()
+        crops = stored["values"]["crops"][region]
+        assert all(share in (None, 0, 0.5, 1) for share in crops)
+        assert not [one for one, found in zip(crops, best, strict=True) if one is not None and found is None]
     twin = dataclasses.replace(MPD, name="twin", changes={"rank": budget.rank})
     assert [name for name, _ in sample_settings(work, [twin])] == ["ablations/twin-images"]
     assert read_result("quick", "ablations/twin-images")["values"] == stored["values"]
@@ -166,31 +209,123 @@ def test_images_are_sampled_once_and_judged(budget, people, tmp_path, workspace)
         ("mpd", "hand"),
         ("mpd", "distance"),
     }
-    assert all("change" in r for r in rows if r["setting"] == "mpd" and r["detector"] == "face")
     assert [
         name for name, _ in sample_settings(Ablations("quick", work.budget.changed({"prompts": 0})), [MPD])
     ] == []
 
 
-def test_a_change_of_what_is_seen_is_as_sure_as_all_of_its_table(workspace):
-    """Images without a face asked for count for nothing, and three changes are three chances to err."""
+def store_run(name, seed, losses, **figures):
+    told = {"losses": losses, "steps": 3, "seconds": 1.0, "seconds_a_step": 0.3, "skipped": 0,
+            "median_weights": {}} | figures  # fmt: skip
+    write_result("quick", result_name(SETTINGS[name], seed), told, parameters={}, samples=20, seed=seed)
+
+
+def store_images(name, seed, best, crops):
+    told = {"detection": {"face": best}, "crops": {"face": crops}, "distance": {"value": 0.1}}
+    name = images_name(SETTINGS[name], seed)
+    write_result("quick", name, told, parameters={}, samples=len(best), seed=seed)
+
+
+@pytest.fixture
+def runs(workspace):
+    """Losses of four settings from eight seeds, and the images of three of them from one."""
     random = np.random.default_rng(0)
-    hits = {name: random.random(60) < rate for name, rate in (("base", 0.3), ("sum", 0.6), ("mpd", 0.9))}
-    for name, own in hits.items():
-        best = [None, None, *own.astype(float)]
-        write_result("quick", images_name(SETTINGS[name]), {"detection": {"face": best}, "distance": {}},
-                     parameters={}, samples=62, seed=0)  # fmt: skip
-        figures = {"losses": {"global": random.random(20).tolist()}, "steps": 3, "seconds": 1.0,
-                   "seconds_a_step": 0.3, "skipped": 0, "median_weights": {}}  # fmt: skip
-        write_result("quick", result_name(SETTINGS[name], 0), figures, parameters={}, samples=20, seed=0)
-    told = compare_table("quick", Table("t", "T", ("base", "sum", "mpd"), ("base",)), [0], level=0.9)
-    rows = {row["setting"]: row for row in told["detection"] if row["detector"] == "face"}
-    for name in ("sum", "mpd"):
-        change = paired_difference(hits["base"], hits[name], bounds=(0, 1), level=0.95)
-        found = [rows[name][key] for key in ("value", "change", "change_low", "change_high", "n")]
-        assert found == [hits[name].mean(), change.value, change.low, change.high, 60]
-        assert rows[name]["change_supported"] == change.excludes(0)
-    assert "change" not in rows["base"]
+    images = random.uniform(0.5, 1, 30)
+    for name, factor in (("base", 1.0), ("global", 0.999), ("sum", 0.99), ("mpd", 0.9)):
+        for seed in range(8) if name != "base" else (0,):
+            faces = images * factor + random.normal(0, 0.002, 30)
+            store_run(name, seed, {"global": images.tolist(), "face": faces.tolist()})
+    for name, rate in (("base", 0.3), ("sum", 0.6), ("mpd", 0.9)):
+        hits = random.random(60) < rate
+        best = [None, None, *(0.5 + 0.5 * random.random(60)) * hits]
+        store_images(name, 0, best, [None, 1.0, *hits.astype(float)])
+    return random
+
+
+def only(rows, **values):
+    (row,) = [row for row in rows if values.items() <= row.items()]
+    return row
+
+
+def losses_of(name, region="face"):
+    seeds = range(8) if name != "base" else (0,)
+    return np.array(
+        [read_result("quick", f"ablations/{name}-seed{s}")["values"]["losses"][region] for s in seeds]
+    )
+
+
+def test_a_difference_has_one_interval_in_whatever_table_it_stands(runs):
+    """At the level that the plan gives it, with the variances of its own two settings."""
+    small = compare_table("quick", Table("t", "T", ("sum", "mpd"), ("sum",)), range(8))
+    large = compare_table(
+        "quick", Table("t", "T", ("base", "global", "sum", "mpd"), ("mpd", "base")), range(8)
+    )
+    straight = only(small["differences"], reference="sum", setting="mpd", region="face")
+    turned = only(large["differences"], reference="mpd", setting="sum", region="face")
+    assert (straight["low"], straight["high"]) == (-turned["high"], -turned["low"])
+    plan = load_plan()
+    assert straight["level"] == pytest.approx(1 - plan.alpha / plan.size) and straight["family"] == "primary"
+    expected = crossed_difference(losses_of("sum"), losses_of("mpd"), level=straight["level"])
+    assert (straight["low"], straight["high"]) == pytest.approx((expected.low, expected.high))
+    assert straight["supported"] and straight["seeds"] == 8
+    other = only(large["differences"], reference="mpd", setting="global", region="face")
+    assert other["family"] == "primary"  # the same pair, whichever way round
+    aside = only(large["differences"], reference="base", setting="sum", region="face")
+    assert (aside["family"], aside["level"]) == ("exploratory", plan.exploratory)
+    (row,) = [r for r in compare_pair("quick", "sum", "mpd", range(8)) if r["region"] == "face"][:1]
+    assert row == straight
+
+
+def test_equal_and_inconclusive_are_told_apart(runs):
+    told = compare_table("quick", Table("t", "T", ("base", "global", "sum", "mpd"), ("base",)), range(8))
+    near = only(told["differences"], setting="global", region="face")
+    assert near["equal"] and near["margin"] == pytest.approx(0.01 * losses_of("base").mean())
+    far = only(told["differences"], setting="sum", region="face")
+    assert not far["equal"]
+    rough = only(told["detection_differences"], setting="sum", measure="rate")
+    assert not rough["equal"] and rough["least_detectable"] > rough["margin"]
+
+
+def test_what_is_seen_of_one_seed_is_compared_caption_by_caption(runs):
+    """Images without a face asked for count for nothing."""
+    told = compare_table("quick", Table("t", "T", ("base", "sum", "mpd"), ("base",)), range(8))
+    best = {
+        n: read_result("quick", f"ablations/{n}-images")["values"]["detection"]["face"]
+        for n in ("base", "mpd")
+    }
+    hits = {name: np.array(own[2:], float) > 0 for name, own in best.items()}
+    row = only(told["detection_differences"], setting="mpd", measure="rate")
+    change = paired_difference(hits["base"], hits["mpd"], bounds=(0, 1), level=load_plan().exploratory)
+    assert [row[key] for key in ("value", "low", "high", "n")] == [change.value, change.low, change.high, 60]
+    assert only(told["detection"], setting="mpd", metric="rate")["value"] == hits["mpd"].mean()
+    shown = only(told["detection"], setting="mpd", metric="confidence")
+    assert shown["value"] == pytest.approx(np.mean([b for b in best["mpd"][2:] if b]))
+    crops = only(told["detection_differences"], setting="mpd", measure="crops")
+    assert crops["family"] == "primary" and crops["n"] == 61
+
+
+def test_what_is_seen_of_several_seeds_is_compared_over_seeds_too(runs):
+    for seed in range(1, 8):
+        for name in ("sum", "mpd"):
+            hits = (runs.random(60) < 0.7).astype(float)
+            store_images(name, seed, [None, None, *hits], [None, 1.0, *hits])
+    told = compare_table("quick", Table("t", "T", ("base", "sum", "mpd"), ("sum",)), range(8))
+    kinds = {
+        r["measure"]: (r["interval"], r["seeds"])
+        for r in told["detection_differences"]
+        if r["setting"] == "mpd"
+    }
+    assert set(kinds.values()) == {("crossed", 8)} and set(kinds) == {
+        "rate", "confidence", "confidence_with_misses", "crops"
+    }  # fmt: skip
+
+
+def test_the_primary_family_is_the_plan_s_and_names_what_is_absent(runs):
+    plan, told = load_plan(), primary_family("quick", range(8))
+    assert len(told["differences"]) + len(told["absent"]) == plan.size
+    assert {row["level"] for row in told["differences"]} == {1 - plan.alpha / plan.size}
+    assert all(row["family"] == "primary" for row in told["differences"])
+    assert {row["setting"] for row in told["absent"]} >= {"controlnet-mpd"}
 
 
 def test_settings_of_unequal_budgets_are_not_compared(budget):
@@ -260,58 +395,6 @@ def test_every_setting_of_every_table_can_be_trained(budget, tmp_path):
         budget.settings(BASE, 0, tmp_path)
 
 
-def test_intervals_hold_the_truth_as_often_as_they_say():
-    """Three seeds and forty images, each with an effect of its own, in proportions of all kinds."""
-    random = np.random.default_rng(0)
-    for seeds_share in (0.0, 0.3, 1.0):
-        held = []
-        for _ in range(400):
-            effects = seeds_share * random.normal(size=(3, 1)) + random.normal(size=(1, 40))
-            estimate = crossed_mean(effects + random.normal(size=(3, 40)))
-            held.append(estimate.low <= 0 <= estimate.high)
-        assert 0.92 <= np.mean(held) <= 1, seeds_share
-
-
-def test_differences_between_settings_hold_the_truth_too():
-    """Seeds as blocks: an effect of the seed common to all settings, and one of each setting's own."""
-    random = np.random.default_rng(0)
-    held, widths = {"base": [], "trained": []}, []
-    for _ in range(300):
-        seeds, images = random.normal(0, 0.5, (3, 1)), random.normal(0, 1, (1, 40))
-        base = {"face": images + random.normal(0, 0.2, (1, 40))}
-        losses = {"base": base} | {
-            name: {"face": images + seeds + random.normal(0, 0.3, (3, 1)) + random.normal(0, 0.2, (3, 40))}
-            for name in "abcde"
-        }
-        for kind, pair in (("base", ("base", "a")), ("trained", ("a", "b"))):
-            change = losses[pair[1]]["face"] - losses[pair[0]]["face"]
-            found = crossed_mean(change, seed_variance=seed_variance(losses, "face", pair))
-            held[kind].append(found.low <= 0 <= found.high)
-            widths.append((found.high - found.low) / (crossed_mean(change).high - crossed_mean(change).low))
-    assert min(np.mean(held["trained"]), np.mean(held["base"])) >= 0.92
-    assert np.median(widths) < 0.9  # what pooling is for
-
-
-def test_one_seed_says_nothing_about_others():
-    values = np.random.default_rng(0).normal(1, 0.1, (1, 40))
-    assert crossed_mean(values).interval == "images"
-    assert crossed_mean(np.repeat(values, 3, axis=0)).interval == "crossed"
-    apart = np.array([[0.0], [1.0], [2.0]]) + 0 * values
-    few = crossed_mean(apart)
-    assert few.value == 1 and few.low == pytest.approx(
-        1 - 4.303 / np.sqrt(3), abs=1e-3
-    )  # Student's, 2 degrees
-
-
-def test_images_without_a_region_are_left_out():
-    values = np.array([[1.0, np.nan, 3.0, 4.0], [2.0, np.nan, 4.0, 5.0]])
-    assert crossed_mean(values).n == 3 and crossed_mean(values).value == pytest.approx(19 / 6)
-    with pytest.raises(ValueError, match="for every seed or for none"):
-        crossed_mean([[1.0, np.nan], [2.0, 3.0]])
-    with pytest.raises(ValueError, match=r"shape \(seeds, images\), got \(2,\)"):
-        crossed_mean([1.0, 2.0])
-
-
 def test_a_table_of_nothing_stored_is_empty(workspace):
     told = compare_table("quick", Table("t", "T", ("base", "mpd"), ("base",)), [0])
     assert told["missing"] == ["base", "mpd"] and told["losses"] == told["differences"] == []
@@ -333,7 +416,7 @@ def test_the_command_computes_in_sittings(people, workspace):
     assert "4 settings, seeds 0: 4 results left" in told("--state")
     assert not (workspace / "results").exists()
     short = told("--minutes", "0")
-    assert "ablations/base-seed0.json" in short and "the same command goes on" in short
+    assert "ablations/base-seed0.json" in short and "the same command resumes" in short
     assert "4 settings, seeds 0: 3 results left" in told()
     assert "0 results left" in told("--state")
     assert len(files(workspace)) == 4
@@ -359,10 +442,17 @@ def test_the_paper_s_plan_gives_every_adapter_the_paper_s_budget():
 
 
 @pytest.mark.parametrize("kind", ["controlnet", "controlnet-union", "t2i-adapter"])
-def test_adapters_that_follow_conditions_are_trained_and_compared(budget, kind):
+def test_adapters_that_follow_conditions_are_trained_and_compared(budget, kind, tmp_path):
     budget = budget.changed({"by_adapter": {kind: {"steps": 1}}})
     table = TABLES[f"2-{kind}"]
     list(Ablations("quick", budget).compute(find_settings([f"{kind}-sum", f"{kind}-mpd"]), [0]))
+    if kind == "controlnet":
+        write_folder(tmp_path / "more", count=10, size=(64, 64))
+        seen = budget.changed({"prompts": 10, "sampling_steps": 2, "heldout": tmp_path / "more"})
+        (made,) = [
+            name for name, _ in sample_settings(Ablations("quick", seen), [SETTINGS["controlnet-mpd"]])
+        ]
+        assert read_result("quick", made)["samples"] == 10
     told = compare_table("quick", table, [0])
     assert told["settings"] == [f"{kind}-sum", f"{kind}-mpd"]
     assert {row["steps"] for row in told["training"]} == {1}

@@ -9,7 +9,7 @@ import torch
 from fairhuman.experiments.derivation import studies
 from fairhuman.experiments.derivation.ensembles import conditioned, gaussian, regional
 from fairhuman.experiments.derivation.reference import potential_delay, residual, residual_twice
-from fairhuman.experiments.derivation.replay import agreement, read_log, recorded, replay
+from fairhuman.experiments.derivation.replay import agreement, compare_strategies, read_log, recorded, replay
 from fairhuman.fairness import Amortised, alpha_fair_weights, get_strategy
 
 
@@ -131,3 +131,25 @@ def test_methods_for_recorded_matrices():
     assert rows["exact"]["cosine_5"] == pytest.approx(1)
     assert rows["least_squares_scaled"]["cosine_5"] > 0.999
     assert rows["least_squares"]["cosine"] < 0.99
+
+
+def test_strategies_compared_at_recorded_steps():
+    draw = torch.Generator().manual_seed(0)
+    lines = [
+        {"losses": {"global": 1.0, "face": 0.1, "hand": 0.1}, "gramian": K.tolist()}
+        for K in gaussian(30, 3, 4, draw)
+    ]
+    lines[3]["gramian"] = torch.diag(torch.tensor([1.0, 1.0, 0.0])).tolist()  # without a hand: not counted
+    steps = recorded(lines)
+    names = ("mpd", "ls", "psmgd", "upgrad")
+    rows = {row["strategy"]: row for row in compare_strategies(steps, names, ("global", "face", "hand"))}
+    assert tuple(rows) == names
+    exact = rows["mpd"]
+    assert exact["cosine_5"] == pytest.approx(1) and exact["excess"] == pytest.approx(0, abs=1e-9)
+    assert set(exact["ascends"].values()) == {0.0} == set(rows["upgrad"]["ascends"].values())
+    assert max(rows["ls"]["ascends"].values()) > 0
+    assert (exact["asks"], rows["ls"]["asks"]) == (1, 0) and 0 < rows["psmgd"]["asks"] < 0.5
+    for row in rows.values():
+        assert row["cosine_5"] <= row["cosine"] <= 1 + 1e-12 and row["excess"] >= -1e-9
+    with pytest.raises(ValueError, match="all objectives"):
+        compare_strategies(steps[3:4], names, ("global", "face", "hand"))

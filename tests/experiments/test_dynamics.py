@@ -1,10 +1,11 @@
 """What is read off a log equals what the gradients themselves say."""
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 
-from fairhuman.experiments.dynamics import conflict_table, gradient_table, loss_curves
+from fairhuman.experiments.dynamics import conflict_table, gradient_table, loss_curves, sum_ascends
 from fairhuman.fairness import fair_backward, get_strategy
 
 NAMES = ["global", "face", "hand"]
@@ -52,6 +53,26 @@ def test_absent_objectives_and_unlogged_steps_are_left_out():
     assert list(gradient_table(log).objective) == ["global", "face"]
     conflicts = conflict_table(log)
     assert len(conflicts) == 1 and conflicts.cosine.item() == 0
+
+
+def test_what_the_sum_raises_is_counted_by_step_and_run():
+    """A step counts once, however many objectives it raises; and stretches of a run are the sample."""
+    rows = [
+        {
+            "run": run,
+            "step": step,
+            "objective": name,
+            "sum_alignment": -1.0 if run == "a" and step < 30 else 1.0,
+        }
+        for run in ("a", "b")
+        for step in reversed(range(60))
+        for name in ("face", "hand")
+    ]
+    found = sum_ascends(pd.DataFrame(rows))
+    assert (found["a"]["value"], found["b"]["value"]) == (0.5, 0.0)
+    # All raised at first and none later: ten stretches of 0 and 1, not sixty independent steps.
+    assert found["a"]["n"] == 10 and found["a"]["high"] - found["a"]["low"] > 0.7
+    assert found["b"]["interval"] == "bounded"
 
 
 def test_cosines():

@@ -1,5 +1,7 @@
 """Figures come out the same every time, from stored results, and claim no more than intervals allow."""
 
+import io
+
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
@@ -162,6 +164,18 @@ def test_a_missing_confidence_is_a_dash_and_the_paper_is_quoted_apart():
 def test_profiles_without_results_are_named(workspace):
     with pytest.raises(FileNotFoundError, match="results/full: no results; `make reproduce PROFILE=full`"):
         redraw("full")
+
+
+def test_a_preview_is_smaller_and_keeps_the_colours(workspace):
+    figures.style()
+    figure, axes = plt.subplots(figsize=(6.9, 3))
+    axes.imshow(np.linspace(0, 1, 10_000).reshape(100, 100), extent=(0, 1, 0, 1), cmap="viridis")
+    axes.plot([0.2], [0.5], "o", color=figures.COLOURS["mpd"])
+    path = next(path for path in save(figure, "drawn", pd.DataFrame({"x": [0]})) if path.suffix == ".png")
+    small = Image.open(io.BytesIO(figures.preview(path))).convert("RGB")
+    assert small.width <= 900 and len(figures.preview(path)) < path.stat().st_size
+    blue = np.array([int(figures.COLOURS["mpd"][place : place + 2], 16) for place in (1, 3, 5)])
+    assert np.abs(np.asarray(small, int) - blue).max(axis=2).min() <= 12
 
 
 def test_images_and_mappings_are_saved_too(workspace):

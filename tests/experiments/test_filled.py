@@ -21,7 +21,7 @@ def test_the_pages_are_filled_in(page):
 def test_a_changed_value_changes_the_text(tmp_path, value):
     (tmp_path / "a.json").write_text(json.dumps({"values": [value]}))
     text = filled("<!-- value: a.json values.0 .0% -->?<!-- /value -->", tmp_path)
-    assert f"-->{value:.0%}<!--" in text
+    assert f"-->{100 * value:.0f} %<!--" in text
 
 
 def test_unknown_paths_are_refused_by_name(tmp_path):
@@ -32,9 +32,19 @@ def test_unknown_paths_are_refused_by_name(tmp_path):
 
 ROWS = {
     "values": [
-        {"of": "face", "in": "all", "value": 0.2, "share": 0.1, "low": 0.1, "high": 0.4},
-        {"of": "hand", "in": "all", "value": -0.2, "share": -0.1, "low": -0.4, "high": 0.1},
-    ]
+        {"of": "face", "in": "all", "value": 0.2, "share": 0.1, "low": 0.1, "high": 0.4, "found": True},
+        {"of": "hand", "in": "all", "value": -0.2, "share": -0.1, "low": -0.4, "high": 0.1, "found": False},
+        {
+            "of": "eyes",
+            "value": 0.5,
+            "low": 0.4,
+            "high": 0.6,
+            "change": 0.1,
+            "change_low": -0.1,
+            "change_high": 0.3,
+        },
+    ],
+    "other": {"0.5 to 1": [1, 2, 6]},
 }
 
 
@@ -44,6 +54,14 @@ ROWS = {
         ("values.of=face share", "10.0 % [5.0, 20.0]"),
         ("values.of=face,in=all points", "20 points [10, 40]"),
         ("values.of=hand rate", "−20 % [−40, 10]"),
+        ("values.of=hand change", "−10.0 % [−20.0, 5.0]"),
+        ("values.of=face change", "+10.0 % [5.0, 20.0]"),
+        ("values.of=eyes points", "10 points [−10, 30]"),
+        ("values.of=eyes rate", "50 % [40, 60]"),
+        ("values.rows:in=all found", "50 % [9, 91]"),
+        ("values.rows:in=all count", "2"),
+        ("values count", "3"),
+        (r"other.0\.5 to 1 median", "2.000"),
     ],
 )
 def test_a_row_is_chosen_by_what_it_says(tmp_path, path, shown):
@@ -56,6 +74,7 @@ def test_a_row_is_chosen_by_what_it_says(tmp_path, path, shown):
     [
         ("values.in=all share", "in=all has 2 rows"),
         ("values.of=foot share", "of=foot has 0 rows"),
+        ("values.rows:of=foot count", "rows:of=foot has 0 rows"),
         ("values.of=hand share", "share must have an interval without zero"),
     ],
 )

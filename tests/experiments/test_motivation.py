@@ -70,21 +70,54 @@ def test_weights_count_rows():
 
 def test_a_detector_that_fails_on_small_faces_alone_is_no_gap():
     told = gap_by_area(rates(1, 1, 0, 0), "face")
-    assert term(told, "slope")["low"] > 0  # it does fall with area
+    low, *_, high = [row["value"] for row in told["bins"] if row["source"] == "renders"]
+    assert low < high  # it does fall with area
     assert term(told, "gap")["low"] < 0 < term(told, "gap")["high"]
-    assert term(told, "slope_gap")["low"] < 0 < term(told, "slope_gap")["high"]
+    assert told["widening"]["low"] < 0 < told["widening"]["high"]
     for row in told["gaps"]:
         assert row["low"] < 0 < row["high"]
 
 
 def test_a_gap_and_its_growth_towards_small_areas_are_found():
     told = gap_by_area(rates(3, 0.2, -2, 1.2, prompts=300), "face")
-    assert term(told, "gap")["high"] < 0 < term(told, "slope_gap")["low"]
-    assert term(told, "slope_gap", "score")["low"] > 0
+    assert term(told, "gap")["high"] < 0 and told["widening"]["high"] < 0
     gaps = {row["area"]: row for row in told["gaps"] if row["model"] == "found"}
     assert gaps[0.005]["high"] < 0 and gaps[0.005]["gap"] < gaps[0.08]["gap"]
     truth = 1 / (1 + np.exp(-(3 - 0.2))) - 1 / (1 + np.exp(-(3 - 0.2 - 2 - 1.2)))
     assert gaps[0.005]["low"] < -truth < gaps[0.005]["high"]
+
+
+def test_a_curve_may_bend_and_is_shown_with_what_was_seen():
+    """Found least where regions are smallest and largest: a straight logit would be flat."""
+    random, prompts = np.random.default_rng(3), 400
+    area = 0.01 * 2 ** random.uniform(-2, 5, prompts)
+    truth = np.where((area < 0.01) | (area > 0.1), 0.3, 0.9)
+    rows = [
+        pd.DataFrame({"source": source, "image": np.arange(prompts), "region": "face", "area": area,
+                      "found": random.random(prompts) < p, "score": 0.5, "framing": "any"})
+        for source, p in (("renders", np.full(prompts, 0.97)), ("generated", truth))
+    ]  # fmt: skip
+    told = gap_by_area(pd.concat(rows, ignore_index=True), "face")
+    curve = {
+        r["area"]: r["value"] for r in told["curves"] if (r["model"], r["source"]) == ("found", "generated")
+    }
+    areas = np.array(list(curve))
+    values = {a: curve[areas[np.abs(np.log(areas / a)).argmin()]] for a in (0.003, 0.03, 0.3)}
+    assert values[0.03] - max(values[0.003], values[0.3]) > 0.25
+    assert term(told, "bend_gap")["high"] < 0
+    for row in told["bins"]:
+        if row["source"] == "generated" and row["n"] > 20:
+            own = (area > row["area"] / np.sqrt(2)) & (area < row["area"] * np.sqrt(2))
+            assert row["low"] < truth[own].mean() < row["high"] or row["area"] > 0.1
+    assert {(r["source"], r["framing"]) for r in told["framings"]} == {
+        ("renders", "any"),
+        ("generated", "any"),
+    }
+
+
+def test_few_images_on_a_side_give_no_interval_of_the_widening():
+    told = gap_by_area(rates(1, 1, 0, 0, prompts=20), "face")
+    assert told["widening"]["n"] < 10 and np.isnan(told["widening"]["low"])
 
 
 def test_a_control_that_misses_nothing_gives_a_finite_gap():

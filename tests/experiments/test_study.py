@@ -163,7 +163,7 @@ def test_answers_that_do_not_fit_are_refused_by_file(study, tmp_path):
     name = study.trials[0].name
     refused(good | {"answers": {name: "left"}}, f"{name} must map questions to choices, got 'left'")
     refused(good | {"answers": {study.trials[0].name: {"overall": "both"}}}, "overall must be one of left")
-    refused(good, "one file a rater, got 2 of 0", copies=2)
+    refused(good, "one file per rater, got 2 of 0", copies=2)
 
 
 @pytest.mark.parametrize(

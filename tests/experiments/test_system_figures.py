@@ -61,7 +61,7 @@ def test_every_cell_is_the_results(told):
 
 def test_the_papers_rows_are_quoted_as_its_own(told):
     text = systems_markdown(told)
-    below = text[text.index("The paper's own Table 1, not comparable") :]
+    below = text[text.index("The paper's Table 1, not comparable") :]
     assert cells(below, "FairHuman LoRA") == ["32.73", "154.60", "27.20", "46.11", "94.03", "85.31", "–"]
     assert cells(below, "FairHuman ControlNet")[-1] == "2.35"
     assert "renders" not in below
@@ -71,7 +71,7 @@ def test_latex_has_the_same_rows(told):
     text = systems_latex(told)
     assert text.count(r"\begin{tabular}") == text.count(r"\end{tabular}") == 2
     assert r"hands found, \% & " in text and "β" not in text and "×" not in text
-    assert all(one.title in text[text.index("own Table 1") :] for one in SYSTEMS.values())
+    assert all(one.title in text[text.index("paper's Table 1") :] for one in SYSTEMS.values())
 
 
 def test_points_are_filled_where_a_difference_is_supported(told):

@@ -7,6 +7,7 @@ from people import write_folder
 
 from fairhuman.data import HumanFolder
 from fairhuman.evaluation import evaluate_detection, kernel_distance, kernel_distance_difference
+from fairhuman.evaluation.anatomy import MEASURES
 from fairhuman.evaluation.distances import mean_kernel_distance
 from fairhuman.evaluation.reader import AttributeReader
 from fairhuman.experiments.table1 import Judged, judge_system, system_differences, system_rows
@@ -25,7 +26,10 @@ def judged(rate, shift=0.0, scales=1):
     )  # fmt: skip
     features = [rng.normal(size=(PROMPTS, 3)) + shift for _ in range(scales)]
     joints = pd.DataFrame({"joints": [10] * PROMPTS, "matched": 8, "pixels": 16.0, "share": 0.4, "right": 6})
-    return Judged(detection, features, np.r_[np.full(PROMPTS - 1, rate), np.nan], joints)
+    seen = {"prompt": range(PROMPTS), "framing": "whole body", "area": 0.02, "value": rates[:PROMPTS]}
+    anatomy = pd.concat([pd.DataFrame({"measure": name, **seen}) for name in MEASURES for _ in range(scales)])
+    agreement = np.r_[np.full(PROMPTS - 1, rate), np.nan]
+    return Judged(detection, features, agreement, joints, anatomy.reset_index(drop=True))
 
 
 def test_rows_are_the_metrics():
@@ -33,18 +37,23 @@ def test_rows_are_the_metrics():
     assert rows["face rate"]["value"] == 0.5 and rows["face confidence"]["value"] == pytest.approx(0.8)
     assert rows["hand confidence_with_misses"]["value"] == pytest.approx(0.4)
     assert rows["agreement"]["n"] == PROMPTS - 1
+    assert all(rows[measure]["value"] == 0.5 for measure in MEASURES)
     assert rows["pose pck"]["value"] == pytest.approx(0.6) and rows["pose pixels"]["value"] == 2
 
 
 def test_three_images_of_a_prompt_are_one_unit():
-    one, three = (system_rows(judged(0.5, scales=scales), REFERENCE)[0] for scales in (1, 3))
-    assert one == three  # neither more prompts nor a narrower interval
+    one, three = (system_rows(judged(0.5, scales=scales), REFERENCE) for scales in (1, 3))
+    assert one[0] == three[0]  # neither more prompts nor a narrower interval
+    measures = [[row for row in rows if row["metric"] in MEASURES] for rows in (one, three)]
+    assert {row["n"] for rows in measures for row in rows} == {PROMPTS}
 
 
 def test_a_gain_is_supported_and_no_gain_is_not():
     systems = {"one": judged(0.5), "same": judged(0.5), "worse": judged(0.2, 1.0), "better": judged(0.9)}
     rows = system_differences(systems, [("one", "same"), ("worse", "better")], REFERENCE)
-    assert all(row["level"] == pytest.approx(1 - 0.05 / len(rows)) for row in rows)  # counted, not typed
+    for family in (MEASURES.keys(), {row["metric"] for row in rows} - MEASURES.keys()):
+        levels = [row["level"] for row in rows if row["metric"] in family]
+        assert levels == pytest.approx([1 - 0.05 / len(levels)] * len(levels))  # counted, not typed
     assert not any(row["supported"] for row in rows if row["system"] == "same")
     gain = {row["metric"]: row for row in rows if row["system"] == "better"}
     assert gain["face rate"]["supported"] and gain["face rate"]["value"] == pytest.approx(0.7)
@@ -75,7 +84,7 @@ def test_images_are_judged_at_every_strength(tmp_path):
     pd.testing.assert_frame_equal(once.detection.drop(columns=["total", "found"]),
                                   twice.detection.drop(columns=["total", "found"]))  # fmt: skip
     assert (twice.poses.matched == 2 * once.poses.matched).all()
-    with pytest.raises(ValueError, match=r"images: must be one a record \(3\) at each strength, got \[2\]"):
+    with pytest.raises(ValueError, match=r"images: must be one per record \(3\) at each strength, got \[2\]"):
         judge_system([own[:2]], data.records, reader)
 
 

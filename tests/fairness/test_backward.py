@@ -405,3 +405,85 @@ def test_grad_scaler_is_lowered_where_a_step_is_refused(model, batch):
     assert not step.finite
     scaler.update(scaler.get_scale() / 2)
     assert scaler.get_scale() == 2.0**11
+
+
+class ByItem(torch.autograd.Function):
+    """Its backward pass looks at a value, which no batch of gradients has."""
+
+    @staticmethod
+    def forward(ctx, x):
+        return x.clone()
+
+    @staticmethod
+    def backward(ctx, gradient):
+        return gradient * (1.0 if gradient.sum().item() > -1e9 else 0.0)
+
+
+def both(losses, parameters, *, absent=()):
+    """Gradients and steps, objectives differentiated one by one and together."""
+    found = []
+    for batched in (False, True):
+        for parameter in parameters:
+            parameter.grad = None
+        step = fair_backward(losses(), parameters, get_strategy("mpd"), absent=absent, batched=batched)
+        found.append((step, [p.grad for p in parameters]))
+    return found
+
+
+@pytest.mark.parametrize("absent", ((), ("hand",), ("face", "hand")))
+@pytest.mark.parametrize("checkpointed", (False, True))
+def test_batched_gradients_are_those_of_one_by_one(model, batch, absent, checkpointed):
+    from torch.utils.checkpoint import checkpoint
+
+    calls = []
+
+    def forward(x):
+        calls.append(1)
+        return model(x)
+
+    def losses():
+        x, y = batch
+        answer = checkpoint(forward, x, use_reentrant=False) if checkpointed else forward(x)
+        return dict(zip(NAMES, ((answer - y) ** 2).mean(0).unbind(), strict=True))
+
+    unused = nn.Parameter(torch.ones(2))
+    (one, mine), (other, theirs) = both(losses, [*model.parameters(), unused], absent=absent)
+    assert [mine.pop(), theirs.pop()] == [None, None]
+    torch.testing.assert_close(one.gramian, other.gramian, rtol=1e-5, atol=1e-9)
+    torch.testing.assert_close(mine, theirs, rtol=1e-5, atol=1e-7)
+    if checkpointed:
+        assert len(calls) == (1 + 3 - len(absent)) + 2  # recomputed once for each objective, then once
+
+
+def test_what_cannot_be_batched_is_done_one_by_one_and_says_why(model, batch):
+    def losses():
+        return objectives(lambda x: ByItem.apply(model(x)), batch)
+
+    with pytest.warns(UserWarning, match=r"batched: .*item.*; objectives are differentiated one by one"):
+        (_, mine), (_, theirs) = both(losses, list(model.parameters()))
+    torch.testing.assert_close(mine, theirs)
+    accumulator = FairAccumulator(model.parameters(), get_strategy("mpd"), batched=True)
+    with pytest.warns(UserWarning, match="batched") as said:
+        accumulator.add(losses())
+        accumulator.add(losses())
+    assert len(said) == 1  # once found impossible, it is not tried again
+    assert not accumulator.batched
+
+
+def test_batched_sparse_gradients_fall_back(batch):
+    table = nn.Embedding(4, 3, sparse=True)
+    rows = torch.tensor([0, 2])
+
+    def losses():
+        return {"a": table(rows).square().sum(), "b": (table(rows) - 1).square().sum()}
+
+    with pytest.warns(UserWarning, match="batched: "):
+        (_, mine), (_, theirs) = both(losses, [table.weight])
+    torch.testing.assert_close(mine[0].to_dense(), theirs[0].to_dense())
+
+
+def test_a_graph_that_is_gone_is_told_as_ever(model, batch):
+    losses = objectives(model, batch)
+    sum(losses.values()).backward()
+    with pytest.warns(UserWarning, match="batched"), pytest.raises(RuntimeError, match="second time"):
+        fair_backward(losses, model.parameters(), get_strategy("mpd"), batched=True)

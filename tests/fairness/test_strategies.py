@@ -13,7 +13,7 @@ from fairhuman.experiments.derivation.reference import residual
 from fairhuman.fairness import STRATEGIES, Amortised, alpha_fair_weights, get_strategy
 from fairhuman.fairness._direction import cosine
 
-ALL = (*STRATEGIES, "alpha_fair:0.5", "alpha_fair:1", "ls:1,20,60")
+ALL = (*STRATEGIES, "alpha_fair:0.5", "alpha_fair:1", "ls:1,20,60", "mpd_area:1,0.05,0.01")
 PRESENT = torch.ones(3, dtype=torch.bool)
 
 
@@ -33,6 +33,8 @@ def run(strategy, steps, present=PRESENT):
         here = K * present.unsqueeze(0) * present.unsqueeze(1)
         w = strategy.weights(losses * present, here if strategy.needs_gramian else None, present)
         strategy.advance()
+        if strategy.reviews:
+            strategy.review(losses * present, losses * present * torch.tensor([0.9, 0.99, 1.02]), present)
         decided.append(w)
     return torch.stack(decided)
 
@@ -260,7 +262,19 @@ def test_amortised_refuses(options, message):
 
 @pytest.mark.parametrize(
     "name",
-    ("mdp", "", "alpha_fair", "alpha_fair:", "alpha_fair:-1", "alpha_fair:x", "ls:", "ls:1,0", "ls:x", None),
+    (
+        "mdp",
+        "",
+        "alpha_fair",
+        "alpha_fair:",
+        "alpha_fair:-1",
+        "alpha_fair:x",
+        "ls:",
+        "ls:1,0",
+        "ls:x",
+        "mpd_area:1,-1",
+        None,
+    ),
 )
 def test_unknown_strategy_is_refused(name):
     with pytest.raises(ValueError, match="strategy: "):

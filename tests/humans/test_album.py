@@ -209,7 +209,7 @@ def test_values_out_of_range_are_named_and_nothing_is_written(tmp_path, options,
         ({"seed": 5}, "seed: must be 3, .* was begun with, got 5"),
         ({"preset": "world"}, "preset: must be 'studio'.* got 'world'"),
         ({"size": 128}, "size: must be 64.* got 128"),
-        ({"count": 2}, "count: .*whole already holds 6 of these images, found 2"),
+        ({"count": 2}, "count: must be at least 6, as many as .*whole already holds, got 2"),
     ],
 )
 def test_another_data_set_is_refused(album, options, message):

@@ -231,6 +231,19 @@ def test_pose_is_the_pose_seen():
             assert (height[9:11] < height[11:13] + 0.12).all()
         elif pose == "hands on hips":
             assert (np.linalg.norm(points[9:11] - points[11:13], axis=1) < 0.34).all()
+        elif pose == "palms together":
+            assert np.linalg.norm(points[9] - points[10]) < 0.12
+        elif pose == "hand on chest":
+            knuckles = np.stack([human.left_hand_camera[9], human.right_hand_camera[9]])
+            aside = (knuckles - points[5:7].mean(0)) @ (points[5] - points[6])
+            low, high = height[11:13].mean() + 0.2, height[5:7].mean()
+            level = (knuckles @ up > low) & (knuckles @ up < high)
+            assert (level & (np.abs(aside) < 0.15 * np.linalg.norm(points[5] - points[6]))).any()
+        elif pose == "hand on chin":
+            joints = np.concatenate([human.left_hand_camera, human.right_hand_camera])
+            assert np.linalg.norm(joints - points[0], axis=1).min() < 0.10  # from the nose
+        elif pose == "showing both hands":
+            assert (height[9:11] > height[5:7] - 0.25).all()
         elif pose == "arms crossed":
             across = points[6, :] - points[5, :]
             assert (points[9] - points[10]) @ across > 0  # the left wrist is on the right
@@ -242,7 +255,9 @@ def test_pose_is_the_pose_seen():
 
 def test_gesture_is_the_gesture_seen():
     extended = {"open palm": (1, 1, 1, 1), "fist": (0, 0, 0, 0), "pointing": (1, 0, 0, 0)}
-    extended |= {"two fingers": (1, 1, 0, 0), "thumb up": (0, 0, 0, 0)}
+    extended |= {"two fingers": (1, 1, 0, 0), "three fingers": (1, 1, 1, 0), "four fingers": (1, 1, 1, 1)}
+    extended |= {"rock sign": (1, 0, 0, 1), "call sign": (0, 0, 0, 1)}
+    extended |= {"thumb up": (0, 0, 0, 0), "thumb down": (0, 0, 0, 0)}
     checked = set()
     for human in everyone():
         for side in ("left", "right"):

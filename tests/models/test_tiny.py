@@ -1,5 +1,7 @@
 """The tiny pipeline and loading."""
 
+import json
+
 import numpy as np
 import pytest
 import torch
@@ -38,6 +40,24 @@ def test_saved_pipeline_draws_the_same_with_plain_diffusers(tmp_path):
     pipeline.save_pretrained(tmp_path)
     for loaded in (StableDiffusionXLPipeline.from_pretrained(tmp_path), load_base(tmp_path)):
         np.testing.assert_array_equal(_draw(loaded), images)
+
+
+def test_a_base_of_fp16_files_alone_is_read(tmp_path):
+    tiny_pipeline(seed=0).save_pretrained(tmp_path, variant="fp16")
+    assert not (tmp_path / "unet" / "diffusion_pytorch_model.safetensors").exists()
+    theirs = dict(load_base(tmp_path).unet.named_parameters())
+    for name, parameter in tiny_pipeline(seed=0).unet.named_parameters():
+        assert torch.equal(parameter, theirs[name])
+
+
+def test_an_earlier_stable_diffusion_is_refused(tmp_path):
+    tiny_pipeline(seed=0).save_pretrained(tmp_path)
+    index = json.loads((tmp_path / "model_index.json").read_text())
+    for name in ("text_encoder_2", "tokenizer_2", "force_zeros_for_empty_prompt"):
+        index.pop(name, None)
+    (tmp_path / "model_index.json").write_text(json.dumps(index | {"_class_name": "StableDiffusionPipeline"}))
+    with pytest.raises(ValueError, match="lacks the part text_encoder_2"):
+        load_base(tmp_path)
 
 
 def test_missing_base_is_named(tmp_path):

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import torch
+from people import write_folder, write_metadata
 from safetensors.torch import load_file
 
 from fairhuman.data import HumanFolder, JointTransform
@@ -117,3 +118,13 @@ def test_masks_follow_their_image(pipeline, people):
     image = torch.from_numpy(np.ascontiguousarray(data[0].image[:, ::-1])).permute(2, 0, 1) / 127.5 - 1
     torch.testing.assert_close(flipped.encoded.latent.mean, encode_image(pipeline.vae, image).mean)
     assert torch.equal(plain.noise, flipped.noise) and plain.timestep == flipped.timestep
+
+
+def test_an_image_that_is_repeated_comes_more_often_in_an_epoch(values, tmp_path, trainer_of):
+    entries = write_folder(tmp_path / "people", count=3, size=(64, 64))
+    for entry, repeats in zip(entries, (2, 4, 6), strict=True):
+        entry["repeats"] = repeats
+    write_metadata(tmp_path / "people", entries)
+    objectives = trainer_of(TrainSettings(**values | {"data": str(tmp_path / "people")})).objectives
+    drawn = [one.encoded.caption for step in range(6) for one in objectives.draw(step)]
+    assert all(drawn[epoch : epoch + 6].count(f"person {n}") == n + 1 for epoch in (0, 6) for n in range(3))

@@ -12,7 +12,7 @@ from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 from typer.testing import CliRunner
 
-from fairhuman.__main__ import app
+from fairhuman.__main__ import app, extra_with, main
 from fairhuman.models import load_base
 from fairhuman.models.adapters import load_adapter
 from fairhuman.sampling import sample, sample_with
@@ -157,3 +157,23 @@ def test_a_user_sees_one_line_and_no_traceback(tmp_path):
     assert done.returncode == 2
     assert done.stderr.strip().splitlines() == ["fairhuman: prompts: no such file: absent.txt"]
     assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize(
+    ("module", "extra"),
+    [("diffusers.utils", "diffusion"), ("anny", "humans"), ("mediapipe", "annotation"), ("warp", "humans")],
+)
+def test_a_missing_module_names_the_extra_that_brings_it(module, extra):
+    assert extra_with(module) == f"; pip install 'fairhuman[{extra}]'"
+    assert extra_with("nowhere") == ""
+
+
+def test_a_missing_module_is_one_line(tmp_path, monkeypatch, capsys):
+    (tmp_path / "prompts.txt").write_text("a person\n")
+    monkeypatch.setitem(sys.modules, "fairhuman.sampling", None)
+    monkeypatch.setattr(
+        sys, "argv", ["fairhuman", "sample", str(tmp_path / "prompts.txt"), str(tmp_path / "i")]
+    )
+    with pytest.raises(SystemExit, match="2"):
+        main()
+    assert capsys.readouterr().err.strip().startswith("fairhuman: import of fairhuman.sampling")

@@ -8,10 +8,9 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 from test_adapters import batch, images, trained  # noqa: F401 - fixtures
-from test_lora_scale import SDXL
 
 from fairhuman.data import condition_image
-from fairhuman.models import load_base
+from fairhuman.models import SDXL_UNET, load_base
 from fairhuman.models.adapters import (
     T2I,
     TRANSFORMER,
@@ -107,7 +106,7 @@ def test_mole_on_sdxl_has_the_published_size():
     from diffusers import UNet2DConditionModel
 
     with torch.device("meta"):
-        unet = UNet2DConditionModel(**SDXL)
+        unet = UNet2DConditionModel(**SDXL_UNET)
         mole = MoLE(SimpleNamespace(unet=unet), rank=256)
     assert len(mole.layers) == 722
     sizes = {name: parameter.numel() for name, parameter in mole.parameters.items()}
@@ -197,7 +196,7 @@ def test_experts_with_an_alpha_for_each_layer_are_refused(second_stage, base, tm
     }
     kohya |= {f"{layer}.alpha": torch.tensor(1.0) for layer in layers}
     save_file(kohya, tmp_path / "kohya.safetensors")
-    with pytest.raises(ValueError, match="must have one alpha for all layers"):
+    with pytest.raises(ValueError, match="must have one alpha for all layers.*convert --layout diffusers"):
         MoLE(load_base(base), experts=[tmp_path / "kohya.safetensors", second_stage[1]])
 
 

@@ -171,7 +171,7 @@ def test_a_tracker_that_is_not_installed_is_named(values, tmp_path, monkeypatch)
 
 
 def test_a_tracker_is_told_of_every_step(values, monkeypatch):
-    lines, facts = [], []
+    lines, facts, pictures = [], [], []
 
     class Told(GeneralTracker):
         name, requires_logging_directory, tracker = "tensorboard", True, lines
@@ -186,14 +186,22 @@ def test_a_tracker_is_told_of_every_step(values, monkeypatch):
         def log(self, given, step=None, **_):
             lines.append((step, given))
 
+        def log_images(self, given, step=None, dataformats=None):
+            pictures.extend((name, step, images.shape[-1], dataformats) for name, images in given.items())
+
     monkeypatch.setattr("accelerate.utils.is_tensorboard_available", lambda: True)
     monkeypatch.setattr(tracking, "get_available_trackers", lambda: [LoggerType.TENSORBOARD])
     monkeypatch.setitem(tracking.LOGGER_TYPE_TO_CLASS, "tensorboard", Told)
-    run = train(TrainSettings(**values, tracker="tensorboard"))
+    samples = {"heldout": values["data"], "sample_every": values["steps"], "sample_count": 1}
+    run = train(TrainSettings(**values | samples, tracker="tensorboard"))
     assert [step for step, _ in lines] == [line["step"] for line in run.log]
     for (_, given), line in zip(lines, run.log, strict=True):
         assert given["losses/face"] == line["losses"]["face"]
         assert given["weights/hand"] == line["weights"]["hand"]
+        assert given["coverage/face"] == line["coverage"]["face"] > 0
+        assert given["gradient_norms/face"] == pytest.approx(line["gramian"][1][1] ** 0.5)
+        assert sum(value for name, value in given.items() if name.startswith("shares/")) == pytest.approx(1)
+    assert pictures == [("masks", 0, 3, "NHWC"), ("samples", values["steps"], 3, "NHWC")]
     assert facts[0]["strategy"] == "mpd" and "data" not in facts[0]
 
 

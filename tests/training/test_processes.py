@@ -1,4 +1,4 @@
-"""Two processes with half a batch each end with the parameters of one with the whole batch."""
+"""Two processes with half a batch each, on a node or two, end with the parameters of one with the whole."""
 
 import os
 import socket
@@ -9,8 +9,9 @@ import pytest
 import torch
 import torch.multiprocessing as mp
 from safetensors.torch import load_file
+from torch.distributed.launcher.api import LaunchConfig, elastic_launch
 
-from fairhuman.training import TrainSettings, train
+from fairhuman.training import Run, TrainSettings, train
 
 CASES = [(kind, strategy) for kind in ("lora", "controlnet") for strategy in ("ls", "mpd")]
 
@@ -35,6 +36,12 @@ def settings(kind, strategy, base, people, output):
     )
 
 
+def free_port():
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
 def worker(rank, port, base, people, folder):
     os.environ.update(
         RANK=str(rank),
@@ -50,13 +57,26 @@ def worker(rank, port, base, people, folder):
     torch.distributed.destroy_process_group()
 
 
+def node(base, people, output):
+    torch.set_num_threads(1)
+    train(settings("lora", "mpd", base, people, output))
+    torch.distributed.destroy_process_group()
+
+
+def agent(_, port, *given):
+    """What ``torchrun --nnodes 2 --nproc-per-node 1 --rdzv-backend c10d`` does on each of two machines."""
+    os.environ["ACCELERATE_USE_CPU"] = "true"
+    endpoint = {"rdzv_backend": "c10d", "rdzv_endpoint": f"127.0.0.1:{port}", "local_addr": "127.0.0.1"}
+    config = LaunchConfig(
+        min_nodes=2, max_nodes=2, nproc_per_node=1, run_id="two", start_method="fork", **endpoint
+    )
+    elastic_launch(config, node)(*given)
+
+
 @pytest.fixture(scope="module")
 def folder(base, people, tmp_path_factory):
     path = tmp_path_factory.mktemp("processes")
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    mp.spawn(worker, args=(port, base, people, path), nprocs=2)
+    mp.spawn(worker, args=(free_port(), base, people, path), nprocs=2)
     return path
 
 
@@ -71,3 +91,9 @@ def test_two_processes_equal_one(folder, base, people, kind, strategy):
     differences = [(tensor - other[name]).flatten() for name, tensor in load_file(one.weights).items()]
     # Adam turns a gradient near 0, which is rounding alone, into a full step: the mean counts, not the worst.
     assert torch.cat(differences).square().mean().sqrt() < 0.01 * one.settings.learning_rate
+
+
+def test_two_nodes_equal_one(folder, base, people):
+    mp.spawn(agent, args=(free_port(), base, people, folder / "nodes"), nprocs=2)
+    one, two = (load_file(Run.open(folder / name).weights) for name in ("lora-mpd-two", "nodes"))
+    assert one.keys() == two.keys() and all(torch.equal(tensor, two[name]) for name, tensor in one.items())

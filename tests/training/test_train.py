@@ -1,13 +1,14 @@
 """The loop: what it logs, what it learns, what it refuses."""
 
 import json
+import os
 import shutil
 
 import numpy as np
 import pytest
 import torch
 from people import write_folder, write_metadata
-from safetensors.torch import load_file
+from safetensors.torch import load_file, save_file
 
 from fairhuman.models import load_base, tiny_pipeline
 from fairhuman.training import Run, TrainSettings, load_lora, train
@@ -238,6 +239,20 @@ def test_a_lora_for_another_base_is_refused(values, tmp_path):
     assert not any("lora" in name for name, _ in other.unet.named_parameters())
     with pytest.raises(FileNotFoundError, match="no such file"):
         load_lora(other, tmp_path)
+    state = load_file(run.weights)
+    next(iter(state.values()))[0] = float("nan")
+    save_file(state, tmp_path / "nan.safetensors")
+    with pytest.raises(ValueError, match="must hold finite weights"):
+        load_lora(tiny_pipeline(), tmp_path / "nan.safetensors")
+
+
+def test_weights_are_for_all_whom_the_mask_lets_read(values):
+    mask = os.umask(0o027)
+    try:
+        run = train(TrainSettings(**values | {"steps": 1}))
+    finally:
+        os.umask(mask)
+    assert run.weights.stat().st_mode & 0o777 == 0o640
 
 
 @pytest.mark.parametrize(
@@ -290,6 +305,15 @@ def test_replacing_spares_what_is_no_run(values, tmp_path):
     with pytest.raises(ValueError, match="holds something else"):
         train(TrainSettings(**values), replace=True)
     assert (tmp_path / "run/diary.txt").is_file()
+
+
+def test_what_somebody_put_into_a_run_stays_when_it_is_replaced(values):
+    run = train(TrainSettings(**values | {"steps": 2, "checkpoint_every": 1}))
+    (run.directory / "notes.txt").write_text("my notes")
+    replaced = train(TrainSettings(**values | {"steps": 1}), replace=True)
+    names = {path.name for path in replaced.directory.iterdir()}
+    assert (run.directory / "notes.txt").read_text() == "my notes" and "checkpoints" not in names
+    assert len(replaced.log) == 1 and not replaced.changes
 
 
 def test_nothing_is_removed_before_the_new_run_is_known_to_be_in_order(values):

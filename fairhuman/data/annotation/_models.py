@@ -13,6 +13,8 @@ from PIL import Image
 __all__ = ["CaptionModel", "DepthModel", "check_model"]
 
 _MOST_TOKENS: Final = 77  # what SDXL's text encoders read of a caption
+# Only from this machine, and no code that a folder brings along: untold, transformers asks on a terminal.
+_SAFELY: Final = {"local_files_only": True, "trust_remote_code": False}
 _FARTHEST: Final = 65_535  # millimetres that 16 bits hold
 # Networks whose output is a distance in metres; all others, but for those whose configuration says so, give
 # inverse distances up to an unknown factor.
@@ -39,7 +41,7 @@ class DepthModel:
     def __init__(self, folder: str, device: str) -> None:
         from transformers import AutoImageProcessor, AutoModelForDepthEstimation
 
-        self._processor = AutoImageProcessor.from_pretrained(folder, local_files_only=True)
+        self._processor = AutoImageProcessor.from_pretrained(folder, **_SAFELY)
         self._network = _loaded(AutoModelForDepthEstimation, folder, device)
         config = self._network.config
         kind = getattr(config, "depth_estimation_type", None)
@@ -79,7 +81,7 @@ class CaptionModel:
     def __init__(self, folder: str, prompt: str | None, device: str) -> None:
         from transformers import AutoModelForImageTextToText, AutoProcessor
 
-        self._processor = AutoProcessor.from_pretrained(folder, local_files_only=True)
+        self._processor = AutoProcessor.from_pretrained(folder, **_SAFELY)
         self._network = _loaded(AutoModelForImageTextToText, folder, device)
         self._prompt = prompt
         if getattr(self._processor, "chat_template", None):
@@ -112,12 +114,9 @@ def _loaded(family: Any, folder: str, device: str) -> Any:
     from transformers.utils import logging
 
     shown = logging.is_progress_bar_enabled()
-    logging.disable_progress_bar()  # each process would draw its own into the bar over all images
+    logging.disable_progress_bar()  # each process would draw one over the bar of all images
     try:
-        # Only safetensors, only from this machine, and no code that a folder brings along.
-        network = family.from_pretrained(
-            folder, local_files_only=True, use_safetensors=True, trust_remote_code=False
-        )
+        network = family.from_pretrained(folder, use_safetensors=True, **_SAFELY)
     finally:
         if shown:
             logging.enable_progress_bar()

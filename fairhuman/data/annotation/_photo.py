@@ -15,12 +15,11 @@ from PIL import Image
 from fairhuman.boxes import corners, largest
 from fairhuman.data.annotation._captions import written_caption
 from fairhuman.data.annotation._models import CaptionModel, DepthModel
-from fairhuman.data.annotation._scan import Photograph
 from fairhuman.data.annotation._settings import AnnotateSettings
 from fairhuman.data.png import write_png
 from fairhuman.data.pose import draw_pose
 from fairhuman.data.store import (
-    Refused,
+    Photograph,
     dilation_pixels,
     draw_boxes,
     draw_ellipses,
@@ -28,9 +27,9 @@ from fairhuman.data.store import (
     file_names,
     padded,
     perceptual_hash,
-    read_photograph,
 )
 from fairhuman.detectors import Detection, Hand, PhotographDetector
+from fairhuman.images import Refused, read_picture
 
 # One set of networks per process: starting MediaPipe's graphs alone costs a second.
 _detector = cache(PhotographDetector)
@@ -48,8 +47,12 @@ def annotate_photograph(
     try:
         if photograph.problem:
             raise Refused("unreadable", photograph.problem.removeprefix("unreadable: "))
-        pixels = read_photograph(photograph.path, settings.max_pixels, settings.min_side)
-        text = written_caption(photograph.name, photograph.path, captions)
+        pixels, note = read_picture(photograph.path, settings.max_pixels)
+        height, width = pixels.shape[:2]
+        if min(height, width) < settings.min_side:
+            reason = f"too small: {width} × {height} pixels, min_side = {settings.min_side}"
+            raise Refused("filtered", reason)
+        text, guessed = written_caption(photograph.name, photograph.path, captions) or (None, "")
         if text is None and settings.caption is None and settings.caption_model is None:
             raise Refused("filtered", "no caption")
         pixels = _scaled(pixels, settings.size)
@@ -66,7 +69,9 @@ def annotate_photograph(
             depth = _depth_model(settings.depth_model, settings.device)(picture)
     except Refused as refusal:
         return {"original": photograph.name, "kind": refusal.kind, "reason": refusal.reason}
-    return _write(out, photograph, pixels, text, found, depth, settings)
+    entry = _write(out, photograph, pixels, text, found, depth, settings)
+    converted = ", ".join(filter(None, [note, guessed]))
+    return entry | ({"converted": converted} if converted else {})
 
 
 def _found(pixels: NDArray[np.uint8], settings: AnnotateSettings) -> Detection:
@@ -107,14 +112,15 @@ def _write(
         hand_mask = draw_hulls([hand.outline for hand in found.hands], (height, width), grow)
     body = np.zeros((17, 3)) if found.body is None else found.body.keypoints()
     points = {side: _seen(hand, width, height) for side, hand in hands_of_main.items()}
-    grids = {
+    drawn = {
         "file_name": pixels,
         "face_mask_file_name": face_mask,
         "hand_mask_file_name": hand_mask,
         "pose_file_name": draw_pose(body, points["left"], points["right"], (height, width)),
         "depth_file_name": depth,
     }
-    names = {key: name for key, name in file_names(photograph.key).items() if grids[key] is not None}
+    grids = {key: grid for key, grid in drawn.items() if grid is not None}
+    names = {key: name for key, name in file_names(photograph.key).items() if key in grids}
     for key, name in names.items():
         write_png(out / name, grids[key])
     side_box = {

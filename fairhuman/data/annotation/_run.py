@@ -8,7 +8,6 @@ from pathlib import Path
 from fairhuman.data.annotation._captions import read_captions
 from fairhuman.data.annotation._models import check_model
 from fairhuman.data.annotation._photo import annotate_photograph
-from fairhuman.data.annotation._scan import find_photographs
 from fairhuman.data.annotation._settings import AnnotateSettings
 from fairhuman.data.store import (
     METADATA,
@@ -18,6 +17,7 @@ from fairhuman.data.store import (
     annotation_of,
     check_out,
     do_shard,
+    find_photographs,
     merge_shards,
     read_owner,
 )
@@ -43,7 +43,7 @@ def annotate(
     and ``contact_sheet.jpg``. Masks cover all faces and hands found (``face_boxes``, ``hand_boxes``);
     ``face_box`` is the largest face's, ``left_hand_box`` and ``right_hand_box`` are the main person's.
 
-    A run that was cut off continues; the files are the same, byte for byte, whatever the number of processes,
+    An interrupted run resumes; the files are the same, byte for byte, whatever the number of processes,
     shares and interruptions. A finished one is left alone. Nothing of a photograph's EXIF is kept.
 
     Args:
@@ -52,7 +52,8 @@ def annotate(
         settings: See :class:`AnnotateSettings`.
         shard: (i, n) does the i-th of n shares alone, counted from 1; :func:`merge` completes the data set
             when all are done. Shares may write into one folder, or into several that are copied together.
-        workers: Number of processes.
+        workers: Number of processes, beside this one. A photograph that brings one down, as a damaged file
+            may, is listed as unreadable.
         progress: Show a bar with the time left.
 
     Returns:
@@ -89,6 +90,7 @@ def annotate(
             out,
             settings,
             captions,
+            apart=True,
         )
     if share.count > 1:
         return None

@@ -23,7 +23,7 @@ class AnnotateSettings(Settings):
             people takes.
         max_pixels: Most pixels that a file may decode to; larger ones are refused before decoding.
         size: Shorter side in pixels to which larger photographs are scaled down; ``None`` keeps them.
-        threshold: Least score of a face, hand or body, in [0, 1]; MediaPipe's own default is 0.5.
+        threshold: Least score of a face, hand or body, in [0, 1]; MediaPipe's default is 0.5.
         scales: 1: detectors see the whole photograph, and hands the surroundings of the wrists; 2: also
             overlapping tiles of half its shorter side; 3: also of a quarter.
         mask: ``box``: filled boxes, as in the released code; ``hull``: for hands the hull of their landmarks,
@@ -38,7 +38,7 @@ class AnnotateSettings(Settings):
         captions: CSV file with the columns ``file_name`` (relative to the photographs) and ``text``.
         caption_model: Folder of a vision-language model of ``transformers`` that describes photographs which
             have neither a line there nor a text file beside them.
-        caption_prompt: What that model is asked; by default its own or a plain request.
+        caption_prompt: What that model is asked; by default the model's or a plain request.
         depth_model: Folder of a depth model of ``transformers``; without it there are no depth maps.
         face_weights, hand_weights: YOLO weights whose boxes are added (needs the ``ultralytics`` package; a
             ``.pt`` file can run code when it is loaded, so it must come from someone you trust).

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable
+from collections import deque
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -15,23 +16,31 @@ from PIL import Image
 from fairhuman.data import CONDITIONS, HumanFolder, HumanSample, condition_image, condition_pixels
 from fairhuman.data.png import write_png
 from fairhuman.data.store import METADATA, REGIONS, region_boxes
-from fairhuman.files import write_lines, written_whole
+from fairhuman.files import write_lines, write_text, written_whole
 
 __all__ = ["EXPORTS", "export_folder"]
 
 
-def export_folder(source: str | os.PathLike[str], out: str | os.PathLike[str], layout: str) -> int:
+def export_folder(
+    source: str | os.PathLike[str],
+    out: str | os.PathLike[str],
+    layout: str,
+    *,
+    regions: Sequence[str] = REGIONS,
+) -> int:
     """Writes a data set in another form; ``out`` appears whole or not at all.
 
     ``released``: what the authors' training scripts read: ``image``, ``conditioning_image`` (pose over
     depth), ``mask_hand`` and ``mask_face`` as RGB, ``text_english``. ``boxes``: images with ``objects`` as
     Hugging Face's ImageFolder has it: ``bbox`` (x, y, width, height) and ``categories``, ``face`` or
-    ``hand``.
+    ``hand``. ``kohya``: what kohya's scripts and OneTrainer read: images in sub-folders called by how often
+    they are repeated, with captions in ``.txt`` files and masks in ``-masklabel.png`` files.
 
     Args:
         source: A data set of ours: annotated, imported or rendered.
         out: A folder that does not exist yet.
-        layout: ``released`` or ``boxes``.
+        layout: ``released``, ``boxes`` or ``kohya``.
+        regions: For ``kohya``: what its masks cover; none writes no masks.
 
     Returns:
         Number of images.
@@ -45,13 +54,18 @@ def export_folder(source: str | os.PathLike[str], out: str | os.PathLike[str], l
         raise ValueError(f"layout: must be {' or '.join(EXPORTS)}, got {layout!r}")
     if out.exists() or out.is_symlink():
         raise ValueError(f"out: {out} exists; name a new folder")
-    data = HumanFolder(source, conditions=_conditions(source))
+    regions = tuple(regions) if layout == "kohya" else REGIONS
+    data = HumanFolder(source, regions, _conditions(source))
     with written_whole(out) as partial:
         entries = (
             EXPORTS[layout](data[index], dict(record.metadata), partial, f"{index:06d}.png")
             for index, record in enumerate(data.records)
         )
-        write_lines(partial / METADATA, entries)
+        if layout == "kohya":  # has no listing
+            partial.mkdir()
+            deque(entries, maxlen=0)
+        else:
+            write_lines(partial / METADATA, entries)
     return len(data)
 
 
@@ -104,8 +118,19 @@ def _boxes(sample: HumanSample, entry: dict[str, Any], out: Path, name: str) -> 
     }
 
 
+def _kohya(sample: HumanSample, entry: dict[str, Any], out: Path, name: str) -> dict[str, Any]:
+    path = out / f"{entry.get('repeats', 1)}_people" / name
+    write_png(path, sample.image)
+    write_text(path.with_suffix(".txt"), sample.text + "\n")
+    if sample.masks:
+        covered = np.maximum.reduce(list(sample.masks.values()))
+        write_png(path.with_name(f"{path.stem}-masklabel.png"), covered)
+    return {}
+
+
 EXPORTS: Final[dict[str, Callable[[HumanSample, dict[str, Any], Path, str], dict[str, Any]]]] = {
     "released": _released,
     "boxes": _boxes,
+    "kohya": _kohya,
 }
 """Layout to the function that writes one image in it."""

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -14,13 +15,12 @@ from PIL import Image
 from scipy.ndimage import find_objects, label
 
 from fairhuman.boxes import largest
-from fairhuman.data.exchange._lines import Line, boxes_of, file_of, read_lines, text_of
+from fairhuman.data.exchange._lines import Line, boxes_of, file_of, read_folder, read_lines, text_of
 from fairhuman.data.png import write_png
 from fairhuman.data.store import (
     METADATA,
     REGIONS,
     Annotation,
-    Refused,
     Shard,
     annotation_of,
     check_out,
@@ -31,15 +31,21 @@ from fairhuman.data.store import (
     merge_shards,
     padded,
     perceptual_hash,
-    read_photograph,
+    sidecar,
 )
+from fairhuman.images import Refused, read_mask, read_picture
 from fairhuman.processes import check_workers
 from fairhuman.settings import require
 
 __all__ = ["LAYOUTS", "import_folder"]
 
-LAYOUTS: Final = {"released": "image", "boxes": "file_name"}
-"""Forms that can be imported, and the key that names an image in each."""
+LAYOUTS: Final = {"released": "image", "boxes": "file_name", "kohya": None}
+"""Forms that can be imported, and the key that names an image in the listing of each, if it has one."""
+
+_MOST_PARTS: Final = 1000
+
+Imported = tuple[dict[str, NDArray[np.uint8]], str, dict[str, list[list[int]]], str]
+"""Of one image: metadata key to pixels, the caption, region to boxes, and what was converted."""
 
 
 def import_folder(
@@ -48,6 +54,7 @@ def import_folder(
     layout: str,
     *,
     categories: Mapping[str, str] | None = None,
+    region: str | None = None,
     dilation: float = 8.0,
     max_pixels: int = 100_000_000,
     workers: int = 1,
@@ -62,13 +69,19 @@ def import_folder(
     ``boxes``: ``metadata.jsonl`` with ``file_name``, ``text`` and boxes, see
     :func:`fairhuman.data.exchange._lines.boxes_of`; masks are filled boxes, dilated.
 
+    ``kohya``: a folder as kohya's scripts and OneTrainer keep it: sub-folders called ``10_a man``, whose
+    images come ten times as often; captions in ``.txt`` or ``.caption`` files, else the folder's words; masks
+    in ``-masklabel.png`` files, which are of one region.
+
     An image that cannot be read, or whose line is wrong, is listed in ``rejected.jsonl``. A run that was cut
     off continues.
 
     Args:
-        source: Folder with ``metadata.jsonl``; no path in it may leave the folder.
+        source: Folder, with ``metadata.jsonl`` unless of the layout ``kohya``; no path may leave the folder.
         out: New, empty, or begun with the same values.
-        layout: ``released`` or ``boxes``.
+        layout: ``released``, ``boxes`` or ``kohya``.
+        region: For ``kohya`` with masks: what they are of, ``face`` or ``hand``; the other region is then
+            left open, and a run must name its ``regions``.
         categories: For ``boxes``: the data set's names or numbers to ``face`` or ``hand``.
         dilation: For ``boxes``: pixels by which masks grow on each side where the shorter side is 1024.
         max_pixels: Most pixels that a file may decode to.
@@ -77,16 +90,18 @@ def import_folder(
 
     Raises:
         FileNotFoundError: No such folder or listing.
-        ValueError: An unknown layout or region, a value out of range, a line that is no JSON object, or
-            ``out`` holds other things; nothing is written then.
+        ValueError: An unknown layout or region, a value out of range, a source without an image, or ``out``
+            holds other things; nothing is written then.
     """
     source, out = Path(source), Path(out)
     if layout not in LAYOUTS:
         raise ValueError(f"layout: must be {' or '.join(LAYOUTS)}, got {layout!r}")
+    require("region", region in (None, *REGIONS), f"must be {' or '.join(REGIONS)}", region)
+    require("region", region is None or layout == "kohya", "is for the layout kohya", region)
     categories = dict(categories or {region: region for region in REGIONS})
-    for name, region in categories.items():
-        if region not in REGIONS:
-            raise ValueError(f"categories: {name!r} must be a face or a hand, got {region!r}")
+    for name, meant in categories.items():
+        if meant not in REGIONS:
+            raise ValueError(f"categories: {name!r} must be a face or a hand, got {meant!r}")
     if not 0 <= dilation < math.inf:
         raise ValueError(f"dilation: must be at least 0 and finite, got {dilation!r}")
     whole = isinstance(max_pixels, int) and not isinstance(max_pixels, bool)
@@ -94,20 +109,24 @@ def import_folder(
     check_workers(workers)
     if source.resolve().is_relative_to(out.resolve()):
         raise ValueError(f"out: must not hold the source, got {out} for {source}")
-    if not sum(1 for _ in read_lines(source, LAYOUTS[layout])):  # every line is looked at before any work
-        raise ValueError(f"source: {source / METADATA} holds no images")
+    if not source.is_dir():
+        raise FileNotFoundError(f"source: no such folder: {source}")
+    key = LAYOUTS[layout]
+    lines = partial(read_folder, source, out) if key is None else partial(read_lines, source, key)
+    _check_source(source, lines(), region)
     settings = {
         "layout": layout,
         "categories": categories,
         "dilation": dilation,
         "max_pixels": max_pixels,
         "duplicate_distance": -1,
+        **({"region": region} if layout == "kohya" else {}),
     }
     identity = {"photographs": str(source.resolve()), "settings": settings}
     check_out(out, identity, Shard(1, 1))
     if not (out / METADATA).is_file():
         do_shard(
-            lambda: read_lines(source, LAYOUTS[layout]),
+            lines,
             out,
             identity,
             Shard(1, 1),
@@ -122,57 +141,61 @@ def import_folder(
     return annotation_of(out)
 
 
+def _check_source(source: Path, lines: Iterator[Line], region: str | None) -> None:
+    """Refuses before any work a source without an image, or with masks of nobody knows what."""
+    good, problem = 0, ""
+    for line in lines:
+        if "mask" in line.entry and region is None:
+            raise ValueError(f"region: must say what masks are of, such as that beside {line.name}, got None")
+        good += not line.problem
+        problem = problem or line.problem
+    if not good:
+        raise ValueError(f"source: {source} holds no images{problem and f': {problem}'}")
+
+
 def _import_line(line: Line, source: Path, out: Path, settings: Mapping[str, Any]) -> dict[str, Any]:
     try:
-        if settings["layout"] == "released":
-            grids, text, boxes = _released(line, source, settings["max_pixels"])
-        else:
-            grids, text, boxes = _boxed(line, source, settings)
-    except (Refused, ValueError) as refusal:
-        reason = refusal.reason if isinstance(refusal, Refused) else str(refusal)
-        return {"original": line.name, "kind": "unreadable", "reason": reason}
+        if line.problem:
+            raise Refused("unreadable", line.problem.removeprefix("unreadable: "))
+        grids, text, boxes, note = _WAYS[settings["layout"]](line, source, settings)
+    except Refused as refusal:
+        return {"original": line.name, "kind": "unreadable", "reason": refusal.reason}
+    except (ValueError, TypeError, ArithmeticError, RecursionError) as error:  # of whatever the line may say
+        return {"original": line.name, "kind": "unreadable", "reason": str(error) or type(error).__name__}
     names = {key: name for key, name in file_names(line.key).items() if key in grids}
     for key, name in names.items():
         write_png(out / name, grids[key])
     height, width = grids["file_name"].shape[:2]
+    repeats = line.entry.get("repeats", 1) if settings["layout"] == "kohya" else 1
     return {
         "file_name": names.pop("file_name"),
         "text": text,
         **names,
-        "face_box": largest(boxes["face"]),
-        "face_boxes": boxes["face"],
-        "hand_boxes": boxes["hand"],
+        **({"face_box": largest(boxes["face"])} if "face" in boxes else {}),
+        **{f"{region}_boxes": found for region, found in boxes.items()},
         "width": width,
         "height": height,
         "source": "import",
         "original": line.name,
         **{
             f"{region}_area": round(float(np.mean(grids[f"{region}_mask_file_name"] > 0)), 6)
-            for region in REGIONS
+            for region in boxes
         },
+        **({"repeats": repeats} if repeats > 1 else {}),
         "perceptual_hash": f"{perceptual_hash(grids['file_name']):016x}",
+        **({"converted": note} if note else {}),
     }
 
 
-def _released(
-    line: Line, source: Path, max_pixels: int
-) -> tuple[dict[str, NDArray[np.uint8]], str, dict[str, list[list[int]]]]:
-    text = text_of(line, "text_english")
-    pixels = read_photograph(file_of(source, line, "image"), max_pixels)
+def _released(line: Line, source: Path, settings: Mapping[str, Any]) -> Imported:
+    text, max_pixels = text_of(line, "text_english"), settings["max_pixels"]
+    pixels, note = read_picture(file_of(source, line, "image"), max_pixels)
     height, width = pixels.shape[:2]
     grids, boxes = {"file_name": pixels}, {}
     for region in REGIONS:
-        key = f"mask_{region}"
-        mask = read_photograph(file_of(source, line, key), max_pixels)[..., 0] > 127
-        if mask.shape != (height, width):
-            found = " × ".join(map(str, mask.shape))
-            raise ValueError(f"{key} is {found} (height × width), its image {height} × {width}")
-        grids[f"{region}_mask_file_name"] = mask.astype(np.uint8) * 255
-        parts = find_objects(label(mask)[0])
-        boxes[region] = [
-            [int(part[1].start), int(part[0].start), int(part[1].stop), int(part[0].stop)] for part in parts
-        ]
-    condition = Image.fromarray(read_photograph(file_of(source, line, "conditioning_image"), max_pixels))
+        mask, boxes[region] = _masked(line, source, f"mask_{region}", (height, width), max_pixels)
+        grids[f"{region}_mask_file_name"] = (mask > 127).astype(np.uint8) * np.uint8(255)
+    condition = Image.fromarray(read_picture(file_of(source, line, "conditioning_image"), max_pixels).pixels)
     if abs(condition.width * height / condition.height - width) > 1:
         raise ValueError(
             f"conditioning_image is {condition.height} × {condition.width} (height × width), "
@@ -180,20 +203,56 @@ def _released(
         )
     if condition.size != (width, height):
         condition = condition.resize((width, height), Image.Resampling.BILINEAR)
-    return grids | {"pose_file_name": np.asarray(condition)}, text, boxes
+    return grids | {"pose_file_name": np.asarray(condition)}, text, boxes, note
 
 
-def _boxed(
-    line: Line, source: Path, settings: Mapping[str, Any]
-) -> tuple[dict[str, NDArray[np.uint8]], str, dict[str, list[list[int]]]]:
+def _kohya(line: Line, source: Path, settings: Mapping[str, Any]) -> Imported:
+    path, region = file_of(source, line, "image"), settings["region"]
+    pixels, note = read_picture(path, settings["max_pixels"])
+    text, guessed = sidecar(path) or (line.entry.get("words", "").strip(), "")
+    if not text:
+        raise ValueError("no caption: neither a .txt or .caption file nor words in its folder's name")
+    grids, boxes = {"file_name": pixels}, {}
+    if region is not None:
+        if "mask" not in line.entry:
+            raise ValueError(f"no mask: {path.stem}-masklabel.png must lie beside it")
+        size = pixels.shape[:2]
+        mask, boxes[region] = _masked(line, source, "mask", size, settings["max_pixels"])
+        grids[f"{region}_mask_file_name"] = mask
+    return grids, text, boxes, ", ".join(filter(None, [note, guessed]))
+
+
+def _masked(
+    line: Line, source: Path, key: str, size: tuple[int, ...], max_pixels: int
+) -> tuple[NDArray[np.uint8], list[list[int]]]:
+    """A mask that a line names, and the boxes of its connected parts."""
+    mask = read_mask(file_of(source, line, key), max_pixels).pixels
+    if mask.shape != size:
+        found, expected = (" × ".join(map(str, one)) for one in (mask.shape, size))
+        raise ValueError(f"{key} is {found} (height × width), its image {expected}")
+    numbered, count = label(mask > 127)
+    if count > _MOST_PARTS:  # a checkerboard would become millions of boxes
+        raise ValueError(f"{key} must have at most {_MOST_PARTS} parts, got {count}")
+    parts = find_objects(numbered)
+    return mask, [[int(x.start), int(y.start), int(x.stop), int(y.stop)] for y, x in parts]
+
+
+def _boxed(line: Line, source: Path, settings: Mapping[str, Any]) -> Imported:
     text = text_of(line, "text")
     found = boxes_of(line, settings["categories"])
-    pixels = read_photograph(file_of(source, line, "file_name"), settings["max_pixels"])
+    pixels, note = read_picture(file_of(source, line, "file_name"), settings["max_pixels"])
     height, width = pixels.shape[:2]
     grow = dilation_pixels(settings["dilation"], width, height)
     grids, boxes = {"file_name": pixels}, {}
     for region in REGIONS:
-        cut = [padded(tuple(box), 0.0, width, height) for box in found[region]]
+        cut = [padded(box, 0.0, width, height) for box in found[region]]
         boxes[region] = [box for box in cut if box]
         grids[f"{region}_mask_file_name"] = draw_boxes(boxes[region], (height, width), grow)
-    return grids, text, boxes
+    return grids, text, boxes, note
+
+
+_WAYS: Final[dict[str, Callable[[Line, Path, Mapping[str, Any]], Imported]]] = {
+    "released": _released,
+    "boxes": _boxed,
+    "kohya": _kohya,
+}

@@ -1,30 +1,36 @@
-"""The lines of another data set's ``metadata.jsonl`` in the two forms that can be imported."""
+"""The images of another data set: lines of its ``metadata.jsonl``, or files of a trainer's folder."""
 
 from __future__ import annotations
 
+import codecs
 import hashlib
 import json
-import math
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
-from fairhuman.data.store import METADATA, REGIONS
+from fairhuman.data.store import METADATA, REGIONS, find_photographs
 
-__all__ = ["Line", "boxes_of", "file_of", "read_lines", "text_of"]
+__all__ = ["Line", "boxes_of", "file_of", "read_folder", "read_lines", "text_of"]
+
+_REPEATS: Final = re.compile(r"(\d{1,6})_(.*)")
+_LARGEST: Final = 1e9  # of a box's numbers; JSON's have no bound
 
 
 @dataclass(frozen=True)
 class Line:
     """One image of the other data set: its line's number in the listing, what it says, its name.
 
-    The name is that of its file; where an earlier line has the same, the line's number is added.
+    The name is that of its file; where an earlier line has the same, the line's number is added. ``problem``
+    says why it cannot even be tried.
     """
 
     number: int
     entry: Mapping[str, Any]
     name: str
+    problem: str = ""
 
     @property
     def key(self) -> str:
@@ -33,11 +39,11 @@ class Line:
 
 
 def read_lines(source: Path, image_key: str) -> Iterator[Line]:
-    """The lines of a folder's listing, one after the other.
+    """The lines of a folder's listing, one after the other; one that is no JSON object or names no image has
+    a problem.
 
     Raises:
         FileNotFoundError: No such folder or listing.
-        ValueError: A line that is no JSON object or names no image; the message names it.
     """
     listing = source / METADATA
     if not listing.is_file():
@@ -48,14 +54,36 @@ def read_lines(source: Path, image_key: str) -> Iterator[Line]:
             if not text.strip():
                 continue
             try:
-                entry = json.loads(text.decode())
-            except ValueError as error:
-                raise ValueError(f"{listing}, line {number}: not a JSON object ({error})") from error
+                entry = json.loads(text.removeprefix(codecs.BOM_UTF8).decode())
+            except (ValueError, RecursionError) as error:
+                yield Line(number, {}, f"line {number}", f"line {number}: not a JSON object ({error})")
+                continue
             name = entry.get(image_key) if isinstance(entry, dict) else None
             if not isinstance(name, str) or not name:
-                raise ValueError(f"{listing}, line {number}: {image_key!r} must name a file, got {name!r}")
+                reason = f"line {number}: {image_key!r} must name a file, got {name!r}"
+                yield Line(number, {}, f"line {number}", reason)
+                continue
+            name = name.encode(errors="backslashreplace").decode()  # half a character, as JSON may have it
             yield Line(number, entry, f"{name} (line {number})" if name in names else name)
             names.add(name)
+
+
+def read_folder(source: Path, leave_out: Path) -> Iterator[Line]:
+    """The images of a folder as kohya's scripts and OneTrainer keep it, one after the other, but for those in
+    a folder that is left out.
+
+    An entry has ``image``, ``mask`` if there is a ``-masklabel.png`` beside it, and of a sub-folder called
+    ``10_a man`` the number of ``repeats`` and the ``words``.
+    """
+    for number, photograph in enumerate(find_photographs(source, leave_out), start=1):
+        folder, path = photograph.path.parent, photograph.path
+        entry: dict[str, Any] = {"image": str(path.relative_to(source))}
+        if folder != source and (named := _REPEATS.fullmatch(folder.name)):
+            entry |= {"repeats": max(1, int(named[1])), "words": named[2]}
+        mask = path.with_name(f"{path.stem}-masklabel.png")
+        if mask.exists():
+            entry["mask"] = str(mask.relative_to(source))
+        yield Line(number, entry, photograph.name, photograph.problem)
 
 
 def file_of(source: Path, line: Line, key: str) -> Path:
@@ -78,6 +106,7 @@ def text_of(line: Line, key: str) -> str:
     text = line.entry.get(key)
     if not isinstance(text, str) or not text.strip():
         raise ValueError(f"line {line.number}: {key!r} must be a caption, got {text!r}")
+    text.encode()  # refuses half a character, which JSON may name
     return text.strip()
 
 
@@ -122,7 +151,7 @@ def _listed(line: Line, entry: Mapping[str, Any], key: str) -> list[Any]:
 
 
 def _corners(box: Any, line: Line, extent: bool) -> list[float]:
-    numbers = isinstance(box, list) and all(isinstance(v, (int, float)) and math.isfinite(v) for v in box)
+    numbers = isinstance(box, list) and all(isinstance(v, (int, float)) and abs(v) < _LARGEST for v in box)
     if not numbers or len(box) != 4:
         raise ValueError(f"line {line.number}: a box must be four finite numbers, got {box!r}")
     x0, y0, x1, y1 = (box[0], box[1], box[0] + box[2], box[1] + box[3]) if extent else box

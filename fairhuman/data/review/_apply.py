@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from PIL import Image
 
 from fairhuman.boxes import largest
 from fairhuman.data._record import read_record
@@ -30,7 +30,8 @@ from fairhuman.data.store import (
     region_boxes,
     write_report,
 )
-from fairhuman.files import write_lines
+from fairhuman.files import write_lines, written_whole
+from fairhuman.images import read_mask
 
 __all__ = ["Reviewed", "apply_review"]
 
@@ -48,7 +49,7 @@ class Reviewed:
     left: int
 
 
-def apply_review(data: Path, decisions: Mapping[str, Decision]) -> Reviewed:
+def apply_review(data: Path, decisions: Mapping[str, Decision], out: Path | None = None) -> Reviewed:
     """Strikes out what a person found wrong. Applied a second time, or again after a kill, it is the same.
 
     Images that are struck out leave ``metadata.jsonl`` and their files are deleted; ``rejected.jsonl`` lists
@@ -59,11 +60,12 @@ def apply_review(data: Path, decisions: Mapping[str, Decision]) -> Reviewed:
     Args:
         data: The data set's folder.
         decisions: From :func:`fairhuman.data.review.read_decisions`.
+        out: A new folder for a copy that is changed in place of the data set.
 
     Raises:
         FileNotFoundError: No data set.
         ValueError: A decision about an image or box that the data set does not have, or no image would be
-            left; nothing is changed then.
+            left, or ``out`` exists; nothing is changed then.
     """
     listing = data / METADATA
     if not listing.is_file():
@@ -77,6 +79,9 @@ def apply_review(data: Path, decisions: Mapping[str, Decision]) -> Reviewed:
     left = sum(entry["file_name"] not in gone for entry in read_lines(listing))
     if not left:
         raise ValueError(f"review: no image of {data} would be left; annotate other photographs instead")
+    if out is not None:
+        data = _copied(data, out)
+        listing = data / METADATA
     _note(data, known, decisions)
     changed = {
         name: _strike(data, entry, decisions[name], dilation)
@@ -106,8 +111,29 @@ def apply_review(data: Path, decisions: Mapping[str, Decision]) -> Reviewed:
     return Reviewed(len(gone), boxes, sum(decision.pose for decision in decisions.values()), left)
 
 
+def _copied(data: Path, out: Path) -> Path:
+    """A data set's copy that can be changed, whole or not at all; its files are linked where it is possible,
+    which costs no space: a review replaces files and changes none in place.
+
+    Raises:
+        ValueError: ``out`` exists.
+    """
+    if out.exists() or out.is_symlink():
+        raise ValueError(f"out: must be a new folder, got {out}, which exists")
+    with written_whole(out) as partial:
+        for path in data.rglob("*"):
+            if path.is_file() and not path.is_symlink():
+                place = partial / path.relative_to(data)
+                place.parent.mkdir(parents=True, exist_ok=True)
+                try:
+                    place.hardlink_to(path)
+                except OSError:  # on another file system, or one without links
+                    shutil.copyfile(path, place)
+    return out
+
+
 def _strike(data: Path, entry: dict[str, Any], decision: Decision, dilation: float) -> dict[str, Any]:
-    """The entry without what is struck out; its masks and pose drawing are written anew."""
+    """The entry without what is struck out; its masks and pose drawing are rewritten."""
     entry = dict(entry)
     size = entry["height"], entry["width"]
     grow = dilation_pixels(dilation, entry["width"], entry["height"])
@@ -118,8 +144,7 @@ def _strike(data: Path, entry: dict[str, Any], decision: Decision, dilation: flo
         left = [box for box in region_boxes(entry, region) if tuple(box) not in struck]
         if entry.get(f"{region}_mask_file_name"):
             path = data / entry[f"{region}_mask_file_name"]
-            with Image.open(path) as image:
-                mask = np.array(image.convert("L"))
+            mask = read_mask(path).pixels
             mask[(draw_boxes(struck, size, grow) > 0) & (draw_boxes(left, size, grow) == 0)] = 0
             write_png(path, mask)
             if f"{region}_area" in entry:

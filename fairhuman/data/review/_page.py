@@ -15,19 +15,23 @@ from fairhuman.files import write_text
 __all__ = ["write_page"]
 
 _TEMPLATE = Path(__file__).with_name("page.html")
+_MARK = '<script type="application/json" id="data">'
 _MOST = 50_000  # images that one page holds without becoming slow to open
 
 
-def write_page(data: Path, part: tuple[int, int] | None = None) -> Path:
+def write_page(data: Path, part: tuple[int, int] | None = None, out: Path | None = None) -> Path:
     """Writes ``review.html`` into a data set's folder; opened from there it shows the set's images.
 
     Args:
         data: Folder with ``metadata.jsonl``, face and hand masks, and boxes.
         part: (i, n) shows the i-th of n parts alone, counted from 1, in ``review-i-of-n.html``.
+        out: Folder for the page instead, where the data set's cannot be written to; the page then shows the
+            images on this machine only.
 
     Raises:
         FileNotFoundError: No such folder or listing, or a file that it names is not there.
-        ValueError: A line that breaks the form or leaves the folder, more images than a page can hold.
+        ValueError: A line that breaks the form or leaves the folder, more images than a page can hold, a file
+            of the page's name that is no such page.
     """
     share = Shard(1, 1) if part is None else Shard.parse("{}/{}".format(*part))
     listing = data / METADATA
@@ -44,8 +48,10 @@ def write_page(data: Path, part: tuple[int, int] | None = None) -> Path:
         _entry(line, f"{listing}, line {number}", data)
         for number, line in enumerate(lines[start:end], start + 1)
     ]
+    place = data if out is None else out
     name = "review.html" if share.count == 1 else f"review-{share.index}-of-{share.count}.html"
-    content = {"dataset": str(data.resolve()), "entries": entries}
+    root = "" if out is None else f"{data.resolve().as_uri()}/"
+    content = {"dataset": str(data.resolve()), "root": root, "entries": entries}
     replaced = {
         "{{title}}": html.escape(f"Annotations of {data.resolve().name}"),
         "{{command}}": html.escape(
@@ -57,7 +63,9 @@ def write_page(data: Path, part: tuple[int, int] | None = None) -> Path:
     page = _TEMPLATE.read_text(encoding="utf-8")
     for mark, text in replaced.items():
         page = page.replace(mark, text)
-    return write_text(data / name, page)
+    if (place / name).exists() and _MARK not in (place / name).read_text(encoding="utf-8", errors="replace"):
+        raise ValueError(f"out: must not hold another {name}, got {place}")
+    return write_text(place / name, page)
 
 
 def _entry(line: str, place: str, data: Path) -> dict[str, Any]:

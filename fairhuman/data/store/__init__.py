@@ -4,13 +4,14 @@ Every image's outcome is a line of a journal; complete journals become ``metadat
 and a report. Annotation, import and review stand on this.
 """
 
+from fairhuman.data.store._beside import sidecar
 from fairhuman.data.store._duplicates import find_duplicates, perceptual_hash
 from fairhuman.data.store._journal import OWNER, Shard, check_out, do_shard, merge_shards, read_owner
 from fairhuman.data.store._layout import file_names, files_of
 from fairhuman.data.store._listing import METADATA, REJECTED, Annotation, annotation_of, read_lines
 from fairhuman.data.store._masks import dilation_pixels, draw_boxes, draw_ellipses, draw_hulls, padded
-from fairhuman.data.store._reading import Refused, read_photograph
 from fairhuman.data.store._report import REGIONS, region_boxes, write_report
+from fairhuman.data.store._scan import Photograph, find_photographs
 
 __all__ = [
     "METADATA",
@@ -18,7 +19,7 @@ __all__ = [
     "REGIONS",
     "REJECTED",
     "Annotation",
-    "Refused",
+    "Photograph",
     "Shard",
     "annotation_of",
     "check_out",
@@ -30,12 +31,13 @@ __all__ = [
     "file_names",
     "files_of",
     "find_duplicates",
+    "find_photographs",
     "merge_shards",
     "padded",
     "perceptual_hash",
     "read_lines",
     "read_owner",
-    "read_photograph",
     "region_boxes",
+    "sidecar",
     "write_report",
 ]

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
+import math
+from array import array
 from collections.abc import Sequence
+from itertools import combinations
 from typing import Final
 
 import numpy as np
@@ -15,6 +17,8 @@ __all__ = ["find_duplicates", "perceptual_hash"]
 
 _SIDE, _KEPT = 32, 8
 _BITS: Final = 64
+_MOST_BANDS: Final = 3  # that are asked to agree; with more the choices of bands would be too many
+_MOST_BITS: Final = 22  # of a key: a table of all its values takes 16 MB
 
 
 def perceptual_hash(pixels: NDArray[np.uint8]) -> int:
@@ -36,28 +40,49 @@ def perceptual_hash(pixels: NDArray[np.uint8]) -> int:
 def find_duplicates(hashes: Sequence[int], distance: int) -> list[int | None]:
     """For each hash the first of the kept ones that it is a duplicate of, or ``None`` if it is kept itself.
 
-    Hashes are taken in their order. Two that differ in at most d of 64 bits agree in at least one of d + 1
-    bands of bits, so only those that share a band are compared.
+    Hashes are taken in their order. Two that differ in at most d of 64 bits agree in at least k of d + k
+    bands of bits, so only those that share k bands are compared. The more hashes there are, the larger k is:
+    for d up to 4, a hash is compared with few others among a million.
 
     >>> find_duplicates([0b0000, 0b0001, 0b1111], distance=1)
     [None, 0, None]
     """
-    if distance < 0:
+    if distance < 0 or not hashes:
         return [None] * len(hashes)
-    edges = [round(band * _BITS / (distance + 1)) for band in range(distance + 2)]
-    bands = [(low, (1 << (high - low)) - 1) for low, high in zip(edges, edges[1:], strict=False)]
-    buckets: list[dict[int, list[int]]] = [defaultdict(list) for _ in bands]
+    keys = _keys(np.array(hashes, dtype=np.uint64), distance)
+    heads = [array("i", [-1]) * (int(shared.max()) + 1) for shared in keys]  # the last kept one of each key,
+    links = [array("i", [-1]) * len(hashes) for _ in keys]  # and of each kept one the one before
     found: list[int | None] = []
     for index, value in enumerate(hashes):
-        parts = [(value >> shift) & mask for shift, mask in bands]
-        near = {
-            other
-            for bucket, part in zip(buckets, parts, strict=True)
-            for other in bucket.get(part, ())
-            if (hashes[other] ^ value).bit_count() <= distance
-        }
-        found.append(min(near, default=None))
-        if not near:
-            for bucket, part in zip(buckets, parts, strict=True):
-                bucket[part].append(index)
+        own = [int(shared[index]) for shared in keys]
+        near = None
+        for key, head, link in zip(own, heads, links, strict=True):
+            other = head[key]
+            while other >= 0:
+                if (near is None or other < near) and (hashes[other] ^ value).bit_count() <= distance:
+                    near = other
+                other = link[other]
+        found.append(near)
+        if near is None:
+            for key, head, link in zip(own, heads, links, strict=True):
+                link[index], head[key] = head[key], index
+    return found
+
+
+def _keys(hashes: NDArray[np.uint64], distance: int) -> list[NDArray[np.uint32]]:
+    """For each choice of k bands the bits in them, for the k that compares least."""
+
+    def comparisons(k: int) -> float:
+        bits = min(_BITS * k / (distance + k), _MOST_BITS)
+        return math.comb(distance + k, k) * (1 + len(hashes) / 2**bits)
+
+    k = min(range(1, _MOST_BANDS + 1), key=comparisons)
+    edges = [round(band * _BITS / (distance + k)) for band in range(distance + k + 1)]
+    found = []
+    for bands in combinations(zip(edges, edges[1:], strict=False), k):
+        key = np.zeros(len(hashes), dtype=np.uint64)
+        for low, high in bands:
+            part = (hashes >> np.uint64(low)) & np.uint64((1 << (high - low)) - 1)
+            key = (key << np.uint64(high - low)) | part
+        found.append((key % np.uint64(1 << _MOST_BITS)).astype(np.uint32))
     return found

@@ -1,24 +1,22 @@
 """Many images into one data set: shares of the work, interruptions, and the lists made of it all at the end.
 
-Every item's outcome is one line of a journal. A share of the work has a journal of its own, so that several
+Every item's outcome is one line of a journal. Each share of the work has a separate journal, so that several
 machines can write into one folder; when all are complete the journals become ``metadata.jsonl``.
 """
 
 from __future__ import annotations
 
-import fcntl
 import json
 import os
 import re
 import sys
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any, Final, NamedTuple, Protocol
 
 from fairhuman.data.store._layout import FOLDERS
 from fairhuman.data.store._listing import METADATA, write_listing
-from fairhuman.files import check_same, is_begun, json_line, write_json
+from fairhuman.files import check_same, is_begun, json_line, locked, write_json
 from fairhuman.processes import work_through
 
 __all__ = ["OWNER", "Shard", "check_out", "do_shard", "merge_shards", "read_owner"]
@@ -73,6 +71,7 @@ def do_shard(
     progress: bool,
     task: Callable[..., dict[str, Any]],
     *arguments: Any,
+    apart: bool = False,
 ) -> None:
     """Does what is left of a share; its journal then says that it is complete.
 
@@ -85,6 +84,7 @@ def do_shard(
         progress: Show a bar with the time left.
         task: Called as ``task(item, *arguments)``; gives the metadata line, or a line with ``kind``.
         arguments: More of its arguments.
+        apart: Work in another process even if it is one, so that an item may bring it down.
     """
     from tqdm import tqdm
 
@@ -92,7 +92,7 @@ def do_shard(
     if not (out / OWNER).is_file():
         write_json(out / OWNER, identity, shared=True)  # shares that start together write the same
     path = out / shard.journal
-    with _locked(path):
+    with locked(path, "out"):
         done, complete = _read_journal(path)
         if complete:
             return
@@ -107,7 +107,7 @@ def do_shard(
             mininterval=interval,
         )
         with bar, path.open("a", encoding="utf-8") as journal:
-            for _, entry in work_through(task, rest, workers, *arguments, died=_unreadable):
+            for _, entry in work_through(task, rest, workers, *arguments, died=_unreadable, apart=apart):
                 _write_line(journal, entry)
                 bar.update()
             _write_line(journal, {"complete": True})
@@ -126,7 +126,7 @@ def merge_shards(out: Path, duplicate_distance: int) -> None:
     for journal in journals:
         if not journal.is_file():
             raise ValueError(f"out: {journal} is missing: that share of the work has not been begun")
-        with _locked(journal):
+        with locked(journal, "out"):
             if not _read_journal(journal)[1]:
                 raise ValueError(f"out: {journal} is not complete: run that share again, it continues")
     write_listing(out, journals, duplicate_distance)
@@ -194,13 +194,3 @@ def _write_line(journal: Any, entry: dict[str, Any]) -> None:
 def _unreadable(item: Item) -> dict[str, Any]:
     reason = "it brought the process that read it down"
     return {"original": item.name, "kind": "unreadable", "reason": reason}
-
-
-@contextmanager
-def _locked(path: Path) -> Iterator[None]:
-    with path.open("a") as journal:
-        try:
-            fcntl.flock(journal, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise ValueError(f"out: another run is at work on {path}") from None
-        yield

@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from PIL import Image, ImageDraw
 from scipy.spatial import ConvexHull, QhullError
 
-from fairhuman.boxes import Box
 from fairhuman.regions import box_mask
 
 __all__ = ["dilation_pixels", "draw_boxes", "draw_ellipses", "draw_hulls", "padded"]
 
 
-def padded(box: Box, padding: float, width: int, height: int) -> list[int] | None:
+def padded(box: Sequence[float], padding: float, width: int, height: int) -> list[int] | None:
     """A box grown by a share of its sides on each side, in whole pixels, cut at the image's border.
 
     >>> padded((10, 10, 20, 30), 0.1, 100, 31)
@@ -38,7 +37,7 @@ def dilation_pixels(dilation: float, width: int, height: int) -> int:
     return round(dilation * min(width, height) / 1024)
 
 
-def draw_boxes(boxes: Iterable[Box], size: tuple[int, int], dilation: int) -> NDArray[np.uint8]:
+def draw_boxes(boxes: Iterable[Sequence[float]], size: tuple[int, int], dilation: int) -> NDArray[np.uint8]:
     """Filled boxes, each dilated: shape (H, W), 0 or 255. ``size`` is height and width."""
     return box_mask(boxes, size, dilation)[0].byte().mul_(255).numpy()
 
@@ -58,7 +57,9 @@ def draw_hulls(outlines: Iterable[ArrayLike], size: tuple[int, int], dilation: f
     return np.array(canvas)
 
 
-def draw_ellipses(boxes: Iterable[Box], size: tuple[int, int], dilation: int) -> NDArray[np.uint8]:
+def draw_ellipses(
+    boxes: Iterable[Sequence[float]], size: tuple[int, int], dilation: int
+) -> NDArray[np.uint8]:
     """The ellipses in boxes, each dilated; ``size`` is height and width."""
     canvas = Image.new("L", (size[1], size[0]))
     draw = ImageDraw.Draw(canvas)

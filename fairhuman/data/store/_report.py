@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, Final
 
@@ -11,6 +11,7 @@ import numpy as np
 from PIL import Image, ImageDraw
 
 from fairhuman.files import write_json, written_whole
+from fairhuman.images import read_mask, read_picture
 
 __all__ = ["REGIONS", "draw_overlay", "region_boxes", "write_report"]
 
@@ -37,11 +38,13 @@ def write_report(
         rejected: The lines of what was left out.
     """
     areas: dict[str, list[float]] = {region: [] for region in REGIONS}
+    converted: Counter[str] = Counter()
     shown = set(np.unique(np.linspace(0, count - 1, min(_SHOWN, count)).round().astype(int)).tolist())
     entries = []
     for index, entry in enumerate(kept):
         for region, values in areas.items():
-            values.append(entry[f"{region}_area"])
+            values.append(entry.get(f"{region}_area", 0.0))
+        converted.update([entry["converted"]] if "converted" in entry else [])
         if index in shown:
             entries.append(entry)
     reasons = Counter(entry["reason"].split(":")[0] for entry in rejected if entry["kind"] == "filtered")
@@ -50,6 +53,7 @@ def write_report(
         "kept": count,
         **{kind: kinds[kind] for kind in ("filtered", "unreadable", "duplicate", "struck out")},
         "filtered_why": dict(sorted(reasons.items())),
+        "converted": dict(sorted(converted.items())),
         "areas": {region: _distribution(values) for region, values in areas.items()},
     }
     write_json(out / "report.json", report)
@@ -58,7 +62,7 @@ def write_report(
             _sheet(out, entries).save(partial, format="JPEG", quality=85)
 
 
-def region_boxes(entry: dict[str, Any], region: str) -> list[list[float]]:
+def region_boxes(entry: Mapping[str, Any], region: str) -> list[list[float]]:
     """All boxes of a region (``face`` or ``hand``) that a metadata line knows."""
     known = entry.get(f"{region}_boxes")
     return known if known is not None else [box for name in _BOXES[region] if (box := entry.get(name))]
@@ -66,15 +70,16 @@ def region_boxes(entry: dict[str, Any], region: str) -> list[list[float]]:
 
 def draw_overlay(out: Path, entry: dict[str, Any], side: int) -> Image.Image:
     """An annotated image, its longer side ``side`` pixels, with masks shaded and boxes outlined."""
-    with Image.open(out / entry["file_name"]) as image:
-        picture = image.convert("RGB")
+    picture = Image.fromarray(read_picture(out / entry["file_name"]).pixels)
     factor = side / max(picture.size)
-    size = tuple(max(1, round(length * factor)) for length in picture.size)
-    picture = picture.resize(size, Image.Resampling.LANCZOS)
+    width, height = (max(1, round(length * factor)) for length in picture.size)
+    picture = picture.resize((width, height), Image.Resampling.LANCZOS)
     for region, colour in _COLOURS.items():
-        with Image.open(out / entry[f"{region}_mask_file_name"]) as image:
-            mask = image.convert("L").resize(size, Image.Resampling.BOX).point(lambda value: value // 3)
-        picture.paste(colour, (0, 0), mask)
+        if f"{region}_mask_file_name" not in entry:
+            continue
+        mask = Image.fromarray(read_mask(out / entry[f"{region}_mask_file_name"]).pixels)
+        shading = mask.resize((width, height), Image.Resampling.BOX).point(lambda value: value // 3)
+        picture.paste(colour, (0, 0), shading)
         draw = ImageDraw.Draw(picture)
         for box in region_boxes(entry, region):
             draw.rectangle([value * factor for value in box], outline=colour, width=2)

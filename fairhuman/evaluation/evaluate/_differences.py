@@ -18,7 +18,7 @@ __all__ = ["differences"]
 
 
 def differences(
-    found: Mapping[str, Sequence[Detection]],
+    found: Mapping[str, Sequence[Detection] | None],
     truth: pd.DataFrame | None,
     base: Mapping[str, np.ndarray] | None,
     features: Mapping[str, Mapping[str, np.ndarray]],
@@ -30,7 +30,7 @@ def differences(
     """Each system less the first: detection, the kernel distance of whole images, preference.
 
     Args:
-        found: System to its detections.
+        found: System to its detections, or to None if these are not compared.
         truth: What the images should show, or None.
         base: Features of the reference, or None.
         features: System to its features.
@@ -39,19 +39,21 @@ def differences(
         seed: Of the resampling.
     """
     first, *others = found
-    metrics = []
-    if scores is not None:
-        metrics = [name for name in SCORERS if name in scores and scores[name].notna().all()]
+    scores = pd.DataFrame() if scores is None else scores
+    metrics = [name for name in SCORERS if name in scores and scores[name].notna().all()]
     least = min([len(views["whole"]) for views in (base, *features.values()) if views is not None], default=0)
     distant = base is not None and least >= 10
-    count = len(others) * (len(DETECTORS) * len(METRICS) + distant + len(metrics))
-    each = {"level": corrected_level(level, count), "seed": seed}
+    detected = found[first] is not None
+    count = len(others) * (detected * len(DETECTORS) * len(METRICS) + distant + len(metrics))
+    each: dict[str, Any] = {"level": corrected_level(level, count), "seed": seed}
     rows = []
     for system in others:
         pair = {"system": system, "reference": first}
-        table = compare_detection(found[first], found[system], truth, **each)
-        for row in table.drop(columns="area").rename(columns={"detector": "subject"}).to_dict("records"):
-            rows.append(pair | {"group": "detection"} | row)
+        before, after = found[first], found[system]
+        if before is not None and after is not None:
+            table = compare_detection(before, after, truth, **each)
+            table = table.drop(columns="area").rename(columns={"detector": "subject"})
+            rows += [pair | {"group": "detection"} | row for row in table.to_dict("records")]
         estimates = {}
         if distant:
             estimates["distance", "whole", "kernel"] = kernel_distance_difference(

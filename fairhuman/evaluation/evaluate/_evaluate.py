@@ -12,6 +12,7 @@ from pydantic import model_validator
 from fairhuman.data import HumanFolder
 from fairhuman.data.annotation import check_model
 from fairhuman.detectors import detect
+from fairhuman.evaluation.anatomy import judge_anatomy
 from fairhuman.evaluation.evaluate import _rows as rows
 from fairhuman.evaluation.evaluate._differences import differences
 from fairhuman.evaluation.evaluate._features import LazyImages, view_features
@@ -28,7 +29,9 @@ from fairhuman.settings import Count, Names, Number, Place, Settings, Share, Who
 
 __all__ = ["GROUPS", "EvaluateSettings", "evaluate_folders", "evaluate_images"]
 
-GROUPS: Final = ("detection", "in place", "crops", "distance", "caption", "preference", "pose", "depth")
+GROUPS: Final = (
+    *("detection", "anatomy", "in place", "crops", "distance", "caption", "preference", "pose", "depth"),
+)
 """Groups of metrics, each computed if the input allows it."""
 
 
@@ -47,7 +50,8 @@ class EvaluateSettings(Settings):
         download: Fetch from the hub what its cache lacks.
         device: Where the preference and depth models compute.
         workers: Processes of the detectors, ≥ 1.
-        cache: Folder of earlier findings; None keeps none.
+        cache: Folder of earlier findings, features and scores, from which an interrupted evaluation goes on;
+            None keeps none.
         level: Confidence level of the intervals, in (0, 1).
         seed: Of the resampling, ≥ 0.
         progress: Show bars; by default on a terminal.
@@ -100,8 +104,8 @@ def evaluate_folders(
     """Read folders of images, judge them, and say with what.
 
     Args:
-        folders: One a system; see :func:`fairhuman.evaluation.evaluate.read_sets`.
-        prompts: One an image; by default those in the folders' ``metadata.jsonl``, if any.
+        folders: One per system; see :func:`fairhuman.evaluation.evaluate.read_sets`.
+        prompts: One per image; by default those in the folders' ``metadata.jsonl``, if any.
         reference: Folder of images to measure distances from.
         asked: Annotated data set whose i-th image is what the i-th image of each folder should show.
         settings: By default all of their defaults.
@@ -157,21 +161,24 @@ def evaluate_images(
         ``rows``: ``system``, ``group``, ``subject``, ``metric``, ``value``, ``low``, ``high``, ``n``,
         ``interval``, ``level`` and ``note``, which says why a value is missing. ``differences``: paired, each
         system against the first, with ``supported``; none unless the sets are paired. Detection scores and
-        rates are in [0, 1], preference scores in their models' own units.
+        rates are in [0, 1], preference scores in their models' units.
     """
     settings = EvaluateSettings() if settings is None else settings
     depth_model = posed_depth_model(asked, settings)
     reader = AttributeReader.load()
-    inception = None
+    inception: InceptionFeatures | None = None
+    kept: dict[str, Any] = {}
     if settings.inception is not None:
+        kept = {"cache": settings.cache, "weights": Path(settings.inception)}
         inception = InceptionFeatures.load(settings.inception, settings.device)
-    options = {"level": settings.level, "seed": settings.seed}
+    options: dict[str, Any] = {"level": settings.level, "seed": settings.seed}
     wanted = set(settings.groups)
-    base = None
+    base = base_inception = None
     if reference is not None and "distance" in wanted:
         seen = detect(reference, **settings.detecting)
-        base = view_features(reader, reference, seen)
-        base_inception = inception and view_features(inception, reference, seen)
+        base = view_features(reader, reference, seen, cache=settings.cache)
+        if inception is not None:
+            base_inception = view_features(inception, reference, seen, **kept)
     found, features, table = {}, {}, []
     for system, paths in sets.images.items():
         found[system] = detect(paths, **settings.detecting)
@@ -180,13 +187,16 @@ def evaluate_images(
         system_rows = []
         if "detection" in wanted:
             system_rows += rows.detection_rows(found[system], truth, "detection", **options)
+        if records is not None and "anatomy" in wanted:
+            anatomy = judge_anatomy(paths, records, **settings.detecting)
+            system_rows += rows.anatomy_rows(anatomy, **options)
         if records is not None and settings.posed:
             system_rows += posed_rows(paths, records, found[system], truth, settings, depth_model)
         if base is not None:
-            features[system] = view_features(reader, paths, found[system])
+            features[system] = view_features(reader, paths, found[system], cache=settings.cache)
             system_rows += rows.distance_rows(base, features[system], **options)
-            if inception is not None:
-                further = view_features(inception, paths, found[system])
+            if inception is not None and base_inception is not None:
+                further = view_features(inception, paths, found[system], **kept)
                 system_rows += rows.distance_rows(base_inception, further, **options, names=("KID", "FID"))
         if sets.prompts is not None and "caption" in wanted:
             system_rows += rows.caption_rows(LazyImages(paths), sets.prompts[system], reader, **options)
@@ -200,12 +210,14 @@ def evaluate_images(
             device=settings.device,
             download=settings.download,
             progress=settings.progress is not False,
+            cache=settings.cache,
         )
         table += rows.preference_rows(preference_estimates(scores, **options), scores.attrs["absent"])
     truth = None
     if asked is not None and sets.paired:
         truth = expected_regions(next(iter(asked.values())))
-    compared = differences(found, truth, base, features, scores, **options) if sets.paired else []
+    shown = found if "detection" in wanted else dict.fromkeys(found)  # what is not shown is not compared
+    compared = differences(shown, truth, base, features, scores, **options) if sets.paired else []
     return {"rows": table, "differences": compared}
 
 

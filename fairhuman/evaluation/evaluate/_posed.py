@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from itertools import chain
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
-from PIL import Image
 
 from fairhuman.boxes import Box
 from fairhuman.data import HumanRecord
@@ -19,6 +18,7 @@ from fairhuman.evaluation._depth import check_depth, estimate_depths, load_depth
 from fairhuman.evaluation.crops import detect_crops
 from fairhuman.evaluation.evaluate._rows import Row, crop_rows, depth_rows, detection_rows, pose_rows
 from fairhuman.evaluation.pose_alignment import detect_poses
+from fairhuman.images import read_picture
 
 if TYPE_CHECKING:
     from fairhuman.evaluation.evaluate._evaluate import EvaluateSettings
@@ -75,7 +75,7 @@ def posed_rows(
         settings: How images are judged.
         depth_model: Estimates depths; without it these rows are empty.
     """
-    options = {"level": settings.level, "seed": settings.seed}
+    options: dict[str, Any] = {"level": settings.level, "seed": settings.seed}
     ratios = [_ratio(record, one) for record, one in zip(records, found, strict=True)]
     boxes = [
         {name: _scaled(record.boxes.get(name), *ratio) for name in _REGION}
@@ -97,24 +97,23 @@ def posed_rows(
             for record, ratio in zip(records, ratios, strict=True)
         ]
         rows += pose_rows(joints, detect_poses(paths, **settings.detecting), **options)
-    if "depth" in settings.groups and depth_model is None:
-        rows += depth_rows([], [], absent=_NO_DEPTH_MODEL, **options)
-    elif "depth" in settings.groups:
+    if "depth" in settings.groups and depth_model is not None:
         depths = (
             read_depth(record.conditions["depth"], (one.height, one.width))
             for record, one in zip(records, found, strict=True)
         )
         rows += depth_rows(depths, estimate_depths(paths, depth_model, progress=settings.progress), **options)
+    elif "depth" in settings.groups:
+        rows += depth_rows([], [], absent=_NO_DEPTH_MODEL, **options)
     return rows
 
 
 def _ratio(record: HumanRecord, found: Detection) -> tuple[float, float]:
     """Size of the image judged over that of the annotated one, across and down."""
-    size = record.metadata.get("width"), record.metadata.get("height")
-    if None in size:
-        with Image.open(record.image) as image:
-            size = image.size
-    return found.width / size[0], found.height / size[1]
+    width, height = record.metadata.get("width"), record.metadata.get("height")
+    if width is None or height is None:
+        height, width = read_picture(record.image).pixels.shape[:2]
+    return found.width / width, found.height / height
 
 
 def _scaled(box: Box | None, across: float, down: float) -> Box | None:

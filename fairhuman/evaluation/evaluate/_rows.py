@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 
 from fairhuman.detectors import Detection
+from fairhuman.evaluation.anatomy import MEASURES, Anatomy, estimate_measure, tabulate_anatomy
 from fairhuman.evaluation.crop_rates import evaluate_crops
 from fairhuman.evaluation.crops import Crops
 from fairhuman.evaluation.depth_alignment import explain_depths, judge_depths, summarise_depths
@@ -36,6 +37,17 @@ def detection_rows(
         _row(group, row["detector"], row["metric"], {name: row[name] for name in _FIELDS})
         for row in table.to_dict("records")
     ]
+
+
+def anatomy_rows(anatomy: Anatomy, level: float, seed: int) -> list[Row]:
+    """Faces and hands one by one: found when enlarged, shaped right, as many as were asked for."""
+    table = tabulate_anatomy(anatomy)
+    rows = []
+    for measure in MEASURES:
+        subject = "face" if measure.startswith("face") else "hand"
+        estimate = estimate_measure(table, measure, level=level, seed=seed)
+        rows.append(_row("anatomy", subject, measure, estimate.stored()))
+    return rows
 
 
 def crop_rows(crops: Crops, level: float, seed: int) -> list[Row]:

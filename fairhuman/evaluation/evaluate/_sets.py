@@ -47,13 +47,13 @@ def read_sets(
     order and the prompts; otherwise its image files are taken in alphabetical order.
 
     Args:
-        folders: One a system.
-        prompts: The i-th belongs to the i-th image of each folder; takes the place of the folders' own.
+        folders: One per system.
+        prompts: The i-th belongs to the i-th image of each folder; replaces the folders' prompts.
         names: Of the systems; by default the folders' last parts.
 
     Raises:
         FileNotFoundError: No such folder, or a listed file that is not there.
-        ValueError: No folder, two of one name, no image that can be judged, or not one prompt an image.
+        ValueError: No folder, two of one name, no image that can be judged, or not one prompt per image.
     """
     folders = [Path(folder) for folder in folders]
     names = [folder.resolve().name for folder in folders] if names is None else list(names)
@@ -66,7 +66,7 @@ def read_sets(
             texts[name] = list(prompts)
             if len(prompts) != len(files[name]):
                 raise ValueError(
-                    f"prompts: must be one an image, got {len(prompts)} for {len(files[name])} images in "
+                    f"prompts: must be one per image, got {len(prompts)} for {len(files[name])} images in "
                     f"{folder}; the i-th prompt belongs to the i-th file in {_order(folder)} order"
                 )
     intakes = {name: inspect_images(paths) for name, paths in files.items()}
@@ -101,7 +101,7 @@ def paired_sets(images: Mapping[str, Sequence[str | os.PathLike[str]]], prompts:
     """
     counts = {name: len(paths) for name, paths in images.items()}
     if not counts or set(counts.values()) != {len(prompts)}:
-        raise ValueError(f"images: must be one a prompt ({len(prompts)}), got {counts}")
+        raise ValueError(f"images: must be one per prompt ({len(prompts)}), got {counts}")
     intakes = {name: inspect_images(paths) for name, paths in images.items()}
     return ImageSets(
         images={name: intake.require_all() for name, intake in intakes.items()},

@@ -19,14 +19,14 @@ _TITLES = {
     "crops": "What MediaPipe finds in enlarged crops around the regions asked for",
     "distance": "Distance from the reference; kernel and Fréchet by the attribute reader, not Inception",
     "caption": "Agreement with the captions, by the attribute reader (made for renders)",
-    "preference": "Preference and text, in the models' own units",
+    "preference": "Preference and text, in the models' units",
     "pose": "Distance of the pose from the one asked for (pixels; share: of the body's height)",
     "depth": "Estimated depth against the one asked for (error: relative; flat error: a constant's)",
 }
 
 
 def terminal_tables(found: Mapping[str, Any]) -> list[Table]:
-    """One table a group of metrics, one column a system, "value [low, high]".
+    """One table per group of metrics, one column per system, "value [low, high]".
 
     A value whose paired difference from the first system is supported has an asterisk. Where a value is
     missing the last column says why.

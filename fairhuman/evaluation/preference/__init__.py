@@ -1,6 +1,6 @@
 """Human Preference Score v2.1, ImageReward and CLIP score from their published weights.
 
-Needs nothing beyond the core: the networks are transformers' own, filled from the published files. The
+Needs nothing beyond the core: the networks are those of transformers, with the published weights. The
 weights, between 1.7 and 2 GB each, are not shipped and not fetched unless ``download`` is allowed; without
 them a column is empty and says why.
 

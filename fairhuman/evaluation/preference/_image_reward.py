@@ -2,7 +2,7 @@
 
 Xu et al., *ImageReward: Learning and Evaluating Human Preferences for Text-to-Image Generation*, 2023. The
 text tower attends to the image in every layer; the reward is read off its first token. The names of its
-tensors are transformers' own, those of the image tower are timm's and are renamed.
+tensors are those of transformers, those of the image tower are timm's and are renamed.
 """
 
 from __future__ import annotations

@@ -67,7 +67,7 @@ def clip_from_open_clip(
         vision_head: Channels of an attention head of the image tower, which tensors don't tell; 80 in
             ViT-H-14, 64 in ViT-L-14.
         text_head: The same of the text tower; 64 in both.
-        activation: ``gelu``, or ``quick_gelu`` for OpenAI's own weights.
+        activation: ``gelu``, or ``quick_gelu`` for OpenAI's weights.
 
     Returns:
         The model in float32 and evaluation mode.

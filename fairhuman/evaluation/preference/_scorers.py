@@ -1,4 +1,4 @@
-"""The three scores of the paper's Table 1 behind one interface: images and prompts to one number an image."""
+"""The three scores of the paper's Table 1 behind one interface: one number per image and prompt."""
 
 from __future__ import annotations
 
@@ -39,6 +39,8 @@ class Scorer(ABC):
     """Its name in tables and results."""
     in_the_paper: float = 100.0
     """What the paper's tables multiply the score by."""
+    model: Any
+    """The network; each scorer knows its parts."""
 
     def __init__(self, model: nn.Module, tokenizer: Any, device: str | torch.device = "cpu") -> None:
         self.model, self.tokenizer, self.device = model.to(device), tokenizer, torch.device(device)
@@ -47,7 +49,7 @@ class Scorer(ABC):
     def score(
         self, images: Sequence[ImageLike], prompts: Sequence[str], *, batch: int = 16, progress: bool = False
     ) -> np.ndarray:
-        """One number an image, in the model's own unit; independent of the batch and of other images.
+        """One number per image, in the model's unit; independent of the batch and of other images.
 
         Args:
             images: Paths, PIL images or arrays.

@@ -5,14 +5,17 @@ from __future__ import annotations
 import logging
 import os
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from fairhuman.evaluation.preference._scorers import SCORERS, load_scorer
+from fairhuman.evaluation.parts import in_parts
+from fairhuman.evaluation.preference._scorers import SCORERS, Scorer, load_scorer
 from fairhuman.evaluation.preference._weights import MissingWeights
 from fairhuman.evaluation.statistics import estimate_mean
+from fairhuman.files import file_state
 from fairhuman.images import ImageLike
 from fairhuman.profiles import unknown
 
@@ -29,19 +32,21 @@ def preference_scores(
     batch: int = 16,
     download: bool = False,
     progress: bool = False,
+    cache: str | os.PathLike[str] | None = None,
 ) -> pd.DataFrame:
     """Every system's images by every metric; each model is loaded once.
 
     Args:
         images: System to its images, the i-th made for the i-th prompt.
-        prompts: The prompts, the same for all systems or system to its own.
+        prompts: The prompts, the same for all systems, or system to prompts.
         metrics: Of ``hps_v2.1``, ``image_reward`` and ``clip_score``.
         weights: Metric to the folder of its published files; by default the hub's cache.
         device, batch, progress: As for :meth:`Scorer.score`.
         download: Fetch from the hub what its cache lacks.
+        cache: Folder in which scores are kept, of images that are files; None keeps none.
 
     Returns:
-        Columns ``system``, ``image`` (its number) and one a metric, in its own unit (multiply by 100 for the
+        Columns ``system``, ``image`` (its number) and one per metric, in its unit (multiply by 100 for the
         paper's tables); a metric whose weights are absent is empty (NaN), the log says how to get them, and
         so does the table's ``attrs["absent"]``: metric to message.
 
@@ -70,7 +75,9 @@ def preference_scores(
             absent[name] = str(error)
             continue
         texts = [text for system in images for text in asked[system]]
-        table[name] = scorer.score(everything, texts, batch=batch, progress=progress)
+        table[name] = _scored(
+            scorer, everything, texts, [name, device, _states(name, weights)], batch, progress, cache
+        )
     table.attrs["absent"] = absent
     return table
 
@@ -93,6 +100,34 @@ def preference_estimates(scores: pd.DataFrame, *, level: float = 0.95, seed: int
         for system, rows in scores.groupby("system", sort=False)
         for name in _metrics(scores)
     ]
+
+
+def _scored(
+    scorer: Scorer,
+    images: list[ImageLike],
+    texts: list[str],
+    identity: list[Any],
+    batch: int,
+    progress: bool,
+    cache: str | os.PathLike[str] | None,
+) -> np.ndarray:
+    paths = [Path(image) for image in images if isinstance(image, (str, os.PathLike))]
+    if cache is None or len(paths) < len(images):
+        return scorer.score(images, texts, batch=batch, progress=progress)
+    return in_parts(
+        paths,
+        lambda part: {"score": scorer.score(paths[part], texts[part], batch=batch, progress=progress)},
+        lambda part: [*identity, texts[part]],
+        cache=cache,
+    )["score"]
+
+
+def _states(name: str, weights: Mapping[str, str | os.PathLike[str]] | None) -> Any:
+    """By which a folder of weights is known again; those of the hub are of one revision."""
+    if not weights or name not in weights:
+        return None
+    files = sorted(path for path in Path(weights[name]).iterdir() if path.is_file())
+    return [(str(path.resolve()), *file_state(path)) for path in files]
 
 
 def _metrics(scores: pd.DataFrame) -> list[str]:

@@ -37,7 +37,7 @@ def find(published: Published, local: str | os.PathLike[str] | None, download: b
 
     Args:
         published: What is looked for.
-        local: A folder that holds the files under their own names; by default the hub's cache.
+        local: A folder that holds the files under their published names; by default the hub's cache.
         download: Fetch into the cache what it lacks.
 
     Raises:
@@ -52,7 +52,7 @@ def find(published: Published, local: str | os.PathLike[str] | None, download: b
     from huggingface_hub import hf_hub_download
     from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
 
-    place = None
+    place = ""
     for name in published.files:
         try:
             place = hf_hub_download(

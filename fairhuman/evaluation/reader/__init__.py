@@ -1,4 +1,4 @@
-"""An attribute reader trained on renders, and its features: this project's own, not Inception's or CLIP's."""
+"""An attribute reader trained on renders, and its features, which are neither Inception's nor CLIP's."""
 
 from fairhuman.evaluation.reader._agreement import caption_agreement
 from fairhuman.evaluation.reader._attributes import ATTRIBUTES, CAPTIONED, caption_attributes

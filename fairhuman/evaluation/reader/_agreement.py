@@ -19,6 +19,7 @@ def caption_agreement(
     captions: Sequence[str],
     *,
     reader: AttributeReader | None = None,
+    by_value: bool = False,
     level: float = 0.95,
     seed: int = 0,
 ) -> pd.DataFrame:
@@ -31,36 +32,48 @@ def caption_agreement(
     Args:
         images: Each (height, width, 3), uint8.
         captions: One an image, of the kind that describes rendered people.
-        reader: By default the package's own.
+        reader: By default the package's. An attribute that it was not trained on is left out.
+        by_value: A row per value that is asked for as well, such as one per pose.
         level: Confidence level of the intervals (Wilson).
         seed: Of the permutations.
 
     Returns:
-        One row an attribute: ``attribute``, ``value``, ``low``, ``high``, ``n``, ``interval``, ``level``,
-        ``chance`` (mean agreement of permuted statements), ``chance_p`` (share of permutations that agree
-        at least as well, never below 1 / 1000), ``unknown`` (statements in values the reader does not know).
+        One row per attribute: ``attribute``, ``asked`` (``all``, or the value asked for), ``value``, ``low``,
+        ``high``, ``n``, ``interval``, ``level``, ``chance`` (mean agreement of permuted statements),
+        ``chance_p`` (share of permutations that agree at least as well, never below 1 / 1000), ``unknown``
+        (statements in values the reader does not know).
 
     Raises:
         ValueError: Not as many captions as images, or none.
     """
     if len(images) != len(captions) or not len(images):
         raise ValueError(
-            f"captions: must be one an image, at least one, got {len(captions)} for {len(images)} images"
+            f"captions: must be one per image, at least one, got {len(captions)} for {len(images)} images"
         )
     reader = AttributeReader.load() if reader is None else reader
     read = reader.read(images)
     said = pd.DataFrame([caption_attributes(caption) for caption in captions])
     rng = np.random.default_rng(seed)
     rows = []
-    for name in CAPTIONED:
+    for name in (name for name in CAPTIONED if name in reader.classes["whole"]):
         stated = said[name].notna().to_numpy()
         known = stated & said[name].isin(reader.classes["whole"][name]).to_numpy()
         seen, asked = (table.loc[known, name].to_numpy(dtype=str) for table in (read, said))
         right = int((seen == asked).sum())
         shuffled = [int((seen == rng.permutation(asked)).sum()) for _ in range(_PERMUTATIONS)]
-        row = {"attribute": name, **estimate_proportion(right, int(known.sum()), level=level).stored()}
+        whole = estimate_proportion(right, int(known.sum()), level=level)
+        row = {"attribute": name, "asked": "all", **whole.stored()}
         row["chance"] = float(np.mean(shuffled) / known.sum()) if known.any() else float("nan")
         row["chance_p"] = float((1 + np.sum(np.array(shuffled) >= right)) / (1 + _PERMUTATIONS))
         row["unknown"] = int((stated & ~known).sum())
         rows.append(row)
+        for value in sorted(set(asked)) if by_value else ():
+            of_value = asked == value
+            share = estimate_proportion(
+                int((seen[of_value] == value).sum()), int(of_value.sum()), level=level
+            )
+            # Permuted, it is read as often as it is read of any image.
+            rows.append(
+                {"attribute": name, "asked": value, **share.stored(), "chance": float((seen == value).mean())}
+            )
     return pd.DataFrame(rows)

@@ -1,4 +1,4 @@
-"""The network of one view: a few convolutions, features at three scales, a linear reader an attribute."""
+"""The network of one view: a few convolutions, features at three scales, a linear reader per attribute."""
 
 from __future__ import annotations
 

@@ -26,7 +26,7 @@ class AttributeReader:
 
     A small convolutional network a view (``whole``, ``head``, ``hand``), trained on renders of the preset
     ``studio`` by ``python -m fairhuman train reader``. It knows nothing of photographs, and its features are
-    neither Inception's nor CLIP's: distances between them are this reader's own and compare with no
+    neither Inception's nor CLIP's: distances between them are specific to this reader and compare with no
     published figure.
 
     Args:
@@ -44,7 +44,7 @@ class AttributeReader:
 
     @classmethod
     def load(cls, path: str | os.PathLike[str] | None = None) -> AttributeReader:
-        """A stored reader, by default the package's own.
+        """A stored reader, by default the package's.
 
         Raises:
             FileNotFoundError: No such file.
@@ -90,7 +90,7 @@ class AttributeReader:
             batch: Images at a time.
 
         Returns:
-            One row an image, one column an attribute.
+            One row per image, one column per attribute.
 
         Raises:
             ValueError: An unknown view.

@@ -24,7 +24,7 @@ from fairhuman.evaluation.statistics import estimate_proportion
 from fairhuman.settings import Count, Folder, Place, Positive, Settings, Unsigned, Whole
 
 _JITTER = 9 / 8  # crops are stored this much larger than they are looked at
-_LEAST_BOX = 12  # pixels; of a smaller face or hand nothing can be told
+_LEAST_BOX = 12  # pixels; a smaller face or hand shows no attribute
 
 
 class ReaderSettings(Settings):
@@ -67,7 +67,7 @@ class Views:
 def train_reader(settings: ReaderSettings, progress: bool = True) -> dict[str, Any]:
     """Train the reader, measure it on held-out renders and write its weights.
 
-    It takes minutes, so one that was cut off starts again.
+    It takes minutes, so an interrupted one starts again.
 
     Returns:
         For :func:`fairhuman.results.write_result`: ``accuracy`` (rows with ``view``, ``attribute``, the
@@ -81,7 +81,7 @@ def train_reader(settings: ReaderSettings, progress: bool = True) -> dict[str, A
     networks, classes, curve = {}, {}, []
     for view, views in training.items():
         values = {
-            name: sorted({known[name] for known in views.known if known[name] is not None})
+            name: sorted({value for known in views.known if (value := known[name]) is not None})
             for name in ATTRIBUTES[view]
         }
         classes[view] = {name: names for name, names in values.items() if len(names) > 1}
@@ -151,13 +151,13 @@ def _train_view(
 ) -> tuple[ReaderNetwork, list[dict[str, Any]]]:
     draw = torch.Generator().manual_seed(settings.seed)
     labels = {
-        name: torch.tensor([values.index(k[name]) if k[name] is not None else -1 for k in views.known])
+        name: torch.tensor([-1 if (v := k[name]) is None else values.index(v) for k in views.known])
         for name, values in classes.items()
     }
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(settings.seed)
         network = ReaderNetwork(SIDES[view], {name: len(values) for name, values in classes.items()})
-    network.to(memory_format=torch.channels_last).train()
+    network.to(memory_format=torch.channels_last).train()  # ty: ignore[no-matching-overload]: in no overload
     count, size = len(views.known), min(settings.batch_size, len(views.known))
     steps = settings.epochs * (count // size)
     optimizer = torch.optim.AdamW(
@@ -191,7 +191,7 @@ def _train_view(
 
 
 def _varied(pixels: Tensor, side: int, draw: torch.Generator) -> Tensor:
-    """A crop of each image at a place of its own, half of them mirrored: no attribute names a side."""
+    """A crop of each image at a random place, half of them mirrored: no attribute names a side."""
     spare = pixels.shape[-1] - side
     varied = torch.empty(*pixels.shape[:2], side, side, dtype=torch.uint8)
     for place, image in enumerate(pixels):

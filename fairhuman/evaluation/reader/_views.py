@@ -17,7 +17,7 @@ MARGINS: Mapping[str, float] = {"head": 1.8, "hand": 1.5}
 
 
 def fit(images: Sequence[np.ndarray] | np.ndarray, side: int) -> Tensor:
-    """Images resized to one size, whatever their own.
+    """Images resized to one size.
 
     Args:
         images: Each (height, width, 3), uint8.

@@ -1,37 +1,37 @@
 """Ablations: named settings, trained with an equal budget from the same seeds, and compared in pairs.
 
 :data:`TABLES` holds the paper's Tables 2, 3 and 5 and what goes beyond them; :class:`Ablations` computes what
-is not stored yet, one JSON file a setting and seed; :func:`compare_table` says what the stored files support
-and :func:`summarise` keeps it for figures and tables.
+is not stored yet, one JSON file per setting and seed; :func:`compare_table` says what the stored files
+support, and :func:`summarise` keeps it for figures and tables.
 """
 
 from fairhuman.experiments.ablations._budget import NOTEBOOK, Budget, plan_of
-from fairhuman.experiments.ablations._compare import compare_table
+from fairhuman.experiments.ablations._compare import compare_pair, compare_table
 from fairhuman.experiments.ablations._images import images_name, sample_settings
-from fairhuman.experiments.ablations._intervals import crossed_mean, seed_variance
 from fairhuman.experiments.ablations._named import SETTINGS, TABLES, Setting, Table, find_settings, find_table
 from fairhuman.experiments.ablations._runner import FOLDER, Ablations, planned, result_name
-from fairhuman.experiments.ablations._summary import summarise, summary_name
+from fairhuman.experiments.ablations._summary import PRIMARY, primary_family, summarise, summary_name
 
 __all__ = [
     "FOLDER",
     "NOTEBOOK",
+    "PRIMARY",
     "SETTINGS",
     "TABLES",
     "Ablations",
     "Budget",
     "Setting",
     "Table",
+    "compare_pair",
     "compare_table",
-    "crossed_mean",
     "find_settings",
     "find_table",
     "images_name",
     "plan_of",
     "planned",
+    "primary_family",
     "result_name",
     "sample_settings",
-    "seed_variance",
     "summarise",
     "summary_name",
 ]

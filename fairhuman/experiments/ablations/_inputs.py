@@ -1,4 +1,4 @@
-"""What a stored ablation rests on, told by contents, so that it is known again on another machine."""
+"""The inputs of a stored ablation, identified by content, so that another machine recognises them."""
 
 from __future__ import annotations
 
@@ -11,10 +11,21 @@ from typing import Any
 from fairhuman.experiments.ablations._budget import Budget
 from fairhuman.experiments.ablations._named import Setting
 
-__all__ = ["VISIBLE_SEED", "inputs_of", "people_of"]
+__all__ = ["VISIBLE_SEED", "inputs_of", "people_of", "seen_by", "trained_by"]
 
-RECIPE = 1
-"""To be raised when training or measuring changes what the same settings give."""
+_TRAINING = """
+from fairhuman.data import HumanFolder, JointTransform
+from fairhuman.models import load_base
+from fairhuman.models.adapters import ADAPTERS
+from fairhuman.training import Examples, heldout_errors, train
+"""
+_SEEING = """
+from fairhuman.detectors import detect
+from fairhuman.evaluation import detect_crops, expected_regions, kernel_distance, tabulate_detections
+from fairhuman.evaluation.crop_rates import crop_scores
+from fairhuman.evaluation.reader import AttributeReader
+from fairhuman.sampling import sample_with
+"""
 
 VISIBLE_SEED = 0
 """The seed with whose weights images are sampled."""
@@ -24,11 +35,28 @@ _PLACES = ("data", "output", "base", "checkpoint_every")
 _DRAWN_FROM = ("text", "preset", "seed", "index", "width", "height")
 
 
-def inputs_of(budget: Budget, setting: Setting, seed: int) -> str:
+def trained_by() -> str:
+    """Digest of the code that trains a setting and measures its losses."""
+    from fairhuman.workflow import made_by
+
+    return made_by(_TRAINING)
+
+
+def seen_by() -> str:
+    """Digest of the code that trains a setting, samples with it and looks at the images."""
+    from fairhuman.workflow import made_by
+
+    return made_by(_TRAINING + _SEEING)
+
+
+def inputs_of(budget: Budget, setting: Setting, seed: int, code: str | None = None) -> str:
     """Digest of everything that decides a setting's result.
 
-    Settings at their defaults do not count, so that a new one, of no effect by default, makes no stored
-    result stale.
+    Settings at their defaults do not count.
+
+    Args:
+        budget, setting, seed: The run.
+        code: The code's part, by default :func:`trained_by`.
     """
     trained: dict[str, Any] = {}
     if setting.trained:
@@ -36,7 +64,7 @@ def inputs_of(budget: Budget, setting: Setting, seed: int) -> str:
         trained = settings.model_dump(exclude=set(_PLACES), exclude_defaults=True)
     measured = ["resolution", "heldout_images", "draws", "measured"]
     content = {
-        "recipe": RECIPE,
+        "code": trained_by() if code is None else code,
         "trained": trained,
         "data": people_of(budget.data) if setting.trained else None,
         "heldout": people_of(budget.heldout),

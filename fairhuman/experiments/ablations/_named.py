@@ -1,4 +1,4 @@
-"""Every setting of the ablations by name, and the tables they stand in."""
+"""The settings of the ablations by name, and their tables."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ __all__ = ["SETTINGS", "TABLES", "Setting", "Table", "find_settings", "find_tabl
 
 @dataclass(frozen=True)
 class Setting:
-    """What one run of an ablation changes in the run that all share: an MPD LoRA on face and hand.
+    """What one run of an ablation changes in the common run: an MPD LoRA on face and hand.
 
     Attributes:
         name: Names its results and runs.
-        label: What it is called in print.
+        label: Its name in figures and tables.
         changes: Field of :class:`fairhuman.training.TrainSettings` → value.
         trained: False for the base itself, which is measured as it is.
         longer: Factor on the number of steps, for comparisons at equal time.
@@ -101,6 +101,22 @@ SETTINGS: Mapping[str, Setting] = {
         Setting("mpd-amortised", "MPD, amortised", {"strategy": "mpd_amortised"}),
         Setting("mgda", "max-min (MGDA)", {"strategy": "mgda"}),
         *(
+            Setting(name, label, {"strategy": name.replace("-", "_")})
+            for name, label in (
+                ("upgrad", "UPGrad"),
+                ("pcd", "PCD, whole image first"),
+                ("psmgd", "PSMGD"),
+                ("sdmgrad", "SDMGrad"),
+                ("modo", "MoDo"),
+                ("famo", "FAMO"),
+                ("mpd-log", "MPD of log-losses"),
+            )
+        ),
+        # Median areas of face and hand in the training set, as notebook 03 measures them.
+        Setting("mpd-area", "MPD of losses per area", {"strategy": "mpd_area:1,0.029,0.013"}),
+        Setting("sum-preserved", "sum, preserving", {"strategy": "ls", "preservation": True}),
+        Setting("mpd-preserved", "MPD, preserving", {"preservation": True}),
+        *(
             Setting(f"alpha-{alpha:g}", f"α = {alpha:g}", {"strategy": f"alpha_fair:{alpha:g}"})
             for alpha in (1, 4)
         ),
@@ -110,14 +126,14 @@ SETTINGS: Mapping[str, Setting] = {
         # What the released script's factor of 5 inside the square comes to.
         Setting("sum-scale-25", "sum, local × 25", {"strategy": "ls", "local_scale": 25.0}),
         # In the ratio of the medians of MPD's weights in the profile `full`: whether they must adapt.
-        Setting("sum-weighted", "sum, MPD's usual weights", {"strategy": "ls:1,20,60"}),
+        Setting("sum-weighted", "sum, MPD's median weights", {"strategy": "ls:1,20,60"}),
         Setting("mpd-scale-25", "MPD, local × 25", {"local_scale": 25.0}),
         Setting("released-fp16", "weights from scaled gradients", _released("scaled_gradients")),
-        Setting("released-flips", "masks flipped by themselves", _released("independent_flips")),
+        Setting("released-flips", "masks flipped independently", _released("independent_flips")),
         Setting("released-x0", "with the clean-latent term", _released("x0_term")),
         Setting(
             "released-parts",
-            "last part of a step alone",
+            "only the last micro-batch counts",
             _released("overwriting_accumulation", accumulation=4),
         ),
         Setting("released-masks", "masks by nearest pixel", {"mask_mode": "hard"}),
@@ -137,6 +153,12 @@ SETTINGS: Mapping[str, Setting] = {
                 clip_norm=1.0,
             ),
         ),
+        # Likewise of the ControlNet's MPD.
+        Setting(
+            "controlnet-sum-weighted",
+            "ControlNet, sum, MPD's median weights",
+            {"adapter": "controlnet", "strategy": "ls:1,23,100"},
+        ),
         # What an exact step of MPD on three objectives was measured to cost: benchmarks/step_cost.py.
         Setting("sum-longer", "sum, twice the steps", {"strategy": "ls"}, longer=2.0),
     )
@@ -155,8 +177,10 @@ TABLES: Mapping[str, Table] = {
         Table(
             "2-controlnet",
             "Objectives and fairness (Table 2, ControlNet)",
-            ("base", "controlnet-global", "controlnet-sum", "controlnet-sum-longer", "controlnet-mpd"),
-            ("controlnet-global", "controlnet-sum", "controlnet-sum-longer"),
+            ("base", "controlnet-global", "controlnet-sum", "controlnet-sum-longer",
+             "controlnet-sum-weighted", "controlnet-mpd"),
+            ("controlnet-global", "controlnet-sum", "controlnet-sum-longer",
+             "controlnet-sum-weighted", "base"),
         ),
         *(
             Table(
@@ -195,6 +219,18 @@ TABLES: Mapping[str, Table] = {
             "alpha",
             "From the plain sum to max-min",
             ("base", "sum", "alpha-1", "mpd", "alpha-4", "mgda"),
+            ("mpd",),
+        ),
+        Table(
+            "rivals",
+            "Published rivals, and MPD in other units",
+            ("base", "upgrad", "pcd", "psmgd", "sdmgrad", "modo", "famo", "mpd", "mpd-log", "mpd-area"),
+            ("mpd",),
+        ),
+        Table(
+            "preservation",
+            "What lies outside the regions held to the base",
+            ("base", "sum-preserved", "mpd", "mpd-preserved"),
             ("mpd",),
         ),
         Table(

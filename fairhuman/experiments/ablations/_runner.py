@@ -4,29 +4,29 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from fairhuman.experiments.ablations._budget import Budget, plan_of
-from fairhuman.experiments.ablations._inputs import VISIBLE_SEED, inputs_of
+from fairhuman.experiments.ablations._inputs import VISIBLE_SEED, inputs_of, trained_by
 from fairhuman.experiments.ablations._named import Setting, find_settings, find_table
 from fairhuman.profiles import results_directory, run_directory
 from fairhuman.results import read_result, write_result
 
 if TYPE_CHECKING:
-    from fairhuman.data import HumanRecord
+    from fairhuman.data import HumanFolder, HumanRecord
     from fairhuman.training import Examples, Run
 
-__all__ = ["DIVERGED", "FOLDER", "Ablations", "planned", "result_name"]
+__all__ = ["DIVERGED", "FOLDER", "Ablations", "code_of", "planned", "result_name"]
 
 FOLDER = "ablations"
 """Folder of the results and of the runs, below the profile's."""
 
 DIVERGED = "diverged"
-"""Figure, in place of all others, of a run that could not be trained: what it said."""
+"""Figure, in place of all others, of a run that could not be trained: the error."""
 
 logger = logging.getLogger(__name__)
 
@@ -34,6 +34,12 @@ logger = logging.getLogger(__name__)
 def result_name(setting: Setting, seed: int) -> str:
     """Name of the result of a setting and seed, as :func:`fairhuman.results.read_result` takes it."""
     return f"{FOLDER}/{setting.name}-seed{seed if setting.trained else 0}"
+
+
+def code_of(result: Mapping[str, Any]) -> str:
+    """Which code made a result: its digest, or the commit where results did not hold one yet."""
+    code = result["parameters"].get("code")
+    return code or f"commit {str(result['provenance']['commit'])[:8]}"
 
 
 def planned(profile: str) -> dict[str, tuple[str, int]]:
@@ -73,26 +79,46 @@ class Ablations:
         """The held-out images with their annotation, in order."""
         return list(self._examples(()).data.records)
 
+    def heldout_folder(self, conditions: tuple[str, ...]) -> HumanFolder:
+        """The held-out set with these conditions."""
+        return self._examples(conditions).data
+
     def state(self, setting: Setting, seed: int) -> str:
-        """``stored``, ``missing``, or ``outdated``: stored, but made from other inputs."""
+        """``stored``, ``missing``, ``outdated`` (stored, but made from other inputs), or ``older code``: made
+        from the same inputs by code that has changed since."""
         try:
-            found = read_result(self.profile, result_name(setting, seed))
+            found = read_result(self.profile, result_name(setting, seed))["parameters"]
         except FileNotFoundError:
             return "missing"
-        current = self._inputs(setting, seed)
-        return "stored" if found["parameters"]["inputs"] == current else "outdated"
+        if found["inputs"] == self._inputs(setting, seed):
+            return "stored"
+        code = found.get("code")
+        same = code is not None and found["inputs"] == self._inputs(setting, seed, code)
+        return "older code" if same else "outdated"
 
-    def left(self, settings: Sequence[Setting], seeds: Sequence[int]) -> list[tuple[Setting, int]]:
-        """What is not stored yet, seed by seed: a sitting that is cut short leaves whole comparisons."""
-        first = min(seeds)
+    def left(
+        self, settings: Sequence[Setting], seeds: Sequence[int], *, older: bool = False
+    ) -> list[tuple[Setting, int]]:
+        """What is not stored yet, seed by seed: a sitting that is cut short leaves whole comparisons.
+
+        Args:
+            settings, seeds: What is wanted.
+            older: Whether to keep what older code made; tables then say that versions are mixed.
+        """
+        first, kept = min(seeds), ("stored", "older code") if older else ("stored",)
         wanted = [(s, seed) for seed in seeds for s in settings if s.trained or seed == first]
-        return [(s, seed) for s, seed in wanted if self.state(s, seed) != "stored"]
+        return [(s, seed) for s, seed in wanted if self.state(s, seed) not in kept]
 
-    def compute(self, settings: Sequence[Setting], seeds: Sequence[int]) -> Iterator[tuple[str, float]]:
+    def compute(
+        self, settings: Sequence[Setting], seeds: Sequence[int], *, older: bool = False
+    ) -> Iterator[tuple[str, float]]:
         """Compute what is left; after each result is on disk, its name and the seconds that it took.
 
-        A training run that was cut off goes on. All settings are checked before the first is trained. That
+        An interrupted training run resumes. All settings are checked before the first is trained. That
         one diverges is its result, and keeps no other from being made.
+
+        Args:
+            settings, seeds, older: As for :meth:`left`.
 
         Raises:
             ValueError: Values that contradict each other, in whatever setting, or no seeds.
@@ -102,7 +128,7 @@ class Ablations:
         for setting in settings:
             if setting.trained:
                 self.budget.settings(setting, seeds[0], Path("run"))
-        for setting, seed in self.left(settings, seeds):
+        for setting, seed in self.left(settings, seeds, older=older):
             start = time.perf_counter()
             try:
                 self._one(setting, seed)
@@ -115,22 +141,35 @@ class Ablations:
         inputs = self._inputs(setting, seed)
         twin = self.twin(inputs)
         if twin is not None:
-            values, parameters = twin["values"], twin["parameters"]
-            logger.info("%s: the same as %s", setting.name, twin["name"])
-        else:
-            run = self.train(setting, seed) if setting.trained else None
-            values = self._measure(run) | ({} if run is None else _logged(run))
-            parameters = {"inputs": inputs} | ({} if run is None else _settings(run))
-            parameters["heldout_images"], parameters["draws"] = self.budget.heldout_images, self.budget.draws
+            self.repeat(result_name(setting, seed), twin, seed)
+            return
+        run = self.train(setting, seed) if setting.trained else None
+        values = self._measure(run) | ({} if run is None else _logged(run))
+        parameters = {"inputs": inputs} | ({} if run is None else _settings(run))
+        parameters["heldout_images"], parameters["draws"] = self.budget.heldout_images, self.budget.draws
         self._write(setting, seed, values, parameters)
+
+    def repeat(self, name: str, twin: Mapping[str, Any], seed: int) -> None:
+        """Store a result once more under another name, as made when and by what it was made."""
+        logger.info("%s: the same as %s", name, twin["name"])
+        parameters = twin["parameters"] | {"same_as": twin["name"]}
+        write_result(
+            self.profile,
+            name,
+            twin["values"],
+            parameters=parameters,
+            samples=twin["samples"],
+            seed=seed,
+            made=twin["provenance"],
+        )
 
     def _write(self, setting: Setting, seed: int, values: dict[str, Any], parameters: dict[str, Any]) -> None:
         samples = len(values["losses"]["global"]) if "losses" in values else 1
-        name = result_name(setting, seed)
+        name, parameters = result_name(setting, seed), parameters | {"code": trained_by()}
         write_result(self.profile, name, values, parameters=parameters, samples=samples, seed=seed)
 
-    def _inputs(self, setting: Setting, seed: int) -> str:
-        return inputs_of(self.budget, setting, seed if setting.trained else VISIBLE_SEED)
+    def _inputs(self, setting: Setting, seed: int, code: str | None = None) -> str:
+        return inputs_of(self.budget, setting, seed if setting.trained else VISIBLE_SEED, code)
 
     def twin(self, inputs: str) -> dict[str, Any] | None:
         """The stored result, under whatever name, that was made from the very same; None without one."""

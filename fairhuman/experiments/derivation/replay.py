@@ -11,7 +11,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from fairhuman.fairness import Strategy, alpha_fair_weights
+from fairhuman.experiments.derivation.reference import potential_delay, rates_of_descent
+from fairhuman.fairness import Strategy, alpha_fair_weights, get_strategy
 from fairhuman.fairness._direction import cosine
 
 
@@ -83,3 +84,50 @@ def agreement(steps: Sequence[Recorded], weights: Tensor, alpha: float = 2.0) ->
     """Cosine of each step's direction with the exact α-fair direction of the same batch, shape (n,)."""
     K = torch.stack([step.gramian for step in steps])
     return cosine(K, weights, alpha_fair_weights(K, alpha))
+
+
+def compare_strategies(
+    steps: Sequence[Recorded], names: Iterable[str], objectives: Sequence[str]
+) -> list[dict[str, Any]]:
+    """What each strategy would have decided at recorded steps, against the optimum of Eq. 5.
+
+    Every step is shown to every strategy; those at which all objectives are present are counted. A strategy
+    that learns from what its own step did (``famo``) stays as it was at the first.
+
+    Args:
+        steps: of a run that went along other directions.
+        names: of strategies, as :func:`fairhuman.fairness.get_strategy` takes them.
+        objectives: names, in the order of the Gram matrices' rows.
+
+    Returns:
+        One row a strategy: ``strategy``, ``asks`` (share of steps at which it needs the Gram matrix),
+        ``cosine`` (mean, with the exact direction), ``cosine_5`` (5th percentile), ``excess`` (median, of
+        Eq. 5 over its optimum; infinite where an objective ascends), ``ascends`` (objective → share of
+        steps).
+
+    Raises:
+        ValueError: if no step has all objectives.
+    """
+    whole = torch.stack([step.present for step in steps]).all(1)
+    if not whole.any():
+        raise ValueError("steps: one must have all objectives, got none")
+    K = torch.stack([step.gramian for step in steps])[whole]
+    optimum = potential_delay(rates_of_descent(K, alpha_fair_weights(K)))
+    rows = []
+    for name in names:
+        weights, asked = replay(steps, get_strategy(name))
+        rates = rates_of_descent(K, weights[whole])
+        cosines = agreement(steps, weights)[whole]
+        excess = potential_delay(rates) / optimum - 1
+        ascends = (rates < 0).double().mean(0).tolist()
+        rows.append(
+            {
+                "strategy": name,
+                "asks": float(asked.double().mean()),
+                "cosine": float(cosines.mean()),
+                "cosine_5": float(cosines.quantile(0.05)),
+                "excess": float(excess.quantile(0.5, interpolation="nearest")),
+                "ascends": dict(zip(objectives, ascends, strict=True)),
+            }
+        )
+    return rows

@@ -19,7 +19,7 @@ from fairhuman.experiments.derivation.reference import (
     residual,
     rounding_floor,
 )
-from fairhuman.fairness import alpha_fair_weights, closed_form_weights, solve_alpha_fair
+from fairhuman.fairness import alpha_fair_weights, closed_form_weights, get_strategy, solve_alpha_fair
 from fairhuman.fairness._direction import cosine
 
 Row = dict[str, Any]
@@ -30,11 +30,11 @@ def plain_sum_weights(gramian: Tensor) -> Tensor:
     return torch.ones_like(gramian[..., 0])
 
 
-def official_weights(gramian: Tensor) -> Tensor:
+def official_weights(gramian: Tensor, alpha: float = 2.0) -> Tensor:
     """Weights as the released code finds them: ``scipy.optimize.least_squares``, one matrix at a time."""
     from torchjd.aggregation import FairGradWeighting
 
-    solver = FairGradWeighting(2.0)
+    solver = FairGradWeighting(alpha)
     flat = gramian.reshape(-1, *gramian.shape[-2:])
     return torch.stack([solver(K) for K in flat]).reshape(gramian.shape[:-1])
 
@@ -45,6 +45,9 @@ METHODS: dict[str, Callable[[Tensor], Tensor]] = {
     "plain_sum": plain_sum_weights,
 }
 """Directions that are compared: Eq. 8 solved, Eq. 10 as printed, and no fairness at all."""
+
+RIVALS = ("upgrad", "pcd", "sdmgrad")
+"""Published strategies that decide by one Gram matrix, beside max-min, which is MGDA."""
 
 PROPORTIONS = (1.0, 0.12, 0.05)
 """Sizes of the gradients of global, face and hand objective found when fine-tuning a small model."""
@@ -61,7 +64,7 @@ def projection_length(gradient: Tensor, direction: Tensor) -> Tensor:
 
 def delay_of_projections(gradients: Tensor, direction: Tensor) -> Tensor:
     """F(d) of Eq. 4: the sum of inverse lengths of projections."""
-    return sum(1 / projection_length(g, direction) for g in gradients)
+    return sum((1 / projection_length(g, direction) for g in gradients), torch.zeros(()))
 
 
 def equation_9(gramian: Tensor, weights: Tensor) -> Tensor:
@@ -139,7 +142,7 @@ def by_dimension(dimensions: Sequence[int], count: int, generator: Generator) ->
 
 
 def by_condition(decades: Sequence[float], count: int, generator: Generator) -> list[Row]:
-    """:func:`compare` over the condition number of the Gram matrix, with the solver's own residual."""
+    """:func:`compare` over the condition number of the Gram matrix, with the solver's residual."""
     rows = []
     for decade in decades:
         K = conditioned(count, 3, generator, log10_condition=(decade, decade))
@@ -150,7 +153,7 @@ def by_condition(decades: Sequence[float], count: int, generator: Generator) -> 
 
 
 def certified(gramians: Tensor) -> list[Row]:
-    """Eq. 5 at the exact direction against the optimum that cvxpy certifies, one row a matrix."""
+    """Eq. 5 at the exact direction against the optimum that cvxpy certifies, one row per matrix."""
     rows = []
     for K in gramians:
         _, optimum = certified_rates(K)
@@ -295,12 +298,15 @@ def rates_plane(gramian: Tensor, points: int = 241) -> dict[str, Any]:
 
     Returns:
         ``ellipse``: the rates that unit directions reach, shape (2, points); the point of each method of
-        :data:`METHODS` and of ``max_min``; and the MPD optimum's cost.
+        :data:`METHODS`, of ``max_min`` and of :data:`RIVALS`; and the MPD optimum's cost.
     """
     angles = torch.linspace(0, 2 * torch.pi, points, dtype=torch.float64)
     root = torch.linalg.cholesky(gramian)
     found = {name: rates_of_descent(gramian, weights(gramian)) for name, weights in METHODS.items()}
     found["max_min"] = rates_of_descent(gramian, alpha_fair_weights(gramian, 50.0))
+    alike, here = gramian.new_ones(2), torch.ones(2, dtype=torch.bool)
+    for name in RIVALS:
+        found[name] = rates_of_descent(gramian, get_strategy(name).weights(alike, gramian, here))
     return {
         "ellipse": root @ torch.stack([angles.cos(), angles.sin()]),
         "points": found,

@@ -1,13 +1,14 @@
-"""Figures in one style, saved with their data, and drawn again from stored results alone.
+"""Figures in one style, saved with their data and redrawn from stored results.
 
-A drawing function takes a result's figures and returns a Matplotlib figure with the data it shows;
+A drawing function takes a result's values and returns a Matplotlib figure with the data it shows;
 ``@drawn_from(result, name)`` makes it known to :func:`redraw`.
 """
 
 # Each module that holds drawings registers them when it is imported.
-from ._ablations import ablation_figure, ablation_latex, ablation_markdown
+from ._ablations import ablation_figure, ablation_latex, ablation_markdown, primary_figure, primary_markdown
 from ._amortised import amortised_figure
 from ._base import base_detection_figure, base_progress_figure, base_training_figure
+from ._claims import ledger_figure
 from ._derivation import (
     condition_figure,
     dimension_figure,
@@ -15,6 +16,7 @@ from ._derivation import (
     rates_figure,
     shrinking_figure,
     stationary_figure,
+    strategies_figure,
 )
 from ._efficiency import PAPER_MEMORY, STEP_NAMES, efficiency_figure, step_cost_figure
 from ._evaluation import (
@@ -25,8 +27,9 @@ from ._evaluation import (
     losses_figure,
     rates_by_area_figure,
 )
-from ._files import save, stored
+from ._files import preview, save, stored, write_text
 from ._humans import annotation_figure, areas_figure, boxes_figure, draw_regions
+from ._index import figure_index
 from ._motivation import motivation_figure, repair_figure
 from ._objectives import latent_masks_figure, shares_figure, timestep_conflict_figure
 from ._paper import PAPER_ABLATIONS, PAPER_COLUMNS
@@ -68,6 +71,7 @@ __all__ = [
     "drawn_from",
     "drawn_profiles",
     "efficiency_figure",
+    "figure_index",
     "gradients_figure",
     "heldout_figure",
     "image_metrics_figure",
@@ -75,11 +79,15 @@ __all__ = [
     "label",
     "latent_masks_figure",
     "latex_table",
+    "ledger_figure",
     "losses_figure",
     "maps_figure",
     "markdown_table",
     "motivation_figure",
     "preference_figure",
+    "preview",
+    "primary_figure",
+    "primary_markdown",
     "rates_by_area_figure",
     "rates_figure",
     "redraw",
@@ -89,8 +97,10 @@ __all__ = [
     "shrinking_figure",
     "stationary_figure",
     "step_cost_figure",
+    "strategies_figure",
     "stored",
     "style",
     "supported_best",
     "timestep_conflict_figure",
+    "write_text",
 ]

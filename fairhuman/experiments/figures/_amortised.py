@@ -1,4 +1,4 @@
-"""The figure of the amortised step: how close to the exact direction, at which price."""
+"""The amortised step: agreement with the exact direction over the share of exact steps."""
 
 from __future__ import annotations
 
@@ -23,16 +23,16 @@ _MODES = {
 
 
 @drawn_from("benchmarks/amortisation", "amortisation")
-def amortised_figure(figures: Mapping[str, Any]) -> tuple[Figure, pd.DataFrame]:
+def amortised_figure(values: Mapping[str, Any]) -> tuple[Figure, pd.DataFrame]:
     """Agreement of amortised steps with exact ones over the share of exact steps.
 
     Args:
-        figures: Of the result ``benchmarks/amortisation``: ``curves`` as rows.
+        values: Of the result ``benchmarks/amortisation``: ``curves`` as rows.
 
     Returns:
         The figure, and its rows.
     """
-    data = pd.DataFrame(figures["curves"])
+    data = pd.DataFrame(values["curves"])
     figure, (left, right) = plt.subplots(1, 2, figsize=(PAGE, 2.6), sharex=True)
     for mode, rows in data.groupby("mode", sort=False):
         words, shade, marker = _MODES[mode]

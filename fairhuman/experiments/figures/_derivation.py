@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.colors import LogNorm
 from matplotlib.figure import Figure
-from matplotlib.ticker import PercentFormatter
+from matplotlib.ticker import MultipleLocator, PercentFormatter
 
 from ._registry import drawn_from
 from ._style import PAGE, colour
@@ -17,21 +17,25 @@ _METHODS = {
     "exact": ("exact (Eq. 8)", colour("mpd"), "o"),
     "closed_form": ("closed form (Eq. 10)", colour("closed_form"), "s"),
     "plain_sum": ("plain sum", colour("ls"), "^"),
-    "max_min": ("max-min", colour("base"), "D"),
+    "max_min": ("max-min (MGDA)", colour("base"), "D"),
+    "upgrad": ("UPGrad", colour("hand"), "v"),
+    "pcd": ("PCD", colour("face"), "P"),
+    "sdmgrad": ("SDMGrad", colour("max_min"), "X"),
 }
+_OBJECTIVES = {"global": "s", "face": "o", "hand": "^"}
 
 
 @drawn_from("mpd_derivation", "derivation_rates")
-def rates_figure(figures: Mapping[str, Any]) -> tuple[Figure, dict[str, Any]]:
+def rates_figure(values: Mapping[str, Any]) -> tuple[Figure, dict[str, Any]]:
     """Rates of descent that two objectives can have at once, with the methods' choices.
 
     Args:
-        figures: Of the result ``mpd_derivation``: ``planes``, by title.
+        values: Of the result ``mpd_derivation``: ``planes``, by title.
 
     Returns:
         The figure, and the planes.
     """
-    planes = figures["planes"]
+    planes = values["planes"]
     figure, panels = plt.subplots(1, len(planes), figsize=(PAGE, 2.7), squeeze=False)
     for panel, (title, plane) in zip(panels[0], planes.items(), strict=True):
         x, y = np.asarray(plane["ellipse"])
@@ -49,8 +53,38 @@ def rates_figure(figures: Mapping[str, Any]) -> tuple[Figure, dict[str, Any]]:
         panel.set(xlim=(-0.35 * x.max(), 1.12 * x.max()), ylim=(-0.35 * y.max(), 1.12 * y.max()))
     panels[0, 0].set_ylabel("rate of objective 2, g₂ᵀd")
     handles, labels = panels[0, 0].get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside lower center", ncols=len(labels))
+    figure.legend(handles, labels, loc="outside lower center", ncols=4)
     return figure, {"planes": planes}
+
+
+@drawn_from("mpd_derivation", "derivation_strategies")
+def strategies_figure(values: Mapping[str, Any]) -> tuple[Figure, pd.DataFrame]:
+    """What each strategy would have done at the recorded steps, nearest to the exact direction first.
+
+    Args:
+        values: Of the result ``mpd_derivation``: ``strategies`` as rows.
+
+    Returns:
+        The figure, and its rows.
+    """
+    rows = sorted(values["strategies"], key=lambda row: -row["cosine"])
+    places, names = np.arange(len(rows)), [row["strategy"].partition(":")[0] for row in rows]
+    figure, (left, right) = plt.subplots(1, 2, figsize=(PAGE, 0.8 + 0.17 * len(rows)), sharey=True)
+    mean, low = (np.array([row[key] for row in rows]) for key in ("cosine", "cosine_5"))
+    left.hlines(places, low, mean, color=colour("mpd"), linewidth=1)
+    left.plot(mean, places, "o", color=colour("mpd"))
+    for (objective, marker), shift in zip(_OBJECTIVES.items(), (-0.22, 0, 0.22), strict=True):
+        shares = [row["ascends"][objective] for row in rows]
+        right.plot(shares, places + shift, marker, color=colour(objective), label=objective)
+    left.set_yticks(places, [name.replace("_", " ") for name in names])
+    left.set(ylim=(len(rows) - 0.5, -0.5), xlabel="cosine, mean and 5th percentile")
+    right.set(xlabel="steps in which it ascends")
+    left.set_title("With the exact direction")
+    right.set_title("Each objective")
+    right.xaxis.set_major_locator(MultipleLocator(0.05))
+    right.xaxis.set_major_formatter(PercentFormatter(1, decimals=0))
+    figure.legend(*right.get_legend_handles_labels(), loc="outside lower center", ncols=3)
+    return figure, pd.json_normalize(rows)
 
 
 def _delay_contours(panel: Any, right: float, top: float, optimum: float) -> None:
@@ -60,16 +94,16 @@ def _delay_contours(panel: Any, right: float, top: float, optimum: float) -> Non
 
 
 @drawn_from("mpd_derivation", "derivation_dimension")
-def dimension_figure(figures: Mapping[str, Any]) -> tuple[Figure, pd.DataFrame]:
+def dimension_figure(values: Mapping[str, Any]) -> tuple[Figure, pd.DataFrame]:
     """Eq. 10 and the plain sum on random gradients: excess of Eq. 5, negative weights, ascents.
 
     Args:
-        figures: Of the result ``mpd_derivation``: ``by_dimension`` as rows.
+        values: Of the result ``mpd_derivation``: ``by_dimension`` as rows.
 
     Returns:
         The figure, and its rows.
     """
-    data = pd.DataFrame(figures["by_dimension"])
+    data = _with_infinities(values["by_dimension"])
     figure, panels = plt.subplots(1, 3, figsize=(PAGE, 2.4))
     for method in ("closed_form", "plain_sum"):
         words, shade, marker = _METHODS[method]
@@ -77,7 +111,7 @@ def dimension_figure(figures: Mapping[str, Any]) -> tuple[Figure, pd.DataFrame]:
         excess, ceiling = rows[["excess", "excess_95"]].astype(float), 20
         panels[0].plot(rows.dimension, excess.excess, f"{marker}-", color=shade, label=words)
         panels[0].fill_between(
-            rows.dimension, excess.excess, excess.excess_95.fillna(ceiling), color=shade, alpha=0.15, lw=0
+            rows.dimension, excess.excess, excess.excess_95.clip(upper=ceiling), color=shade, alpha=0.15, lw=0
         )
         panels[2].plot(rows.dimension, rows.ascends, f"{marker}-", color=shade)
         panels[1].plot(rows.dimension, rows.negative_weight, f"{marker}-", color=shade)
@@ -99,22 +133,22 @@ def dimension_figure(figures: Mapping[str, Any]) -> tuple[Figure, pd.DataFrame]:
 
 
 @drawn_from("mpd_derivation", "derivation_maps")
-def maps_figure(figures: Mapping[str, Any]) -> tuple[Figure, dict[str, Any]]:
+def maps_figure(values: Mapping[str, Any]) -> tuple[Figure, dict[str, Any]]:
     """Where Eq. 10 fails, over the cosine of global and local gradients and their ratio of norms.
 
     Args:
-        figures: Of the result ``mpd_derivation``: ``maps``, one for each cosine of the local gradients.
+        values: Of the result ``mpd_derivation``: ``maps``, one for each cosine of the local gradients.
 
     Returns:
         The figure, and the maps.
     """
-    maps = figures["maps"]
+    maps = values["maps"]
     figure, panels = plt.subplots(1, len(maps), figsize=(PAGE, 2.9), sharey=True, squeeze=False)
     for panel, one in zip(panels[0], maps, strict=True):
         rho, ratio = np.asarray(one["rho"], float), np.asarray(one["log10_ratio"], float)
         excess, smallest, worst = (_grid(one[name]) for name in ("excess", "smallest", "worst"))
         drawn = np.where(np.isnan(worst), np.nan, np.where(np.isnan(excess), 1e3, np.clip(excess, 1e-5, 10)))
-        mesh = panel.pcolormesh(rho, ratio, drawn, norm=LogNorm(1e-5, 10), rasterized=True, cmap="cividis")
+        panel.pcolormesh(rho, ratio, drawn, norm=LogNorm(1e-5, 10), rasterized=True, cmap="cividis")
         negative = np.where(np.isnan(smallest), 1, smallest)
         ascends = np.where(np.isnan(worst), 1, worst)
         panel.contour(rho, ratio, negative, levels=[0], colors="white", linewidths=1.3)
@@ -125,21 +159,23 @@ def maps_figure(figures: Mapping[str, Any]) -> tuple[Figure, dict[str, Any]]:
         panel.set_yticks([-2, -1, 0, 1, 2], ["0.01", "0.1", "1", "10", "100"])
         panel.grid(visible=False)
     panels[0, 0].set_ylabel("norm of local to global gradient")
-    figure.colorbar(mesh, ax=panels[0, -1], label="Eq. 5 above its optimum", extend="both")
+    figure.colorbar(
+        panels[0, 0].collections[0], ax=panels[0, -1], label="Eq. 5 above its optimum", extend="both"
+    )
     return figure, {"maps": maps}
 
 
 @drawn_from("mpd_derivation", "derivation_shrinking")
-def shrinking_figure(figures: Mapping[str, Any]) -> tuple[Figure, pd.DataFrame]:
+def shrinking_figure(values: Mapping[str, Any]) -> tuple[Figure, pd.DataFrame]:
     """What ``least_squares`` makes of small gradients: direction and length against the exact ones.
 
     Args:
-        figures: Of the result ``mpd_derivation``: ``shrinking`` as rows.
+        values: Of the result ``mpd_derivation``: ``shrinking`` as rows.
 
     Returns:
         The figure, and its rows.
     """
-    data = pd.DataFrame(figures["shrinking"])
+    data = pd.DataFrame(values["shrinking"])
     size = 10.0**data.log10_size
     figure, panels = plt.subplots(1, 2, figsize=(PAGE, 2.4))
     for panel, column, title in (
@@ -162,16 +198,16 @@ def shrinking_figure(figures: Mapping[str, Any]) -> tuple[Figure, pd.DataFrame]:
 
 
 @drawn_from("mpd_derivation", "derivation_condition")
-def condition_figure(figures: Mapping[str, Any]) -> tuple[Figure, pd.DataFrame]:
+def condition_figure(values: Mapping[str, Any]) -> tuple[Figure, pd.DataFrame]:
     """The methods over the condition number of the Gram matrix, and the exact solver's residual.
 
     Args:
-        figures: Of the result ``mpd_derivation``: ``by_condition`` as rows.
+        values: Of the result ``mpd_derivation``: ``by_condition`` as rows.
 
     Returns:
         The figure, and its rows.
     """
-    data = pd.DataFrame(figures["by_condition"])
+    data = _with_infinities(values["by_condition"])
     figure, panels = plt.subplots(1, 3, figsize=(PAGE, 2.4))
     for method, rows in data.groupby("method", sort=False):
         words, shade, marker = _METHODS[method]
@@ -196,37 +232,42 @@ def condition_figure(figures: Mapping[str, Any]) -> tuple[Figure, pd.DataFrame]:
 
 
 @drawn_from("mpd_derivation", "derivation_stationary")
-def stationary_figure(figures: Mapping[str, Any]) -> tuple[Figure, dict[str, Any]]:
+def stationary_figure(values: Mapping[str, Any]) -> tuple[Figure, dict[str, Any]]:
     """MPD descent into a Pareto stationary point that another point dominates.
 
     Args:
-        figures: Of the result ``mpd_derivation``: ``double_well``.
+        values: Of the result ``mpd_derivation``: ``double_well``.
 
     Returns:
         The figure, and the wells.
     """
-    wells = figures["double_well"]
+    wells = values["double_well"]
     theta, losses = np.asarray(wells["theta"]), np.asarray(wells["losses"])
     path = np.asarray(wells["path"])
     figure, (left, right) = plt.subplots(1, 2, figsize=(PAGE, 2.4))
-    for values, shade, name in zip(losses, (colour("face"), colour("hand")), ("l₁", "l₂"), strict=True):
-        left.plot(theta, values, "-", color=shade, label=name)
-        left.plot(path, np.interp(path, theta, values), "-", color=shade, linewidth=3.5, alpha=0.35)
-        left.plot(path[-1], np.interp(path[-1], theta, values), "o", color=shade)
-        left.plot(wells["dominating"], np.interp(wells["dominating"], theta, values), "*", color=shade, ms=9)
+    for loss, shade, name in zip(losses, (colour("face"), colour("hand")), ("l₁", "l₂"), strict=True):
+        left.plot(theta, loss, "-", color=shade, label=name)
+        left.plot(path, np.interp(path, theta, loss), "-", color=shade, linewidth=3.5, alpha=0.35)
+        left.plot(path[-1], np.interp(path[-1], theta, loss), "o", color=shade)
+        left.plot(wells["dominating"], np.interp(wells["dominating"], theta, loss), "*", color=shade, ms=9)
     left.set(title="Two objectives of one variable", xlabel="θ", ylabel="loss", ylim=(-0.1, 2))
     left.legend(loc="upper center")
     right.plot(losses[0], losses[1], ".", color=colour("base"), ms=2, label="reachable")
-    reached = [np.interp(path, theta, values) for values in losses]
+    reached = [np.interp(path, theta, loss) for loss in losses]
     right.plot(*reached, "-", color=colour("mpd"), linewidth=2.5, label="MPD descent")
     right.plot(reached[0][-1], reached[1][-1], "o", color=colour("mpd"), label="its end: stationary")
-    best = [np.interp(wells["dominating"], theta, values) for values in losses]
+    best = [np.interp(wells["dominating"], theta, loss) for loss in losses]
     right.plot(*best, "*", color="black", ms=9, label="better for both")
     right.set(
         title="The same, loss against loss", xlabel="l₁", ylabel="l₂", xlim=(-0.1, 1.6), ylim=(-0.1, 1.6)
     )
     right.legend(loc="lower right")
     return figure, {"double_well": wells}
+
+
+def _with_infinities(rows: Any) -> pd.DataFrame:
+    """The rows as a table; Eq. 5 is infinite where an objective ascends, which a result stores as null."""
+    return pd.DataFrame(rows).fillna(np.inf)
 
 
 def _grid(values: Any) -> np.ndarray:

@@ -1,4 +1,4 @@
-"""Table 4 as a figure: memory beside the base, time an image, and the cost of a training step."""
+"""Table 4 as a figure: memory beside the base, time per image, and the cost of a training step."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -8,21 +8,24 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
+from ._evaluation import draw_estimates
 from ._registry import drawn_from
 from ._style import COLUMN, PAGE, colour
 
-#: Table 4 of the paper: extra memory in "MB" and time an image over the base's.
+#: Table 4 of the paper: extra memory in "MB" and time per image over the base's.
 PAPER_MEMORY = {"FairHuman LoRA": 1413.12, "MoLE": 2611.75}
 PAPER_TIME = {"LoRA": 1.4, "MoLE": 3.0}
 
 _MEASURED = "measured, with quartiles"
 
-#: Ways to take a training step, in print.
+#: Names of kinds of training steps in figures.
 STEP_NAMES = {
     "ordinary": "sum, ordinary",
     "ls": "sum, as a strategy",
     "amortised": "MPD, amortised",
     "exact": "MPD, exact",
+    "grouped": "exact, by presence",
+    "batched": "exact, in one pass",
     "torchjd_alpha_fair": "MPD, through torchjd",
     "torchjd_fairgrad": "torchjd's FairGrad",
     "released": "as released",
@@ -30,16 +33,16 @@ STEP_NAMES = {
 
 
 @drawn_from("efficiency", "efficiency")
-def efficiency_figure(figures: Mapping[str, Any]) -> tuple[Figure, pd.DataFrame]:
-    """Size on SDXL in both precisions, and time an image on the base at hand, with the paper's figures.
+def efficiency_figure(values: Mapping[str, Any]) -> tuple[Figure, pd.DataFrame]:
+    """Size on SDXL in both precisions, and time per image on the given base, with the paper's values.
 
     Args:
-        figures: Of the result ``efficiency``: ``sdxl`` and ``time`` as rows.
+        values: Of the result ``efficiency``: ``sdxl`` and ``time`` as rows.
 
     Returns:
-        The figure, and its rows, told apart by the column ``panel``.
+        The figure, and its rows, distinguished by the column ``panel``.
     """
-    sizes, times = pd.DataFrame(figures["sdxl"]), pd.DataFrame(figures["time"])
+    sizes, times = pd.DataFrame(values["sdxl"]), pd.DataFrame(values["time"])
     figure, (left, right) = plt.subplots(1, 2, figsize=(PAGE, 2.1))
     places = np.arange(len(sizes))
     for offset, (precision, shade) in zip((-0.19, 0.19), (("float32", "base"), ("bf16", "mpd")), strict=True):
@@ -71,27 +74,24 @@ def efficiency_figure(figures: Mapping[str, Any]) -> tuple[Figure, pd.DataFrame]
 
 
 @drawn_from("benchmarks/step_cost", "step_cost")
-def step_cost_figure(figures: Mapping[str, Any]) -> tuple[Figure, pd.DataFrame]:
+def step_cost_figure(values: Mapping[str, Any]) -> tuple[Figure, pd.DataFrame]:
     """Time of a training step by the way its direction is found, over that of an ordinary step.
 
     Args:
-        figures: Of the result ``benchmarks/step_cost``.
+        values: Of the result ``benchmarks/step_cost``.
 
     Returns:
         The figure, and its rows.
     """
-    over = figures["time_over_ordinary"]
+    over = values["time_over_ordinary"]
     data = pd.DataFrame(
         [{"way": way, "name": name, **over[way]} for way, name in STEP_NAMES.items() if way in over]
     )
     figure, panel = plt.subplots(figsize=(COLUMN, 2.1))
-    places = np.arange(len(data))
-    arms = np.abs(np.vstack([data["median"] - data.quartile_1, data.quartile_3 - data["median"]]))
+    subset = data.rename(columns={"median": "value", "quartile_1": "low", "quartile_3": "high"})
     panel.axvline(1, color=colour("base"), linewidth=0.8, zorder=1)
-    panel.errorbar(data["median"], places, xerr=arms, fmt="o", color=colour("mpd"))
-    panel.set_yticks(places, data.name)
-    panel.set(ylim=(len(data) - 0.5, -0.5), xlim=(0, None), xlabel="× an ordinary step's time")
-    panel.grid(visible=False, axis="y")
+    draw_estimates(panel, subset.assign(system="mpd"), "name", list(subset.name), ["mpd"])
+    panel.set(xlim=(0, None), xlabel="× an ordinary step's time")
     return figure, data
 
 

@@ -13,7 +13,7 @@ from matplotlib.ticker import MaxNLocator, PercentFormatter
 from ._registry import drawn_from
 from ._style import PAGE, colour
 
-#: What a name in the results is called in print.
+#: Names in the results → names in figures.
 LABELS: Mapping[str, str] = {
     "base": "base",
     "lora-ls": "LoRA, sum",
@@ -29,6 +29,8 @@ LABELS: Mapping[str, str] = {
     "controlnet-mpd": "ControlNet, MPD",
     "controlnet-union": "ControlNet-Union",
     "whole": "whole image",
+    "drawn anew": "re-inpainted",
+    "drawn anew, enlarged": "re-inpainted, enlarged",
     "head": "heads found",
     "hands": "hands found",
     "shirt_color": "shirt's colour",
@@ -42,49 +44,49 @@ LABELS: Mapping[str, str] = {
 }
 
 
-#: Kinds of systems that share colours with others by strategy are told apart by shape.
+#: Kinds of systems that share colours with others by strategy are distinguished by shape.
 MARKERS: Mapping[str, str] = {"controlnet": "s", "mole": "^"}
 
 
 def label(name: str) -> str:
-    """What ``name`` is called in print; itself if nothing else is known."""
+    """The name that figures use for ``name``; by default itself."""
     return LABELS.get(name, name)
 
 
 @drawn_from("evaluation", "evaluation_detection")
-def detection_figure(figures: Mapping[str, Any]) -> tuple[Figure, pd.DataFrame]:
-    """One panel a metric: each system's value for each detector, with its interval.
+def detection_figure(values: Mapping[str, Any]) -> tuple[Figure, pd.DataFrame]:
+    """One panel per metric: each system's value for each detector, with its interval.
 
     Args:
-        figures: Of the result ``evaluation``: ``systems`` in order, ``detection`` as rows.
+        values: Of the result ``evaluation``: ``systems`` in order, ``detection`` as rows.
 
     Returns:
         The figure, and its rows.
     """
-    data = pd.DataFrame(figures["detection"])
+    data = pd.DataFrame(values["detection"])
     data = data[data.area == "all"].drop(columns="area").reset_index(drop=True)
     metrics, detectors = list(dict.fromkeys(data.metric)), list(dict.fromkeys(data.detector))
     figure, panels = plt.subplots(1, len(metrics), figsize=(PAGE, 2.5), sharey=True, squeeze=False)
     for panel, metric in zip(panels[0], metrics, strict=True):
-        draw_estimates(panel, data[data.metric == metric], "detector", detectors, figures["systems"])
+        draw_estimates(panel, data[data.metric == metric], "detector", detectors, values["systems"])
         panel.set(title=label(metric), xlim=(-0.02, 1.02))
     _legend(figure, panels[0][0])
     return figure, data
 
 
 @drawn_from("evaluation", "evaluation_losses")
-def losses_figure(figures: Mapping[str, Any]) -> tuple[Figure, pd.DataFrame]:
+def losses_figure(values: Mapping[str, Any]) -> tuple[Figure, pd.DataFrame]:
     """Held-out loss of each region, and each system's paired difference from the first, as a share of its
     loss.
 
     Args:
-        figures: Of the result ``evaluation``: ``losses`` and ``loss_differences`` as rows.
+        values: Of the result ``evaluation``: ``losses`` and ``loss_differences`` as rows.
 
     Returns:
-        The figure, and its rows, told apart by the column ``quantity``: "loss", or "change", a share of the
-        first system's mean loss in the region, which is taken as exact.
+        The figure, and its rows, distinguished by the column ``quantity``: "loss", or "change", a share of
+        the first system's mean loss in the region, which is taken as exact.
     """
-    losses, changes = pd.DataFrame(figures["losses"]), pd.DataFrame(figures["loss_differences"])
+    losses, changes = pd.DataFrame(values["losses"]), pd.DataFrame(values["loss_differences"])
     first = losses.system.iloc[0]
     changes = changes[changes.reference == first].reset_index(drop=True)
     base = losses[losses.system == first].set_index("region").value
@@ -105,47 +107,47 @@ def losses_figure(figures: Mapping[str, Any]) -> tuple[Figure, pd.DataFrame]:
 
 
 @drawn_from("evaluation", "evaluation_areas")
-def rates_by_area_figure(figures: Mapping[str, Any]) -> tuple[Figure, pd.DataFrame]:
-    """What the detectors find in renders, by the area of the region: their own blind spots.
+def rates_by_area_figure(values: Mapping[str, Any]) -> tuple[Figure, pd.DataFrame]:
+    """What the detectors find in renders, by the area of the region: the detectors' blind spots.
 
     Args:
-        figures: Of the result ``evaluation``: ``render_areas``, rows of
+        values: Of the result ``evaluation``: ``render_areas``, rows of
             :func:`fairhuman.evaluation.evaluate_detection` by area.
 
     Returns:
         The figure, and its rows.
     """
-    data = pd.DataFrame(figures["render_areas"])
+    data = pd.DataFrame(values["render_areas"])
     data = data[(data.metric == "rate") & (data.area != "all")].reset_index(drop=True)
     detectors = list(dict.fromkeys(data.detector))
     figure, panels = plt.subplots(1, len(detectors), figsize=(PAGE, 1.8), sharey=True, squeeze=False)
     for panel, detector in zip(panels[0], detectors, strict=True):
-        own = data[data.detector == detector].assign(system="renders")
-        draw_estimates(panel, own, "area", list(dict.fromkeys(own.area)), ["renders"])
+        subset = data[data.detector == detector].assign(system="renders")
+        draw_estimates(panel, subset, "area", list(dict.fromkeys(subset.area)), ["renders"])
         panel.set(title=label(detector), xlim=(-0.02, 1.02), xlabel="detection rate")
     panels[0][0].set_ylabel("area of the region")
     return figure, data
 
 
 @drawn_from("image_metrics", "evaluation_images")
-def image_metrics_figure(figures: Mapping[str, Any]) -> tuple[Figure, pd.DataFrame]:
+def image_metrics_figure(values: Mapping[str, Any]) -> tuple[Figure, pd.DataFrame]:
     """Feature distance by view, agreement with the captions by attribute, and the pose's alignment.
 
     Args:
-        figures: Of the result ``image_metrics``: ``systems`` in order, ``rows`` of
+        values: Of the result ``image_metrics``: ``systems`` in order, ``rows`` of
             :func:`fairhuman.evaluation.evaluate.evaluate_images`.
 
     Returns:
         The figure, and its rows. A statistic that the sample did not allow has no point.
     """
-    data = pd.DataFrame(figures["rows"])
+    data = pd.DataFrame(values["rows"])
     distance = data[(data.group == "distance") & (data.metric == "kernel")].replace({"hand": "hands"})
     caption = data[data.group == "caption"]
     pose = data[(data.group == "pose") & data.metric.isin(["coverage", "pck"])]
     figure, (left, middle, right) = plt.subplots(1, 3, figsize=(PAGE, 2.5))
     parts = ((left, distance, "subject"), (middle, caption, "subject"), (right, pose, "metric"))
-    for panel, own, column in parts:
-        draw_estimates(panel, own, column, list(dict.fromkeys(own[column])), figures["systems"])
+    for panel, subset, column in parts:
+        draw_estimates(panel, subset, column, list(dict.fromkeys(subset[column])), values["systems"])
     left.axvline(0, color=colour("renders"), linewidth=0.8, zorder=1)
     left.set(title="Reader's distance", xlabel="kernel distance")
     middle.set(title="Agreement with captions", xlabel="share read as stated", xlim=(-0.02, 1.02))
@@ -168,12 +170,12 @@ def draw_estimates(
     """
     offsets = np.linspace(-0.27, 0.27, len(systems)) if len(systems) > 1 else [0.0]
     for offset, system in zip(offsets, systems, strict=True):
-        own = data[data.system == system].set_index(column).reindex(rows).astype({"value": float})
+        subset = data[data.system == system].set_index(column).reindex(rows).astype({"value": float})
         places = np.arange(len(rows)) + offset
-        arms = np.vstack([own.value - own.low.astype(float), own.high.astype(float) - own.value])
+        arms = np.vstack([subset.value - subset.low.astype(float), subset.high.astype(float) - subset.value])
         # An interval may not contain its value by a rounding error; Matplotlib refuses negative arms.
         ax.errorbar(
-            own.value,
+            subset.value,
             places,
             xerr=np.nan_to_num(arms.clip(min=0)),
             fmt=marker(system),

@@ -1,5 +1,6 @@
 """Figures as files: a picture, a vector drawing, and the data they were drawn from."""
 
+import io
 import json
 import re
 from collections.abc import Mapping
@@ -23,7 +24,7 @@ _NO_METADATA = {"png": {"Software": None}, "pdf": {"Creator": None, "Producer": 
 def save(figure: Figure | Image.Image, name: str, data: Data, folder: Path | None = None) -> list[Path]:
     """Write a figure and, beside it, what it was drawn from.
 
-    The same figure and data give the same bytes. Files are replaced whole: nobody sees half a figure.
+    The same figure and data give the same bytes. Files are replaced atomically.
 
     Args:
         figure: A Matplotlib figure, written as PNG and PDF, or an image such as a contact sheet, written
@@ -78,3 +79,15 @@ def write_text(text: str, name: str, folder: Path | None = None) -> Path:
     """Write a generated text, such as a table, into the figures' folder; ``name`` has its ending."""
     folder = figures_directory() if folder is None else Path(folder)
     return files.write_text(folder / name, text)
+
+
+def preview(path: Path, width: int = 900) -> bytes:
+    """A saved figure as a small PNG, for a page that shows many: ``width`` pixels or less, in 128 colours."""
+    with Image.open(path) as picture:
+        picture = picture.convert("RGB")
+    picture.thumbnail((width, picture.height), Image.Resampling.LANCZOS)
+    content = io.BytesIO()
+    # By coverage: the median cut would mix a mark's few pixels with their neighbours.
+    few = picture.quantize(128, Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE)
+    few.save(content, "png", optimize=True)
+    return content.getvalue()

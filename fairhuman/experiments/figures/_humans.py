@@ -37,7 +37,8 @@ def annotation_figure(samples: Sequence[HumanSample]) -> Figure:
         row[0].imshow(sample.image)
         draw_regions(row[1], sample)
         row[2].imshow(sample.pose)
-        _draw_depth(row[3], sample.depth)
+        if sample.depth is not None:
+            _draw_depth(row[3], sample.depth)
         # As a title, a caption wider than its panel would push the panels apart.
         place = {"transform": row[0].transAxes, "fontsize": 7, "va": "bottom", "in_layout": False}
         row[0].text(0, 1.03, sample.text, **place)
@@ -84,26 +85,26 @@ def boxes_figure(
 
 
 @drawn_from("humans", "humans_areas")
-def areas_figure(figures: Mapping[str, Any]) -> tuple[Figure, pd.DataFrame]:
+def areas_figure(values: Mapping[str, Any]) -> tuple[Figure, pd.DataFrame]:
     """How much of an image its face and its hands cover: the share of images that have less.
 
     Args:
-        figures: Of the result ``humans``: ``areas``, region to one share of the image for each image.
+        values: Of the result ``humans``: ``areas``, region to one share of the image for each image.
 
     Returns:
-        The figure, and one row an image and region.
+        The figure, and one row per image and region.
     """
-    areas = {name: np.sort(np.asarray(values, dtype=float)) for name, values in figures["areas"].items()}
+    areas = {name: np.sort(np.asarray(shares, dtype=float)) for name, shares in values["areas"].items()}
     figure, panels = plt.subplots(1, len(areas), figsize=(PAGE, 2.0), sharey=True, squeeze=False)
-    for panel, (name, values) in zip(panels[0], areas.items(), strict=True):
-        there = values[values > 0]
+    for panel, (name, shares) in zip(panels[0], areas.items(), strict=True):
+        there = shares[shares > 0]
         panel.hist(there, bins=np.geomspace(1e-4, 1, 33), color=colour(name))
         panel.set(xscale="log", xlim=(4e-4, 0.9), xlabel="share of the image", title=name.capitalize())
         panel.xaxis.set_major_formatter(FuncFormatter(lambda share, _: f"{100 * share:g} %"))
-        absent = f"none visible: {np.mean(values == 0):.0%}"
+        absent = f"none visible: {np.mean(shares == 0):.0%}"
         panel.annotate(absent, (0.02, 0.9), xycoords="axes fraction", fontsize=7)
     panels[0][0].set_ylabel("images")
-    rows = [{"region": name, "area": value} for name, values in areas.items() for value in values]
+    rows = [{"region": name, "area": value} for name, shares in areas.items() for value in shares]
     return figure, pd.DataFrame(rows)
 
 
@@ -119,5 +120,11 @@ def _draw_depth(ax: Axes, depth: np.ndarray) -> None:
 def _outline(ax: Axes, box: Sequence[float], line: str, linestyle: str, label: str) -> None:
     x0, y0, x1, y1 = box
     # Pixel column c covers [c, c + 1) in the annotation, [c - 0.5, c + 0.5) in Matplotlib.
-    style = {"fill": False, "edgecolor": line, "linestyle": linestyle, "linewidth": 1.3, "label": label}
+    style: dict[str, Any] = {
+        "fill": False,
+        "edgecolor": line,
+        "linestyle": linestyle,
+        "linewidth": 1.3,
+        "label": label,
+    }
     ax.add_patch(Rectangle((x0 - 0.5, y0 - 0.5), x1 - x0, y1 - y0, **style))

@@ -5,11 +5,11 @@ from collections.abc import Sequence
 __all__ = ["PAPER_NOTE", "latex_line", "latex_text", "markdown_row", "markdown_rows"]
 
 _LATEX = {"α": r"$\alpha$", "β": r"$\beta$", "₁": "$_1$", "₂": "$_2$", "₃": "$_3$", "×": r"$\times$",
-          "%": r"\%", "–": "--"}  # fmt: skip
+          "%": r"\%", "°": r"$^\circ$", "−": "$-$", "–": "--"}  # fmt: skip
 
 PAPER_NOTE = (
-    "The paper's own figures, not comparable: another model, other images, and metrics that leave misses "
-    "out; one run a row, no intervals."
+    "The paper's numbers, not comparable: another model, other images, and metrics that leave misses "
+    "out; one run per row, no intervals."
 )
 
 
@@ -24,7 +24,7 @@ def markdown_rows(head: Sequence[str], rows: Sequence[Sequence[str]]) -> list[st
 
 
 def latex_text(text: str) -> str:
-    """Text with what LaTeX writes otherwise."""
+    """Text with LaTeX's commands for special characters."""
     for letter, command in _LATEX.items():
         text = text.replace(letter, command)
     return text

@@ -61,16 +61,16 @@ def _draw_grid(ax: Axes, masks: Mapping[str, np.ndarray]) -> None:
 
 
 @drawn_from("objectives", "objectives_conflict")
-def timestep_conflict_figure(figures: Mapping[str, Any]) -> tuple[Figure, pd.DataFrame]:
+def timestep_conflict_figure(values: Mapping[str, Any]) -> tuple[Figure, pd.DataFrame]:
     """Cosines between gradients, and their norms, over the timesteps of the schedule.
 
     Args:
-        figures: Of the result ``objectives``: ``cosines`` and ``norms`` as rows.
+        values: Of the result ``objectives``: ``cosines`` and ``norms`` as rows.
 
     Returns:
-        The figure, and its rows, told apart by the column ``quantity``: "cosine" or "norm".
+        The figure, and its rows, distinguished by the column ``quantity``: "cosine" or "norm".
     """
-    cosines, norms = pd.DataFrame(figures["cosines"]), pd.DataFrame(figures["norms"])
+    cosines, norms = pd.DataFrame(values["cosines"]), pd.DataFrame(values["norms"])
     figure, (left, right) = plt.subplots(1, 2, figsize=(PAGE, 2.5))
     for shift, ((first, second), shade) in enumerate(_PAIRS.items()):
         rows = cosines[(cosines["first"] == first) & (cosines.second == second)]
@@ -94,20 +94,20 @@ def _draw_over_timesteps(ax: Axes, rows: pd.DataFrame, shift: float, shade: str,
 
 
 @drawn_from("objectives", "objectives_shares")
-def shares_figure(figures: Mapping[str, Any]) -> tuple[Figure, pd.DataFrame]:
+def shares_figure(values: Mapping[str, Any]) -> tuple[Figure, pd.DataFrame]:
     """Each objective's share of a step over the scale of the local losses, in the plain sum and under MPD.
 
     Args:
-        figures: Of the result ``objectives``: ``shares`` as rows.
+        values: Of the result ``objectives``: ``shares`` as rows.
 
     Returns:
         The figure, and its rows.
     """
-    data = pd.DataFrame(figures["shares"])
+    data = pd.DataFrame(values["shares"])
     figure, panels = plt.subplots(1, 2, figsize=(PAGE, 2.5), sharey=True)
     for panel, (direction, title) in zip(panels, _DIRECTIONS.items(), strict=True):
-        own = data[data.direction == direction]
-        for objective, rows in own[own.reduction == "image"].groupby("objective", sort=False):
+        subset = data[data.direction == direction]
+        for objective, rows in subset[subset.reduction == "image"].groupby("objective", sort=False):
             low, high = rows.low.astype(float), rows.high.astype(float)
             panel.plot(rows.scale, rows.value, "o-", color=colour(objective), label=label(objective))
             panel.fill_between(rows.scale, low, high, color=colour(objective), alpha=0.2, lw=0)

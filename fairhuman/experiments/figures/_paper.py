@@ -1,12 +1,12 @@
-"""What the paper's ablation tables say, to stand under ours: quoted, labelled, never computed with."""
+"""The paper's ablation tables, quoted beneath ours and never computed with."""
 
 from collections.abc import Mapping
 
 #: Columns of Tables 2, 3 and 5 that are quoted: face and hand confidence in per cent, FID of the regions.
 PAPER_COLUMNS = ("face confidence", "hand confidence", "FID")
 
-#: Our table → the paper's rows: label → figures in the order of :data:`PAPER_COLUMNS`. SDXL, 1024², one run
-#: a row, no intervals.
+#: Our table → the paper's rows: label → values in the order of :data:`PAPER_COLUMNS`. SDXL, 1024², one run
+#: per row, no intervals.
 PAPER_ABLATIONS: Mapping[str, Mapping[str, tuple[float, float, float]]] = {
     "2": {
         "LoRA, l₁": (83.84, 92.81, 49.48),

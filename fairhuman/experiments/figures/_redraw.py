@@ -1,7 +1,6 @@
-"""Every figure and table again, from stored results alone."""
+"""Redraw every figure and table from stored results."""
 
 import logging
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +10,7 @@ from fairhuman.experiments import ablations
 from fairhuman.profiles import figures_directory, profile_names, results_directory
 from fairhuman.results import read_named
 
-from ._ablations import ablation_latex, ablation_markdown
+from ._ablations import ablation_latex, ablation_markdown, primary_markdown
 from ._files import save, write_text
 from ._registry import DRAWINGS
 from ._style import style
@@ -27,6 +26,7 @@ TABLES = {
     "table1_images.md": ("image_metrics", images_table),
     "table1_systems.md": ("benchmarks/table1", systems_markdown),
     "table1_systems.tex": ("benchmarks/table1", systems_latex),
+    "ablation_primary.md": ("ablations-primary", primary_markdown),
 } | {
     f"ablation_{name}.{ending}": (f"ablations-{name}", write)
     for name in ablations.TABLES
@@ -37,8 +37,8 @@ TABLES = {
 def redraw(profile: str = "quick") -> list[Path]:
     """Draw every figure and table again from ``results/``.
 
-    Nothing is trained, sampled or measured. A figure whose result has not been computed is left as it is, and
-    the log says so. Sheets of images are not drawn again, since the images are their data.
+    Nothing is trained, sampled or measured. A figure without a result is left as it is and logged. Sheets of
+    images are not redrawn, since the images are their data.
 
     Args:
         profile: Whose results; its figures lie in :func:`fairhuman.profiles.figures_directory`. Figures of
@@ -58,7 +58,7 @@ def redraw(profile: str = "quick") -> list[Path]:
     written: list[Path] = []
     for name in sorted(DRAWINGS):
         drawing = DRAWINGS[name]
-        found = _figures(name, drawing.result, profile)
+        found = _values(name, drawing.result, profile)
         if found is None:
             continue
         figure, data = drawing.draw(found)
@@ -67,7 +67,7 @@ def redraw(profile: str = "quick") -> list[Path]:
         finally:
             plt.close(figure)
     for name, (result, write) in TABLES.items():
-        found = _figures(name, result, profile)
+        found = _values(name, result, profile)
         if found is not None:
             written.append(write_text(write(found), name, _folder(result, profile)))
     return sorted(written)
@@ -78,8 +78,14 @@ def drawn_profiles() -> list[str]:
     return [name for name in profile_names() if any(results_directory(name).glob("*.json"))]
 
 
-def _figures(name: str, result: str, profile: str) -> Mapping[str, Any] | None:
+def _values(name: str, result: str, profile: str) -> Any:
     try:
+        if "*" in result:
+            folder, _, pattern = result.rpartition("/")
+            names = sorted(path.stem for path in results_directory(folder or profile).glob(f"{pattern}.json"))
+            if not names:
+                raise FileNotFoundError(f"no result {result}")
+            return [read_named(profile, f"{folder or profile}/{one}")["values"] for one in names]
         return read_named(profile, result)["values"]
     except FileNotFoundError as error:
         _log.info("%s not drawn: %s", name, error)

@@ -1,6 +1,6 @@
-"""Which figure is drawn by which function from which result, so that all can be drawn again."""
+"""The figures: for each the function that draws it and the result it is drawn from."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,13 +13,14 @@ Draw = Callable[[Any], tuple[Figure, Data]]
 
 @dataclass(frozen=True)
 class Drawing:
-    """How one figure comes about.
+    """One figure.
 
     Attributes:
         name: File name in ``figures/`` without ending.
-        result: The result whose figures are drawn: a name in the profile's folder, or ``folder/name`` for one
-            that belongs to no profile, such as ``base/training``.
-        draw: Takes these and returns the figure and the data to store beside it.
+        result: The result that is drawn: a name in the profile's folder, or ``folder/name`` for one
+            that belongs to no profile, such as ``base/training``. With ``*`` it stands for several, which are
+            drawn as a list in alphabetical order.
+        draw: Takes the result's values and returns the figure and the data to store with it.
     """
 
     name: str
@@ -41,9 +42,10 @@ def drawn_from(result: str, name: str) -> Callable[[Draw], Draw]:
     """
 
     def register(draw: Draw) -> Draw:
-        known: Mapping[str, Drawing] = DRAWINGS
-        if name in known and known[name].draw.__qualname__ != draw.__qualname__:
-            raise ValueError(f"name: figure {name!r} is already drawn by {known[name].draw.__qualname__}")
+        if name in DRAWINGS:
+            known, new = (getattr(one, "__qualname__", one) for one in (DRAWINGS[name].draw, draw))
+            if known != new:
+                raise ValueError(f"name: figure {name!r} is already drawn by {known}")
         DRAWINGS[name] = Drawing(name, result, draw)
         return draw
 

@@ -1,7 +1,8 @@
-"""One look for every figure: readable in print and on screen, and without telling red from green."""
+"""One style for every figure, readable in print, on screen and by the colour-blind."""
 
 from collections.abc import Mapping
 from types import MappingProxyType
+from typing import Any
 
 import matplotlib as mpl
 from cycler import cycler
@@ -23,8 +24,12 @@ COLOURS: Mapping[str, str] = MappingProxyType(
         "ls": _VERMILLION,
         "mpd": _BLUE,
         "closed_form": _GREEN,
+        "max_min": _PURPLE,
+        "nash": _BLACK,
+        "least_squares": _GREY,
         "base": _GREY,
         "renders": _BLACK,
+        "generated": _BLUE,
         "reconstructions": _GREEN,
         "samples": _VERMILLION,
     }
@@ -33,12 +38,12 @@ COLOURS: Mapping[str, str] = MappingProxyType(
 #: Widths in inches: one column and both columns of a two-column page.
 COLUMN, PAGE = 3.3, 6.9
 
-_SETTINGS = {
+_SETTINGS: Any = {  # Matplotlib's annotations take literal names only
     "figure.figsize": (COLUMN, 2.4),
     "figure.dpi": 120,
     "figure.constrained_layout.use": True,
     "savefig.dpi": 200,
-    "savefig.bbox": None,  # a tight box depends on the fonts at hand and moves panels between figures
+    "savefig.bbox": None,  # a tight box depends on the installed fonts and moves panels between figures
     "font.family": "DejaVu Sans",  # comes with Matplotlib, hence the same everywhere
     "font.size": 8,
     "axes.titlesize": 8,
@@ -62,7 +67,7 @@ _SETTINGS = {
     "legend.fontsize": 7,
     "legend.frameon": False,
     "image.cmap": "cividis",
-    # Shape as well as colour tells lines apart, for those who print in grey.
+    # Line styles differ as well as colours, for printing in grey.
     "axes.prop_cycle": cycler(color=[_BLUE, _ORANGE, _GREEN, _VERMILLION, _SKY, _PURPLE, _GREY])
     + cycler(linestyle=["-", "--", "-.", ":", "-", "--", "-."]),
     "pdf.fonttype": 42,  # text stays text in the PDF
@@ -75,7 +80,7 @@ def style() -> None:
 
 
 def colour(name: str) -> str:
-    """The colour that ``name`` has in every figure; grey for one that has none of its own.
+    """The colour that ``name`` has in every figure; grey for an unknown name.
 
     Accepts names with a prefix, as runs have them: ``lora-mpd`` is drawn as ``mpd``.
 

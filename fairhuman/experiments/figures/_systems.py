@@ -37,42 +37,42 @@ PAPER_METRICS: Mapping[str, str] = {
 }  # fmt: skip
 
 _NOTE = (
-    "{prompts} prompts a system, 95 % intervals over prompts; a system with several β is averaged over them "
-    "prompt by prompt. *: differs from {references} by a paired difference whose interval, corrected "
+    "{prompts} prompts per system, 95 % intervals over prompts; a system with several β is averaged over "
+    "them prompt by prompt. *: differs from {references} by a paired difference whose interval, corrected "
     "for {count} comparisons, excludes zero. Each system was trained once. Renders are the ceiling. Distance "
     "and agreement are the attribute reader's, made for renders; HPS, ImageReward, CLIP score and FID are "
-    "missing, because their weights were not at hand."
+    "missing, because their weights were not available."
 )
 _PAPER_NOTE = (
-    "The paper's own Table 1, not comparable: SDXL at 1024², other prompts, another face detector, misses "
+    "The paper's Table 1, not comparable: SDXL at 1024², other prompts, another face detector, misses "
     "left out; the pose difference has no unit there."
 )
 
 
 @drawn_from("benchmarks/table1", "table1_systems")
-def systems_figure(told: Mapping[str, Any]) -> tuple[Figure, pd.DataFrame]:
-    """One panel a metric, one row a system, with its interval; filled where it differs from its reference.
+def systems_figure(values: Mapping[str, Any]) -> tuple[Figure, pd.DataFrame]:
+    """One panel per metric, one row per system, with intervals; filled where it differs from its reference.
 
     Args:
-        told: Figures of the result ``benchmarks/table1``.
+        values: Of the result ``benchmarks/table1``.
 
     Returns:
         The figure, and its rows.
     """
-    data = pd.DataFrame(told["rows"])
+    data = pd.DataFrame(values["rows"])
     data = data[data.metric.isin(_PANELS)].reset_index(drop=True)
-    starred, systems = _starred(told), list(told["systems"])
+    starred, systems = _starred(values), list(values["systems"])
     figure, panels = plt.subplots(2, 3, figsize=(PAGE, 3.6), sharey=True)
     for panel, metric in zip(panels.flat, _PANELS, strict=True):
         title, factor, _ = METRICS[metric]
-        own = data[data.metric == metric].set_index("system").reindex(systems)
-        values, low, high = (factor * own[name].astype(float) for name in ("value", "low", "high"))
-        arms = np.nan_to_num(np.vstack([values - low, high - values]).clip(min=0))
+        subset = data[data.metric == metric].set_index("system").reindex(systems)
+        value, low, high = (factor * subset[name].astype(float) for name in ("value", "low", "high"))
+        arms = np.nan_to_num(np.vstack([value - low, high - value]).clip(min=0))
         for row, system in enumerate(systems):
             shade = colour(system)
             face = "white" if (system, metric) not in starred else shade
             panel.errorbar(
-                values.iloc[row], row, xerr=arms[:, row : row + 1], fmt=marker(system), color=shade,
+                value.iloc[row], row, xerr=arms[:, row : row + 1], fmt=marker(system), color=shade,
                 markerfacecolor=face, elinewidth=1.1,
             )  # fmt: skip
         panel.set(title=title.replace("confidence", "conf."), ylim=(len(systems) - 0.5, -0.5))
@@ -82,25 +82,23 @@ def systems_figure(told: Mapping[str, Any]) -> tuple[Figure, pd.DataFrame]:
     return figure, data
 
 
-def systems_markdown(told: Mapping[str, Any]) -> str:
-    """All metrics of all systems in Markdown, a column a system, and the paper's rows beneath.
+def systems_markdown(values: Mapping[str, Any]) -> str:
+    """All metrics of all systems in Markdown, one column per system, and the paper's rows beneath.
 
     Args:
-        told: Figures of the result ``benchmarks/table1``.
+        values: Of the result ``benchmarks/table1``.
     """
-    titles = [label(name) for name in told["systems"]]
+    titles = [label(name) for name in values["systems"]]
     lines = ["## Table 1 in miniature: the paper's systems", ""]
-    lines += [*markdown_rows(["metric", *titles], _cells(told)), "", _note(told), "", _PAPER_NOTE, ""]
-    return (
-        "\n".join(lines + markdown_rows(["the paper's own", *PAPER_METRICS.values()], _quoted(told))) + "\n"
-    )
+    lines += [*markdown_rows(["metric", *titles], _cells(values)), "", _note(values), "", _PAPER_NOTE, ""]
+    return "\n".join(lines + markdown_rows(["the paper", *PAPER_METRICS.values()], _quoted(values))) + "\n"
 
 
-def systems_latex(told: Mapping[str, Any]) -> str:
+def systems_latex(values: Mapping[str, Any]) -> str:
     """The same for LaTeX with the package ``booktabs``.
 
     Args:
-        told: Figures of the result ``benchmarks/table1``.
+        values: Of the result ``benchmarks/table1``.
     """
 
     def table(head: list[str], rows: list[list[str]]) -> list[str]:
@@ -109,23 +107,23 @@ def systems_latex(told: Mapping[str, Any]) -> str:
             *map(latex_line, rows), r"\bottomrule", r"\end{tabular}",
         ]  # fmt: skip
 
-    titles = [label(name) for name in told["systems"]]
-    lines = [r"% needs \usepackage{booktabs}", *table(["metric", *titles], _cells(told))]
-    lines += [latex_text(_note(told)), "", latex_text(_PAPER_NOTE), ""]
-    lines += table(["(paper)", *PAPER_METRICS.values()], _quoted(told))
+    titles = [label(name) for name in values["systems"]]
+    lines = [r"% needs \usepackage{booktabs}", *table(["metric", *titles], _cells(values))]
+    lines += [latex_text(_note(values)), "", latex_text(_PAPER_NOTE), ""]
+    lines += table(["(paper)", *PAPER_METRICS.values()], _quoted(values))
     return "\n".join(lines) + "\n"
 
 
-def _starred(told: Mapping[str, Any]) -> set[tuple[str, str]]:
+def _starred(values: Mapping[str, Any]) -> set[tuple[str, str]]:
     return {
         (row["system"], row["metric"])
-        for row in told["differences"]
-        if row["supported"] and row["reference"] == told["systems"][row["system"]]["reference"]
+        for row in values["differences"]
+        if row["supported"] and row["reference"] == values["systems"][row["system"]]["reference"]
     }
 
 
-def _cells(told: Mapping[str, Any]) -> list[list[str]]:
-    found, starred = {(row["system"], row["metric"]): row for row in told["rows"]}, _starred(told)
+def _cells(values: Mapping[str, Any]) -> list[list[str]]:
+    found, starred = {(row["system"], row["metric"]): row for row in values["rows"]}, _starred(values)
 
     def cell(system: str, metric: str, factor: float, digits: int) -> str:
         row = found.get((system, metric))
@@ -137,22 +135,22 @@ def _cells(told: Mapping[str, Any]) -> list[list[str]]:
         return f"{factor * row['value']:.{digits}f}{bounds}{' *' * ((system, metric) in starred)}"
 
     return [
-        [title, *(cell(system, metric, factor, digits) for system in told["systems"])]
+        [title, *(cell(system, metric, factor, digits) for system in values["systems"])]
         for metric, (title, factor, digits) in METRICS.items()
     ]
 
 
-def _quoted(told: Mapping[str, Any]) -> list[list[str]]:
+def _quoted(values: Mapping[str, Any]) -> list[list[str]]:
     return [
         [one["title"], *(f"{one['paper'][name]:.2f}" if name in one["paper"] else "–" for name in
-        PAPER_METRICS)] for one in told["systems"].values() if one["paper"]
+        PAPER_METRICS)] for one in values["systems"].values() if one["paper"]
     ]  # fmt: skip
 
 
-def _note(told: Mapping[str, Any]) -> str:
-    pairs = told["differences"]
-    references = dict.fromkeys(one["reference"] for one in told["systems"].values() if one["reference"])
+def _note(values: Mapping[str, Any]) -> str:
+    pairs = values["differences"]
+    references = dict.fromkeys(one["reference"] for one in values["systems"].values() if one["reference"])
     names = [f"“{label(name)}”" for name in references]
     references = names[0] if len(names) == 1 else f"{names[0]} or, with conditions, {names[1]}"
-    prompts = max(row["n"] for row in told["rows"])
+    prompts = max(row["n"] for row in values["rows"])
     return _NOTE.format(prompts=prompts, references=references, count=len(pairs))

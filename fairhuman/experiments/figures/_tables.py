@@ -1,4 +1,4 @@
-"""Table 1 in miniature, as Markdown and LaTeX, with the paper's own figures quoted beneath."""
+"""Table 1 in miniature, as Markdown and LaTeX, with the paper's numbers quoted beneath."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -30,27 +30,28 @@ PAPER = {
 }
 
 _NOTE = (
-    "In per cent, with {level:g} % intervals; {prompts} prompts a system. Bold: better than every other "
+    "In per cent, with {level:g} % intervals; {prompts} prompts per system. Bold: better than every other "
     "generated system by a paired difference whose interval, corrected for {comparisons} comparisons, "
     "excludes zero. Renders are the ceiling and take no part in the comparison."
 )
 _PAPER_NOTE = (
-    "The paper's own figures (Table 1), not comparable: other models, images and prompts, "
+    "The paper's numbers (Table 1), not comparable: other models, images and prompts, "
     "another face detector; neither misses nor intervals are reported there."
 )
 
 
 _IMAGES_NOTE = (
     "Feature distances and agreement are those of the attribute reader that comes with the package, made "
-    "for renders; they compare with no published figure. An asterisk: differs from {reference} by a paired "
-    "difference whose interval, corrected for all comparisons, excludes zero. Renders are the ceiling."
+    "for renders; they compare with no published number. An asterisk marks a system that differs from "
+    "{reference} by a paired difference whose interval, corrected for all comparisons, excludes zero. "
+    "Renders are the ceiling."
 )
 _GROUPS = {"distance": "feature distance", "preference": "preference", "pose": "pose", "caption": "caption"}
 
 
 @dataclass(frozen=True)
 class _Markup:
-    """How one language writes what a table needs."""
+    """A markup language's forms for cells."""
 
     bold: Callable[[str], str]
     interval: Callable[[str, str], str]
@@ -63,15 +64,15 @@ _LATEX = _Markup(
 )
 
 
-def supported_best(figures: Mapping[str, Any], detector: str, metric: str) -> str | None:
+def supported_best(values: Mapping[str, Any], detector: str, metric: str) -> str | None:
     """The system that is better than every other one compared, as far as intervals allow; None without one.
 
     Args:
-        figures: Of the result ``evaluation``; ``differences`` holds every pair once, as ``system`` −
+        values: Of the result ``evaluation``; ``differences`` holds every pair once, as ``system`` −
         ``reference``.
         detector, metric: The column of the table.
     """
-    pairs = pd.DataFrame(figures["differences"])
+    pairs = pd.DataFrame(values["differences"])
     if pairs.empty:
         return None
     pairs = pairs[(pairs.detector == detector) & (pairs.metric == metric)]
@@ -83,18 +84,18 @@ def supported_best(figures: Mapping[str, Any], detector: str, metric: str) -> st
     return next((system for system, won in wins.items() if won == len(systems) - 1), None)
 
 
-def markdown_table(figures: Mapping[str, Any]) -> str:
+def markdown_table(values: Mapping[str, Any]) -> str:
     """The miniature's table and the paper's rows in Markdown.
 
     Args:
-        figures: Of the result ``evaluation``.
+        values: Of the result ``evaluation``.
     """
     names = [f"{label(detector)}: {label(metric).lower()}" for detector, metric in COLUMNS]
     lines = [markdown_row(["system", *names]), markdown_row(["---"] * (1 + len(names)))]
-    lines += [markdown_row(cells) for cells in _cells(figures, _MARKDOWN)]
+    lines += [markdown_row(cells) for cells in _cells(values, _MARKDOWN)]
     lines += [
         "",
-        _note(figures),
+        _note(values),
         "",
         _PAPER_NOTE,
         "",
@@ -105,11 +106,11 @@ def markdown_table(figures: Mapping[str, Any]) -> str:
     return "\n".join(["## Table 1 in miniature", "", *lines]) + "\n"
 
 
-def latex_table(figures: Mapping[str, Any]) -> str:
+def latex_table(values: Mapping[str, Any]) -> str:
     """The same for LaTeX with the package ``booktabs``.
 
     Args:
-        figures: Of the result ``evaluation``.
+        values: Of the result ``evaluation``.
     """
     short = {"rate": "rate", "confidence": "confidence", "confidence_with_misses": "misses as 0"}
     lines = [
@@ -120,7 +121,7 @@ def latex_table(figures: Mapping[str, Any]) -> str:
         r"\cmidrule(lr){2-4} \cmidrule(lr){5-7}",
         " & ".join(["system", *(short[metric] for _, metric in COLUMNS)]) + r" \\",
         r"\midrule",
-        *(" & ".join(cells) + r" \\" for cells in _cells(figures, _LATEX)),
+        *(" & ".join(cells) + r" \\" for cells in _cells(values, _LATEX)),
         r"\midrule",
         rf"\multicolumn{{{1 + len(COLUMNS)}}}{{p{{\linewidth}}}}"
         rf"{{\footnotesize {latex_text(_PAPER_NOTE)}}} \\",
@@ -129,25 +130,25 @@ def latex_table(figures: Mapping[str, Any]) -> str:
         f"{name} (paper) & -- & {row['face']:.2f} & -- & -- & {row['hand']:.2f} & -- " + r"\\"
         for name, row in PAPER.items()
     ]
-    return "\n".join([*lines, r"\bottomrule", r"\end{tabular}", f"% {_note(figures)}"]) + "\n"
+    return "\n".join([*lines, r"\bottomrule", r"\end{tabular}", f"% {_note(values)}"]) + "\n"
 
 
-def images_table(figures: Mapping[str, Any]) -> str:
-    """All further metrics of images in Markdown, a column a system.
+def images_table(values: Mapping[str, Any]) -> str:
+    """All further metrics of images in Markdown, one column per system.
 
     Args:
-        figures: Of the result ``image_metrics``: ``systems``, ``rows``, ``differences``.
+        values: Of the result ``image_metrics``: ``systems``, ``rows``, ``differences``.
     """
-    data, systems = pd.DataFrame(figures["rows"]), figures["systems"]
+    data, systems = pd.DataFrame(values["rows"]), values["systems"]
     supported = {
         (row["system"], row["group"], row["subject"], row["metric"])
-        for row in figures["differences"]
+        for row in values["differences"]
         if row["supported"]
     }
     lines = [markdown_row(["metric", *map(label, systems)]), markdown_row(["---"] * (1 + len(systems)))]
-    for key, own in data.groupby(["group", "subject", "metric"], sort=False):
+    for key, subset in data.groupby(["group", "subject", "metric"], sort=False):
         group, subject, metric = key
-        rows = own.set_index("system")
+        rows = subset.set_index("system")
         cells = [
             format_estimate(*rows.loc[system, ["value", "low", "high"]].astype(float), 3)
             + (" *" if (system, *key) in supported else "")
@@ -156,17 +157,17 @@ def images_table(figures: Mapping[str, Any]) -> str:
         lines.append(markdown_row([f"{_GROUPS.get(group, group)}: {label(subject)}, {metric}", *cells]))
     empty = data[data.value.isna() & (data.note != "")]
     reasons = list(dict.fromkeys(f"- no value of {row.subject}: {row.note}" for row in empty.itertuples()))
-    note = _IMAGES_NOTE.format(reference=label(figures["reference"]))
+    note = _IMAGES_NOTE.format(reference=label(values["reference"]))
     return "\n".join(["## Images, by every other metric", "", *lines, "", note, "", *reasons]) + "\n"
 
 
-def _cells(figures: Mapping[str, Any], markup: _Markup) -> list[list[str]]:
-    data = pd.DataFrame(figures["detection"])
+def _cells(values: Mapping[str, Any], markup: _Markup) -> list[list[str]]:
+    data = pd.DataFrame(values["detection"])
     data = data[data.area == "all"].set_index(["system", "detector", "metric"])
-    best = {column: supported_best(figures, *column) for column in COLUMNS}
+    best = {column: supported_best(values, *column) for column in COLUMNS}
     return [
         [label(system), *(_cell(data.loc[(system, *column)], best[column] == system, markup) for column in
-        COLUMNS)] for system in figures["systems"]
+        COLUMNS)] for system in values["systems"]
     ]  # fmt: skip
 
 
@@ -180,7 +181,7 @@ def _cell(row: pd.Series, bold: bool, markup: _Markup) -> str:
     return value + markup.interval(f"{100 * row.low:.1f}", f"{100 * row.high:.1f}")
 
 
-def _note(figures: Mapping[str, Any]) -> str:
+def _note(values: Mapping[str, Any]) -> str:
     return _NOTE.format(
-        level=100 * figures["level"], prompts=figures["prompts"], comparisons=figures["comparisons"]
+        level=100 * values["level"], prompts=values["prompts"], comparisons=values["comparisons"]
     )

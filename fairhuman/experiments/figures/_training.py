@@ -1,10 +1,11 @@
-"""The training's figures: objectives, their gradients and weights, and what became of the held-out losses."""
+"""The training's figures: objectives, their gradients and weights, and the held-out losses."""
 
 from collections.abc import Mapping
 from typing import Any
 
 import matplotlib.pyplot as plt
 import pandas as pd
+import seaborn.objects as so
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator, PercentFormatter
 
@@ -16,16 +17,16 @@ _DIRECTIONS = {"sum": "Plain sum", "mpd": "MPD"}
 
 
 @drawn_from("train_lora", "training_heldout")
-def heldout_figure(figures: Mapping[str, Any]) -> tuple[Figure, pd.DataFrame]:
+def heldout_figure(values: Mapping[str, Any]) -> tuple[Figure, pd.DataFrame]:
     """Held-out loss of each objective along both runs, and its final change with an interval.
 
     Args:
-        figures: Of the result ``train_lora``: ``curves``, ``losses`` and ``loss_differences`` as rows.
+        values: Of the result ``train_lora``: ``curves``, ``losses`` and ``loss_differences`` as rows.
 
     Returns:
-        The figure, and its rows, told apart by the column ``quantity``: "curve" or "change".
+        The figure, and its rows, distinguished by the column ``quantity``: "curve" or "change".
     """
-    curves, changes = pd.DataFrame(figures["curves"]), _relative_changes(figures)
+    curves, changes = pd.DataFrame(values["curves"]), _relative_changes(values)
     regions, runs = list(dict.fromkeys(changes.region)), list(dict.fromkeys(changes.system))
     figure, panels = plt.subplots(
         1, len(regions) + 1, figsize=(PAGE, 2.3), width_ratios=[1] * len(regions) + [1.3]
@@ -53,9 +54,9 @@ def heldout_figure(figures: Mapping[str, Any]) -> tuple[Figure, pd.DataFrame]:
 
 
 @drawn_from("train_controlnet", "controlnet_heldout")
-def controlnet_heldout_figure(figures: Mapping[str, Any]) -> tuple[Figure, pd.DataFrame]:
+def controlnet_heldout_figure(values: Mapping[str, Any]) -> tuple[Figure, pd.DataFrame]:
     """:func:`heldout_figure` of the result ``train_controlnet``."""
-    return heldout_figure(figures)
+    return heldout_figure(values)
 
 
 def _padded(values: pd.Series) -> tuple[float, float]:
@@ -63,9 +64,9 @@ def _padded(values: pd.Series) -> tuple[float, float]:
     return values.min() - margin, values.max() + margin
 
 
-def _relative_changes(figures: Mapping[str, Any]) -> pd.DataFrame:
+def _relative_changes(values: Mapping[str, Any]) -> pd.DataFrame:
     """Paired differences from the base as a share of its mean loss, which is taken as exact."""
-    losses, changes = pd.DataFrame(figures["losses"]), pd.DataFrame(figures["loss_differences"])
+    losses, changes = pd.DataFrame(values["losses"]), pd.DataFrame(values["loss_differences"])
     changes = changes[changes.reference == "base"].reset_index(drop=True)
     base = losses[losses.system == "base"].set_index("region").value
     for column in ("value", "low", "high"):
@@ -74,16 +75,16 @@ def _relative_changes(figures: Mapping[str, Any]) -> pd.DataFrame:
 
 
 @drawn_from("train_lora", "training_gradients")
-def gradients_figure(figures: Mapping[str, Any]) -> tuple[Figure, pd.DataFrame]:
+def gradients_figure(values: Mapping[str, Any]) -> tuple[Figure, pd.DataFrame]:
     """Along the MPD run: norms of the gradients, weights, and each objective's share in the direction.
 
     Args:
-        figures: Of the result ``train_lora``: ``gradients`` as rows.
+        values: Of the result ``train_lora``: ``gradients`` as rows.
 
     Returns:
         The figure, and its rows.
     """
-    data = pd.DataFrame(figures["gradients"])
+    data = pd.DataFrame(values["gradients"])
     data = data[data.run == data.run.iloc[-1]].reset_index(drop=True)
     figure, panels = plt.subplots(1, 3, figsize=(PAGE, 2.4))
     titles = {
@@ -104,39 +105,33 @@ def gradients_figure(figures: Mapping[str, Any]) -> tuple[Figure, pd.DataFrame]:
 
 
 @drawn_from("train_lora", "training_conflict")
-def conflict_figure(figures: Mapping[str, Any]) -> tuple[Figure, pd.DataFrame]:
+def conflict_figure(values: Mapping[str, Any]) -> tuple[Figure, pd.DataFrame]:
     """How well the plain sum and the MPD direction serve each objective at the same steps.
 
     Left of zero a step raises the objective.
 
     Args:
-        figures: Of the result ``train_lora``: ``gradients`` as rows.
+        values: Of the result ``train_lora``: ``gradients`` as rows.
 
     Returns:
         The figure, and its rows.
     """
-    data = pd.DataFrame(figures["gradients"])
-    objectives = list(dict.fromkeys(data.objective))
+    data = pd.DataFrame(values["gradients"])
+    palette = {name: colour(name) for name in data.objective}
     figure, panels = plt.subplots(1, 2, figsize=(PAGE, 2.2), sharex=True, sharey=True)
     for panel, (direction, title) in zip(panels, _DIRECTIONS.items(), strict=True):
-        for height, objective in enumerate(reversed(objectives)):
-            values = data[data.objective == objective][f"{direction}_alignment"]
-            jitter = [0.35 * (2 * ((i * 0.618) % 1) - 1) for i in range(len(values))]
-            panel.plot(
-                values, [height + shift for shift in jitter], ".", color=colour(objective), ms=3, alpha=0.5
-            )
-            ascends = f"{100 * (values < 0).mean():.0f} %"
+        cosine = f"{direction}_alignment"
+        dots = so.Dot(pointsize=2, alpha=0.5, edgewidth=0)
+        plot = so.Plot(data, x=cosine, y="objective", color="objective").scale(color=so.Nominal(palette))
+        plot.add(dots, so.Jitter(0.7, seed=0), legend=False).on(panel).plot()
+        for objective, rows in data.groupby("objective"):
             panel.annotate(
-                ascends, (0.025, height), xycoords=("axes fraction", "data"), va="center", fontsize=7,
+                f"{100 * (rows[cosine] < 0).mean():.0f} %", (0.025, objective), va="center", fontsize=7,
+                xycoords=("axes fraction", "data"),
                 bbox={"boxstyle": "round", "fc": "white", "ec": "none", "alpha": 0.8},
             )  # fmt: skip
         panel.axvline(0, color="black", linewidth=0.8)
-        panel.set(
-            title=title,
-            xlabel="cosine of gradient and direction",
-            yticks=range(len(objectives)),
-            xlim=(-1, 1),
-        )
-        panel.set_yticklabels([label(name) for name in reversed(objectives)])
+        panel.set(title=title, xlabel="cosine of gradient and direction", ylabel="", xlim=(-1, 1))
         panel.grid(axis="y", visible=False)
+        panel.label_outer()
     return figure, data

@@ -22,7 +22,7 @@ def krippendorff_alpha(ratings: ArrayLike, level: Level = "nominal") -> float:
             between; ``interval``, by their squared difference.
 
     Returns:
-        α ≤ 1; NaN where nothing can be told: no unit has two ratings, or all ratings are alike.
+        α ≤ 1; NaN where it is undefined: no unit has two ratings, or all ratings are alike.
 
     Raises:
         ValueError: Not two dimensions, or an unknown level.

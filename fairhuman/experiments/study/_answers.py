@@ -1,4 +1,4 @@
-"""Answers as they come back, checked, and told by system with the key."""
+"""Raters' answers, checked and assigned to systems by the key."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def read_answers(files: Iterable[Path], key: Mapping[str, Any]) -> pd.DataFrame:
     raters = [content["rater"] for content in contents]
     for rater in set(raters):
         if raters.count(rater) > 1:
-            raise ValueError(f"answers: must be one file a rater, got {raters.count(rater)} of {rater}")
+            raise ValueError(f"answers: must be one file per rater, got {raters.count(rater)} of {rater}")
     return tabulate_answers(contents, key)
 
 

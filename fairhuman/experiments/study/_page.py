@@ -21,7 +21,7 @@ def write_study(study: Study, folder: Path, *, title: str = "Which image is bett
     """Write ``ballot.html`` for the raters and ``key.json``, which is to stay with you.
 
     The page holds the images as JPEG without metadata, under random names, and no system's name. Send it to
-    the raters, tell each a number of their own, and collect the JSON files it lets them save.
+    the raters, give each a different number, and collect the JSON files it lets them save.
 
     Args:
         study: From :func:`build_study`.

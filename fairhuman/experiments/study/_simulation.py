@@ -23,7 +23,7 @@ def simulate_raters(
     """Answers of made-up raters, in the form in which the page saves them.
 
     A rater prefers the first image with probability 1 / (1 + e^(−u)), where u is the difference of the
-    systems' likings, plus a taste of the pair's own, plus ``left`` if it stands left (Bradley and
+    systems' likings, plus a taste for the pair, plus ``left`` if it stands left (Bradley and
     Terry's model).
 
     Args:

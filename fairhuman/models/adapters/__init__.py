@@ -9,6 +9,7 @@ from fairhuman.models.adapters._kinds import (
     kinds_with,
     load_adapter,
 )
+from fairhuman.models.adapters._kohya import LAYOUTS, convert_lora
 from fairhuman.models.adapters._lora import ATTENTION, LORA_FILE, LoRA, load_lora
 from fairhuman.models.adapters._mole import TRANSFORMER, MoLE
 from fairhuman.models.adapters._t2i import T2I
@@ -17,6 +18,7 @@ from fairhuman.models.adapters._union import ControlNetUnion
 __all__ = [
     "ADAPTERS",
     "ATTENTION",
+    "LAYOUTS",
     "LORA_FILE",
     "TRANSFORMER",
     "T2I",
@@ -26,6 +28,7 @@ __all__ = [
     "LoRA",
     "MoLE",
     "adapter_kind",
+    "convert_lora",
     "fingerprint_adapters",
     "kinds_with",
     "load_adapter",

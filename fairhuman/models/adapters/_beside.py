@@ -1,4 +1,4 @@
-"""What adapters that stand beside the UNet share: a network of their own that reads condition images."""
+"""Shared code of adapters beside the UNet: a separate network that reads condition images."""
 
 from __future__ import annotations
 
@@ -31,10 +31,10 @@ class BesideUNet(Adapter):
     """A network whose outputs are added inside the frozen UNet.
 
     Args:
-        pipeline: The base; its own weights are frozen.
+        pipeline: The base; its weights are frozen.
         conditions: Condition images it reads, among ``pose`` and ``depth``, at least one.
         seed: Decides the start alone.
-        start: A trained adapter of the same kind to go on from, a run's folder or the network's own.
+        start: A trained adapter of the same kind to continue from, a run's folder or the network's.
 
     Attributes:
         network_class: Name of the class of diffusers that the network is built, saved and read as.
@@ -127,7 +127,7 @@ class BesideUNet(Adapter):
 
     @classmethod
     def read(cls, path: Path) -> ModelMixin:
-        """The network in a run's folder, or in a folder of its own."""
+        """The network in a run's folder, or in a separate folder."""
         folder = cls.place(path)
         if not (folder / NETWORK_FILE).is_file():
             raise FileNotFoundError(f"{cls.kind}: no such file: {folder / NETWORK_FILE}")

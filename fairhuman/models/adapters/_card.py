@@ -51,7 +51,7 @@ def write_card(folder: Path, adapter: Adapter, facts: Mapping[str, Any]) -> Path
 {rows}
 
 It was trained on images of people; what it does to other images was not examined. What it adds to a base
-is subject to the base's own licence and limits.
+is subject to the base's licence and limits.
 """
     return write_text(folder / "README.md", text)
 

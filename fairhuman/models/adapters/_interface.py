@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
+import torch
 from torch import Tensor
 
 from fairhuman.models._batch import Batch
@@ -22,7 +23,7 @@ __all__ = ["Adapter"]
 class Adapter(ABC):
     """A small network on or beside a frozen base: ``y = N_base + β·N_new`` (Eq. 12).
 
-    A kind of adapter is a class of its own, called with the base and, by keyword, its options and ``seed``,
+    Each kind of adapter is a class, called with the base and, by keyword, its options and ``seed``,
     which decides the start alone. What differs between kinds is said here and nowhere else.
 
     Attributes:
@@ -42,6 +43,10 @@ class Adapter(ABC):
     usage: ClassVar[str]
     pipeline: StableDiffusionXLPipeline
     conditions: tuple[str, ...] = ()
+
+    @abstractmethod
+    def __init__(self, pipeline: StableDiffusionXLPipeline, *, seed: int = 0, **options: Any) -> None:
+        """A new adapter on a base, which it freezes."""
 
     @classmethod
     def options(cls) -> dict[str, Any]:
@@ -108,6 +113,15 @@ class Adapter(ABC):
     @abstractmethod
     def predict(self, batch: Batch) -> Tensor:
         """The prediction for a batch and its conditions, shape (batch, channels, h, w)."""
+
+    @torch.no_grad()
+    def predict_base(self, batch: Batch) -> Tensor:
+        """What the base alone predicts for a batch, as if there were no adapter; without gradients."""
+        scale, self.scale = self.scale, 0.0
+        try:
+            return batch.predict(self.unet)
+        finally:
+            self.scale = scale
 
     @abstractmethod
     def save(self, folder: Path, facts: Mapping[str, Any]) -> Path:

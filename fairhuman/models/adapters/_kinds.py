@@ -74,7 +74,7 @@ def adapter_kind(path: str | os.PathLike[str]) -> type[Adapter]:
 
 
 def fingerprint_adapters(paths: Iterable[str | os.PathLike[str]], kind: str) -> str:
-    """Digest of trained weights, each in a run's folder, in a network's own, or a file; what is missing is
+    """Digest of trained weights, each in a run's folder, in a network's folder, or a file; what is missing is
     left to whoever reads it."""
     weights = Path(ADAPTERS[kind].weights)
     places = ((path / weights, path / weights.name, path) for path in map(Path, paths))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -27,10 +28,14 @@ LORA_FILE = "pytorch_lora_weights.safetensors"
 ATTENTION = ("to_q", "to_k", "to_v", "to_out.0")
 _TEXT_ATTENTION = ("q_proj", "k_proj", "v_proj", "out_proj")
 _ENCODERS = ("text_encoder", "text_encoder_2")
+_ALPHAS = (
+    "{file} must have one alpha for all layers, got one for each, as in kohya's layout; "
+    "`python -m fairhuman convert --layout diffusers` writes it anew"
+)
 
 
 class LoRA(Adapter):
-    """A new LoRA on a pipeline, whose own weights are frozen.
+    """A new LoRA on a pipeline, whose weights are frozen.
 
     A starts from a Gaussian of deviation 1 / rank and B from zero, as in diffusers' training scripts, so
     the output is at first the base's.
@@ -39,10 +44,12 @@ class LoRA(Adapter):
         pipeline: The base.
         rank: Rank of the updates, ≥ 1.
         alpha: The output is scaled by alpha / rank; ``None`` means alpha = rank.
+        rslora: Scale by alpha / √rank instead (Kalajdzievski, 2023).
+        dora: Learn each output's magnitude apart from its direction (Liu et al., 2024).
         targets: Endings of the names of the UNet's linear layers that get one.
         text_encoders: Put one on the attention layers of both text encoders too.
         seed: Decides the start alone.
-        start: A LoRA to go on from, a run's folder or a file, instead of a random one.
+        start: A LoRA to continue from, a run's folder or a file, instead of a random one.
 
     Raises:
         ValueError: A target matches no linear layer; ``start`` has another rank, scale or other layers.
@@ -65,19 +72,21 @@ image = pipe("a person waving", cross_attention_kwargs={"scale": 1.0}).images[0]
         *,
         rank: int = 16,
         alpha: float | None = None,
+        rslora: bool = False,
+        dora: bool = False,
         targets: Sequence[str] = ATTENTION,
         text_encoders: bool = False,
         seed: int = 0,
         start: str | os.PathLike[str] | None = None,
     ) -> None:
         self.pipeline, self._name = pipeline, "default"
-        self._encoders = _ENCODERS if text_encoders else ()
+        self._encoders: tuple[str, ...] = _ENCODERS if text_encoders else ()
         linear_layers(pipeline.unet, targets)  # refuses what matches none
         parts = {"unet": targets} | dict.fromkeys(self._encoders, _TEXT_ATTENTION)
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
             for part, names in parts.items():
-                _add(getattr(pipeline, part), rank, alpha, names)
+                _add(getattr(pipeline, part), rank, alpha, names, rslora, dora)
         self._scale = 1.0
         if start is not None:
             _start_from(self, Path(start))
@@ -85,6 +94,9 @@ image = pipe("a person waving", cross_attention_kwargs={"scale": 1.0}).images[0]
     @classmethod
     def check_options(cls, options: Mapping[str, Any]) -> None:
         check_targets(options["targets"])
+        # transformers 5.23 loses the magnitudes of a text encoder's DoRA where it reads them.
+        rule = "must be false with text_encoders, whose DoRA is lost on loading"
+        require("dora", not (options["dora"] and options["text_encoders"]), rule, options["dora"])
 
     @classmethod
     def load(
@@ -114,7 +126,11 @@ image = pipe("a person waving", cross_attention_kwargs={"scale": 1.0}).images[0]
     @scale.setter
     def scale(self, value: float) -> None:
         self._scale = value
-        self.pipeline.set_adapters(self._name, value)
+        if value == 0:  # a factor of 0 would leave the magnitudes that a DoRA has learnt
+            self.pipeline.disable_lora()
+        else:
+            self.pipeline.enable_lora()
+            self.pipeline.set_adapters(self._name, value)
 
     def predict(self, batch: Batch) -> Tensor:
         if self._encoders:  # the cached embeddings are the base's
@@ -124,15 +140,21 @@ image = pipe("a person waving", cross_attention_kwargs={"scale": 1.0}).images[0]
             batch = replace(batch, tokens=tokens, pooled=pooled)
         return batch.predict(self.unet)
 
+    @torch.no_grad()
+    def predict_base(self, batch: Batch) -> Tensor:
+        self.unet.disable_lora()  # a scale of 0 would leave the magnitudes that a DoRA has learnt
+        try:
+            return batch.predict(self.unet)
+        finally:
+            self.unet.enable_lora()
+
     def save(self, folder: Path, facts: Mapping[str, Any]) -> Path:
         from diffusers import StableDiffusionXLPipeline
-        from diffusers.utils import convert_state_dict_to_diffusers
-        from peft.utils import get_peft_model_state_dict
 
         layers = {}
         for part in ("unet", *self._encoders):
             module = getattr(self.pipeline, part)
-            layers[f"{part}_lora_layers"] = convert_state_dict_to_diffusers(get_peft_model_state_dict(module))
+            layers[f"{part}_lora_layers"] = _named(module, part)
             config = module.peft_config[self._name].to_dict()
             config["base_model_name_or_path"] = None  # a path of this machine, for text encoders
             layers[f"{part}_lora_adapter_metadata"] = config
@@ -194,7 +216,9 @@ def read_lora(path: Path, unet: torch.nn.Module) -> tuple[dict[str, Tensor], flo
     file = _file(path)
     state, alphas, metadata = _state(file, unet)
     if alphas:
-        raise ValueError(f"LoRA: {file} must have one alpha for all layers, got {len(alphas)}")
+        raise ValueError(f"LoRA: {_ALPHAS.format(file=file)}")
+    if any("magnitude_vector" in name for name in state):
+        raise ValueError(f"LoRA: {file} must be a plain LoRA, it is a DoRA")
     short = {"lora.down": "lora_A", "lora.up": "lora_B"}
     found = {}
     for name, tensor in state.items():
@@ -204,7 +228,26 @@ def read_lora(path: Path, unet: torch.nn.Module) -> tuple[dict[str, Tensor], flo
         for old, new in short.items():
             key = key.replace(f".{old}.weight", f".{new}.weight")
         found[key] = tensor
-    return found, (metadata or {}).get("unet.lora_alpha")
+    return found, effective_alpha(metadata or {}, "unet")
+
+
+def effective_alpha(metadata: Mapping[str, Any], part: str) -> float | None:
+    """The alpha that, divided by the rank, is the factor on a part's output; ``None`` if nothing is said.
+
+    Args:
+        metadata: peft's settings, each name with its part before it.
+        part: ``unet``, ``text_encoder`` or ``text_encoder_2``.
+
+    Raises:
+        ValueError: Layers have alphas or ranks of their own.
+    """
+    for name in ("alpha_pattern", "rank_pattern"):
+        if metadata.get(f"{part}.{name}"):
+            raise ValueError(f"LoRA: {name} must be empty, got {metadata[f'{part}.{name}']}")
+    alpha = metadata.get(f"{part}.lora_alpha")
+    if alpha is None or not metadata.get(f"{part}.use_rslora"):
+        return alpha
+    return alpha * metadata[f"{part}.r"] ** 0.5
 
 
 def _file(path: Path) -> Path:
@@ -230,7 +273,27 @@ def _state(file: Path, unet: torch.nn.Module) -> tuple[dict[str, Tensor], dict[s
         raise ValueError(f"LoRA: cannot read {file}: {error}") from error
     if not state or not all("lora" in name for name in state):
         raise ValueError(f"LoRA: {file} must hold the weights of a LoRA, got {sorted(state)[:3]}")
-    return state, alphas, metadata
+    for name, tensor in state.items():
+        if not tensor.isfinite().all():
+            raise ValueError(f"LoRA: {file} must hold finite weights, got others in {name}")
+    split = {name: name.partition(".") for name in state}
+    named = {f"{part}.{portable(part, rest)}": state[name] for name, (part, _, rest) in split.items()}
+    return named, alphas, metadata
+
+
+def _named(module: Any, part: str) -> dict[str, Tensor]:
+    """The weights of a part's LoRA under the names that its file has, without the part's own."""
+    from diffusers.utils import convert_state_dict_to_diffusers
+    from peft.utils import get_peft_model_state_dict
+
+    named = convert_state_dict_to_diffusers(get_peft_model_state_dict(module))
+    return {portable(part, name): tensor for name, tensor in named.items()}
+
+
+def portable(part: str, name: str) -> str:
+    """A name within a part of the pipeline, as files have it: transformers 5.6 took a level out of the first
+    text encoder's, which other tools know."""
+    return f"text_model.{name}" if part == "text_encoder" and name.startswith("encoder.") else name
 
 
 def check_targets(targets: Sequence[str]) -> None:
@@ -255,7 +318,9 @@ def linear_layers(unet: torch.nn.Module, targets: Sequence[str]) -> list[str]:
     return [name for name in linear if f".{name}".endswith(tuple(f".{target}" for target in targets))]
 
 
-def _add(module: torch.nn.Module, rank: int, alpha: float | None, targets: Sequence[str]) -> None:
+def _add(
+    module: Any, rank: int, alpha: float | None, targets: Sequence[str], rslora: bool, dora: bool
+) -> None:
     from diffusers.training_utils import cast_training_params
     from peft import LoraConfig
 
@@ -263,9 +328,11 @@ def _add(module: torch.nn.Module, rank: int, alpha: float | None, targets: Seque
     module.add_adapter(
         LoraConfig(
             r=rank,
-            lora_alpha=rank if alpha is None else alpha,
+            lora_alpha=rank if alpha is None else alpha,  # ty: ignore[invalid-argument-type]: takes floats, too
             init_lora_weights="gaussian",
             target_modules=list(targets),
+            use_rslora=rslora,
+            use_dora=dora,
         )
     )
     cast_training_params(module, dtype=torch.float32)
@@ -273,18 +340,17 @@ def _add(module: torch.nn.Module, rank: int, alpha: float | None, targets: Seque
 
 def _start_from(lora: LoRA, path: Path) -> None:
     """Copy a trained LoRA's weights; its file must have the very layers, rank and scale."""
-    from diffusers.utils import convert_state_dict_to_diffusers
-    from peft.utils import get_peft_model_state_dict
-
     file = _file(path)
     state, alphas, metadata = _state(file, lora.unet)
     if alphas:
-        raise ValueError(f"start: {file} must have one alpha for all layers, got {len(alphas)}")
+        raise ValueError(f"start: {_ALPHAS.format(file=file)}")
+    extra = sorted({name.split(".")[0] for name in state} - {"unet", *lora._encoders})
+    if extra:
+        raise ValueError(f"start: {file} also changes {', '.join(extra)}; set text_encoders to true")
     for part in ("unet", *lora._encoders):
         module = getattr(lora.pipeline, part)
         config = module.peft_config[lora._name]
-        named = convert_state_dict_to_diffusers(get_peft_model_state_dict(module))
-        named = {f"{part}.{name}": tensor for name, tensor in named.items()}
+        named = {f"{part}.{name}": tensor for name, tensor in _named(module, part).items()}
         for name, tensor in named.items():
             if name not in state or state[name].shape != tensor.shape:
                 found = "is absent" if name not in state else f"has shape {tuple(state[name].shape)}"
@@ -292,12 +358,13 @@ def _start_from(lora: LoRA, path: Path) -> None:
                     f"start: {file} does not fit a LoRA of rank {config.r} on these layers: "
                     f"{name} {found}, must have {tuple(tensor.shape)}"
                 )
-        there = (metadata or {}).get(f"{part}.lora_alpha", config.lora_alpha)
-        if there != config.lora_alpha:
-            raise ValueError(f"start: {file} has alpha {there}, the settings {config.lora_alpha}")
+        asked = config.lora_alpha * (config.r**0.5 if config.use_rslora else 1)
+        there = effective_alpha(metadata or {}, part)
+        if there is not None and not math.isclose(there, asked, rel_tol=1e-6):
+            raise ValueError(f"start: {file} has alpha {there:g}, the settings {asked:g} (rslora included)")
+        left = sorted(name for name in state if name.startswith(f"{part}.") and name not in named)
+        if left:
+            raise ValueError(f"start: {file} also holds {left[0]}, which a LoRA of these settings has not")
         with torch.no_grad():
             for name, tensor in named.items():
                 tensor.copy_(state[name])
-    extra = sorted({name.split(".")[0] for name in state} - {"unet", *lora._encoders})
-    if extra:
-        raise ValueError(f"start: {file} also changes {', '.join(extra)}; set text_encoders to true")

@@ -39,7 +39,7 @@ TRANSFORMER = (*ATTENTION, "ff.net.0.proj", "ff.net.2", "proj_in", "proj_out")
 
 
 class MoLE(Adapter):
-    """Two low-rank experts with local and global gates on a pipeline, whose own weights are frozen.
+    """Two low-rank experts with local and global gates on a pipeline, whose weights are frozen.
 
     Args:
         pipeline: The base.
@@ -47,10 +47,10 @@ class MoLE(Adapter):
         alpha: Their outputs are scaled by alpha / rank; ``None`` means alpha = rank.
         targets: Endings of the names of the UNet's linear layers that get experts.
         experts: LoRAs of the second stage, a run's folder or a file each, for faces and for hands; they
-            bring their own rank and alpha and must be on the layers of ``targets``.
+            bring their rank and alpha and must be on the layers of ``targets``.
         gates_only: Leave the experts as they are and train the gates.
         seed: Decides the start alone.
-        start: A MoLE to go on from, a run's folder or a file; it brings its own layers, ranks and alphas.
+        start: A MoLE to continue from, a run's folder or a file; it brings its layers, ranks and alphas.
 
     Raises:
         ValueError: A target matches no layer; experts or ``start`` do not fit.
@@ -175,9 +175,9 @@ image = pipe("a person waving").images[0]"""
         }
 
 
-def _replace(unet: nn.Module, name: str, ranks: tuple[int, int], alphas: tuple[float, float]) -> GatedLinear:
+def _replace(unet: nn.Module, name: str, ranks: Sequence[int], alphas: Sequence[float]) -> GatedLinear:
     parent, _, last = name.rpartition(".")
-    base = unet.get_submodule(name)
+    base: Any = unet.get_submodule(name)
     # In float32 whatever the base is in: what is trained must not round small steps away.
     layer = GatedLinear(base, ranks, alphas)
     for part in (layer.local_gate, layer.experts):

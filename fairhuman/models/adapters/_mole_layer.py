@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -51,7 +53,7 @@ class GatedLinear(nn.Module):
         beta: β of Eq. 12.
     """
 
-    def __init__(self, base: nn.Linear, ranks: tuple[int, int], alphas: tuple[float, float]) -> None:
+    def __init__(self, base: nn.Linear, ranks: Sequence[int], alphas: Sequence[float]) -> None:
         super().__init__()
         self.base, self.beta = base, 1.0
         self.local_gate = nn.Linear(base.in_features, len(EXPERTS))

@@ -19,7 +19,7 @@ _DOWNSCALE = 16
 
 
 class T2I(BesideUNet):
-    """Reads the picture alone, once an image: neither the noised latent nor the time. Unlike a ControlNet it
+    """Reads the picture alone, once per image: neither the noised latent nor the time. Unlike a ControlNet it
     does not start as the base: its last layers are not zero. Additions are those of the architecture
     ``full_adapter_xl``, at half the latent's size for the first two levels and a quarter beyond."""
 
@@ -74,5 +74,5 @@ image = pipe("a person waving", image=condition, adapter_conditioning_scale=0.8)
 
 
 def _channels(levels: tuple[int, ...]) -> list[int]:
-    """Channels of the four additions: one a level, and the last level's again for the middle."""
+    """Channels of the four additions: one per level, and the last level's again for the middle."""
     return [*levels, *[levels[-1]] * (4 - len(levels))]

@@ -24,11 +24,11 @@ _PICTURE_CHANNELS, _HEADS = 320, 8
 
 
 class ControlNetUnion(BesideUNet):
-    """Pose and depth as pictures of their own, joined by a small transformer. Starts as the base."""
+    """Pose and depth as separate pictures, joined by a small transformer. Starts as the base."""
 
     kind = "controlnet-union"
     title = "ControlNet-Union"
-    summary = "a ControlNet-Union that reads pose and depth as pictures of their own"
+    summary = "a ControlNet-Union that reads pose and depth as separate pictures"
     weights = f"{kind}/{NETWORK_FILE}"
     usage = """\
 from diffusers import ControlNetUnionModel, StableDiffusionXLControlNetUnionPipeline
@@ -40,7 +40,7 @@ image = pipe("a person waving", control_image=[pose, depth], control_mode=[0, 1]
     network: ControlNetUnionModel
 
     def prepare(self) -> None:
-        # The network's own scale acts on the pictures where there are several: at 0 it would not be the base.
+        # The network's scale acts on the pictures where there are several: at 0 it would not be the base.
         self.network.register_forward_hook(self._weigh)
 
     def _weigh(self, network: Any, given: Any, answer: tuple[Any, ...]) -> tuple[Any, ...]:
@@ -65,7 +65,7 @@ image = pipe("a person waving", control_image=[pose, depth], control_mode=[0, 1]
         return fitting
 
     def shown(self) -> str:
-        return " and, in an image of its own, ".join(f"the {name}" for name in self.conditions)
+        return " and, in a separate image, ".join(f"the {name}" for name in self.conditions)
 
     def check(self) -> None:
         check_encoder(self)

@@ -30,7 +30,7 @@ def train_autoencoder(
     start: AutoencoderKL | None = None,
     chosen: AutoencoderSettings | None = None,
 ) -> AutoencoderKL:
-    """Train the autoencoder, or take up a training that was cut off.
+    """Train the autoencoder, or resume an interrupted training.
 
     The loss is the absolute error of pixels and of their finite differences, heavier inside the boxes of
     faces and hands, plus a light Kullback-Leibler term. No adversarial or perceptual network: there is
@@ -41,7 +41,7 @@ def train_autoencoder(
         settings: The run.
         folder: Where ``log.jsonl`` and ``checkpoints/`` are kept.
         progress: Show a progress bar.
-        start: A trained autoencoder to go on from; it is left as it is.
+        start: A trained autoencoder to continue from; it is not changed.
         chosen: The part of the settings that is used, by default ``autoencoder``.
 
     Returns:
@@ -130,7 +130,7 @@ def reconstruction_terms(restored: Tensor, pixels: Tensor, weights: Tensor) -> d
 
 
 def noised(latents: Tensor, most: float, draw: torch.Generator) -> Tensor:
-    """Latents with normal noise, its deviation drawn per image in [0, ``most``] of each channel's own."""
+    """Latents with normal noise, its deviation drawn per image in [0, ``most``] of each channel's."""
     if not most:
         return latents
     amount = most * torch.rand(len(latents), 1, 1, 1, generator=draw)

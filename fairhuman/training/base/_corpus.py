@@ -27,7 +27,7 @@ class Corpus:
 
     images: Tensor
     captions: list[str]
-    boxes: list[list[tuple[int, int, int, int]]]
+    boxes: list[list[tuple[int, ...]]]
 
     def __len__(self) -> int:
         return len(self.captions)
@@ -54,7 +54,7 @@ class Corpus:
                 raise ValueError(f"data: {name} must be {size} × {size}, got {image.shape[:2]}")
             images[index] = image.transpose(2, 0, 1)
         boxes = [
-            [tuple(int(v) for v in record.boxes[name]) for name in CROPPED_BOXES if record.boxes.get(name)]
+            [tuple(int(v) for v in box) for name in CROPPED_BOXES if (box := record.boxes.get(name))]
             for record in data.records[:count]
         ]
         return cls(torch.from_numpy(images), data.captions[:count], boxes)

@@ -63,7 +63,7 @@ def _integer(draw: torch.Generator, below: int) -> int:
     return int(torch.randint(below, (), generator=draw))
 
 
-def _around(draw: torch.Generator, box: tuple[int, int, int, int], side: int, size: int) -> tuple[int, int]:
+def _around(draw: torch.Generator, box: tuple[int, ...], side: int, size: int) -> tuple[int, int]:
     """Left and top of a crop that holds the box, or lies within it when the box is the larger."""
     corner = []
     for low, high in ((box[0], box[2]), (box[1], box[3])):

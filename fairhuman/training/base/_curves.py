@@ -15,13 +15,13 @@ def training_curves(*outputs: Path, points: int = 150) -> dict[str, Any]:
     """The logs, averaged over stretches of equal length, with steps and minutes.
 
     Args:
-        outputs: The run's folder; then, in order, those of the runs that went on from where it ended.
+        outputs: The run's folder; then, in order, those of the runs that continued it.
         points: How many stretches for each run.
 
     Returns:
-        For each part: ``steps``, ``minutes`` (the steps' own, without loading and saving) and ``curve``,
+        For each part: ``steps``, ``minutes`` (of the steps, without loading and saving) and ``curve``,
         rows with the last step of the stretch, its minutes since the start and the means of what was logged.
-        A part that went on has ``continued``, the steps made before each run that did.
+        A continued part has ``continued``, the steps made before each run that did.
 
     Raises:
         FileNotFoundError: A folder holds no log of the UNet, or the first none of the autoencoder.
@@ -48,7 +48,7 @@ def write_training(*runs: BaseSettings, images: int, profile: str = "base", name
     """Store the curves of a finished training as ``results/<profile>/<name>.json``.
 
     Args:
-        runs: Of the training, and of the runs that went on from where it ended.
+        runs: Of the training, and of the runs that continued it.
         images: Size of the training set, mirror images not counted.
         profile, name: Where to.
     """

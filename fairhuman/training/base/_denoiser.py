@@ -33,7 +33,7 @@ class LatentSet:
     Attributes:
         latents: Normalised, shape (count, channels, h, w).
         captions: One per latent.
-        size: Side of the images in pixels, which the network is told.
+        size: Side of the images in pixels, which the network is conditioned on.
     """
 
     latents: Tensor
@@ -49,10 +49,10 @@ def train_denoiser(
     progress: bool = True,
     deadline: float = float("inf"),
 ) -> bool:
-    """Train the pipeline's UNet and text encoders, or take up a training that was cut off.
+    """Train the pipeline's UNet and text encoders, or resume an interrupted training.
 
     The objective is the plain mean squared error (Eq. 1) of what the pipeline's scheduler predicts; the
-    timesteps of a batch are spread evenly over the schedule. Faces and hands get no weight of their own:
+    timesteps of a batch are spread evenly over the schedule. Faces and hands get no separate weight:
     what the base lacks there is what the paper is about.
 
     Args:
@@ -73,10 +73,13 @@ def train_denoiser(
     modules = [pipeline.unet, pipeline.text_encoder, pipeline.text_encoder_2]
     for module in modules:
         module.to(device).train().requires_grad_(True)
-    processors = pipeline.unet.attn_processors
+    processors, encoders = pipeline.unet.attn_processors, modules[1:]
+    attention = [encoder.config._attn_implementation for encoder in encoders]
     if settings.precision == "bfloat16" and device == "cpu":
         # The fused kernel's backward pass is five times slower in bfloat16 than these plain products.
         pipeline.unet.set_attn_processor(AttnProcessor())
+        for encoder in encoders:
+            encoder.set_attn_implementation("eager")
     average = Average(modules, chosen.ema)
     optimizers = Optimizers(modules[0], modules[1:], chosen)
     first = load_state(folder, modules, average, optimizers.all)
@@ -144,6 +147,8 @@ def train_denoiser(
                 break
     log.close()
     pipeline.unet.set_attn_processor(processors)
+    for encoder, kind in zip(encoders, attention, strict=True):
+        encoder.set_attn_implementation(kind)
     take_average(pipeline, average)
     return done
 

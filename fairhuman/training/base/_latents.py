@@ -21,7 +21,7 @@ def encode_corpus(
 ) -> Tensor:
     """Mean latents of all images, shape (count, channels, size / 8, size / 8), float32.
 
-    In ``bfloat16`` they are off by less than what the encoder's own distribution is wide.
+    In ``bfloat16`` they are off by less than the width of the encoder's distribution.
     """
     vae.to(device).eval()
     with autocast(precision, device):

@@ -50,7 +50,7 @@ class Optimizers:
             self.all.append(muon)
 
     def step(self) -> None:
-        """One update from the gradients at hand."""
+        """One update from the current gradients."""
         for parameter, matrix in self._matrices:
             matrix.grad = None if parameter.grad is None else parameter.grad.reshape(matrix.shape)
         for optimizer in self.all:

@@ -45,7 +45,7 @@ def train_base(
     progress: bool = True,
     minutes: float | None = None,
 ) -> Path | None:
-    """Train autoencoder, text encoders and UNet, or take up a training that was cut off.
+    """Train autoencoder, text encoders and UNet, or resume an interrupted training.
 
     The run's folder holds ``settings.yaml``, ``autoencoder/`` and ``denoiser/`` with a log and a
     checkpoint each, the cached latents, and at the end ``pipeline/``, which
@@ -131,7 +131,7 @@ def untrained_pipeline(
 
 
 def started_pipeline(settings: BaseSettings) -> StableDiffusionXLPipeline | None:
-    """The base to go on from, if the settings name one.
+    """The base to continue from, if the settings name one.
 
     Raises:
         ValueError: Its networks are not of the sizes that the settings say.
@@ -156,7 +156,7 @@ def started_pipeline(settings: BaseSettings) -> StableDiffusionXLPipeline | None
 
 
 def load_autoencoder(folder: str | os.PathLike[str]) -> AutoencoderKL:
-    """The averaged autoencoder of a training that may still go on.
+    """The averaged autoencoder of a training that may be unfinished.
 
     Raises:
         FileNotFoundError: The folder holds no run, or a run without a checkpoint of the autoencoder.
@@ -181,7 +181,7 @@ def load_autoencoder(folder: str | os.PathLike[str]) -> AutoencoderKL:
 def load_training(
     folder: str | os.PathLike[str], words: Iterable[str] | None = None
 ) -> tuple[StableDiffusionXLPipeline, int]:
-    """A pipeline with the averaged weights of a training that still goes on, and the UNet's steps so far.
+    """A pipeline with the averaged weights of an unfinished training, and the UNet's steps so far.
 
     Args:
         folder: The run's folder, as :func:`train_base` makes it; its UNet must have a checkpoint.

@@ -29,8 +29,8 @@ class AutoencoderSettings(Settings):
         whole_steps: How many of them, the last ones, see whole images: group norms gather their
             statistics over all they see, so a network that has only seen crops errs on images.
         crop: Side of a crop in pixels, a multiple of 8.
-        crops: Crops a step.
-        whole_images: Whole images a step.
+        crops: Crops per step.
+        whole_images: Whole images per step.
         region_share: Share of the crops that are laid on a face or a hand.
         region_weight: Weight of pixels inside the boxes of faces and hands; 1 is everybody else's.
         gradient_weight: Weight of the absolute error of finite differences, which keeps edges sharp.
@@ -134,8 +134,8 @@ class BaseSettings(Settings):
         data: Folder of the training set (see :class:`fairhuman.data.HumanFolder`).
         output: Folder of the run. It must be absent, empty, or hold this very run, which is then resumed.
         small: Folder of a second training set, whose images have half the size; empty means none.
-        start: Base to go on from, a folder, or ``embedded`` for the shipped one; empty means random weights.
-            Its autoencoder stays, but that ``refinement`` may train the decoder.
+        start: Base to continue from, a folder, or ``embedded`` for the shipped one; empty means random
+            weights. Its autoencoder stays, except that ``refinement`` may train the decoder.
         autoencoder_start: Where the autoencoder's training starts: ``embedded``, the folder of a base, of a
             training or of an autoencoder alone; empty means random weights. Where the architecture has fewer
             latent channels, they start as the principal components of that autoencoder's.

@@ -1,0 +1,128 @@
+"""The files that lines of ``metadata.jsonl`` name, read once: what is wrong, converted, present."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from fairhuman.data._record import HumanRecord, read_record
+from fairhuman.files import file_state
+from fairhuman.images import Refused, read_depth, read_mask, read_picture
+
+__all__ = ["Facts", "check_lines", "read_line"]
+
+
+class Facts(NamedTuple):
+    """What is known of a line: of its image, and of each file in the order image, masks, conditions.
+
+    Attributes:
+        size: Height and width of the image.
+        repeats: How often it comes in an epoch.
+        names: Of the files within the folder; empty where there is none.
+        states: Of :func:`file_state`, taken before a file was read.
+        notes: What is converted; empty if nothing.
+        present: Whether it is a mask that covers anything.
+        central: Share of a mask in the central square; NaN where an image is square or has none of it.
+    """
+
+    size: tuple[int, int]
+    repeats: int
+    names: list[str]
+    states: list[tuple[int, int]]
+    notes: list[str]
+    present: list[bool]
+    central: list[float]
+
+
+def check_lines(
+    lines: Sequence[tuple[int, int, int]], listing: Path, regions: Sequence[str], conditions: Sequence[str]
+) -> list[Facts]:
+    """Read the files of some lines, each given as its place in the index, its byte in the listing and its
+    number for messages.
+
+    Raises:
+        FileNotFoundError, ValueError: As for :class:`fairhuman.data.HumanFolder`.
+    """
+    found = []
+    with listing.open("rb") as file:
+        for _, offset, number in lines:
+            file.seek(offset)
+            found.append(_facts(read_line(file.readline(), number, listing, regions, conditions)))
+    return found
+
+
+def read_line(
+    line: bytes, number: int, listing: Path, regions: Sequence[str], conditions: Sequence[str]
+) -> HumanRecord:
+    """The record in a line of a listing."""
+    place = f"{listing}, line {number}"
+    try:
+        text = line.decode()
+    except UnicodeDecodeError as error:
+        raise ValueError(f"data set: cannot read {place}: {error}") from error
+    return read_record(text, place, listing.parent, tuple(regions), tuple(conditions))
+
+
+def _facts(record: HumanRecord) -> Facts:
+    paths = [record.image, *record.masks.values(), *record.conditions.values()]
+    states = [(0, 0) if path is None else file_state(path) for path in paths]
+    keys = ["file_name", *(f"{name}_mask_file_name" for name in record.masks)]
+    keys += [f"{name}_file_name" for name in record.conditions]
+    image, note = _read(read_picture, record.image, record.place)
+    size, notes, present, central = image.shape[:2], [note], [False], [math.nan]
+    _check_metadata(record, size)
+    for name, path in record.masks.items():
+        covers, inside, note = (False, math.nan, "") if path is None else _mask(record, name, path, size)
+        present, central, notes = [*present, covers], [*central, inside], [*notes, note]
+    for name, path in record.conditions.items():
+        if name == "depth":
+            picture, note = _read(read_depth, path, record.place), ""
+        else:
+            picture, note = _read(read_picture, path, record.place)
+        _check_size(path, picture, size, record.place)
+        present, central, notes = [*present, False], [*central, math.nan], [*notes, note]
+    names = [record.metadata.get(key) or "" for key in keys]
+    return Facts(size, record.repeats, names, states, notes, present, central)
+
+
+def _mask(record: HumanRecord, name: str, path: Path, size: tuple[int, int]) -> tuple[bool, float, str]:
+    """Whether the mask covers anything, its share in the central square, and what is to be said of it."""
+    mask, note = _read(read_mask, path, record.place)
+    _check_size(path, mask, size, record.place)
+    if mask.min() > 127:
+        note = ", ".join(filter(None, [note, f"its {name} mask covers everything"]))
+    height, width = size
+    covers, side = bool(mask.any()), min(size)
+    if not covers or height == width:
+        return covers, math.nan, note
+    top, left = (height - side) // 2, (width - side) // 2
+    return covers, int(mask[top : top + side, left : left + side].sum()) / int(mask.sum()), note
+
+
+def _check_metadata(record: HumanRecord, size: tuple[int, int]) -> None:
+    width, height = record.metadata.get("width"), record.metadata.get("height")
+    if width is not None and height is not None and (height, width) != size:
+        raise ValueError(
+            f"{record.place}: says {height} × {width} (height × width), "
+            f"but {record.image.name} is {size[0]} × {size[1]}"
+        )
+
+
+def _check_size(path: Path, picture: np.ndarray, size: tuple[int, int], place: str) -> None:
+    if (found := picture.shape[:2]) != size:
+        raise ValueError(
+            f"{place}: {path.parent.name}/{path.name} is {found[0]} × {found[1]} "
+            f"(height × width), its image {size[0]} × {size[1]}"
+        )
+
+
+def _read(read: Callable[[Path], Any], path: Path, place: str) -> Any:
+    try:
+        return read(path)
+    except Refused as refusal:
+        name = f"{path.parent.name}/{path.name}"
+        raise ValueError(f"{place}: cannot read {name}: {refusal.reason}") from refusal

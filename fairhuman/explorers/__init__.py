@@ -1,0 +1,33 @@
+"""Explorers: what the notebooks show, to move, in JupyterLab and on static pages.
+
+An explorer is a few lines of a notebook. Its JavaScript, beside the Python here, computes and draws in the
+browser and needs neither network nor kernel: :func:`fragment` and :func:`page` make HTML of it.
+
+Names are imported on first use, so that making pages does not need anywidget.
+"""
+
+from importlib import import_module
+from typing import Any
+
+_HOMES = {
+    "KINDS": "_page",
+    "MIME": "_page",
+    "GradientExplorer": "gradients",
+    "LedgerExplorer": "ledger",
+    "MaskExplorer": "masks",
+    "PromptBox": "prompt",
+    "fragment": "_page",
+    "page": "_page",
+}
+
+__all__ = sorted(_HOMES)
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    return __all__

@@ -1,0 +1,82 @@
+"""What every explorer is: a widget whose state survives a re-run, with a still for where no kernel runs."""
+
+from __future__ import annotations
+
+import json
+from abc import abstractmethod
+from io import BytesIO
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import anywidget
+
+from fairhuman.explorers._page import MIME, fragment, page, script, stylesheet
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+__all__ = ["Explorer", "png"]
+
+_KEPT: dict[str, dict[str, Any]] = {}
+"""Starting values → where an explorer that began with them was left; as long as the kernel runs."""
+
+
+class Explorer(anywidget.AnyWidget):
+    """An explorer that is the same widget in JupyterLab and, without a kernel, on a static page.
+
+    A cell that is run again goes on where the reader was, unless its starting values have changed.
+
+    Attributes:
+        name: One of :data:`fairhuman.explorers.KINDS`.
+        state: Names of the traits that a reader moves.
+        data: Names of the traits that stay.
+    """
+
+    name: ClassVar[str]
+    state: ClassVar[tuple[str, ...]]
+    data: ClassVar[tuple[str, ...]] = ()
+
+    def __init_subclass__(cls, **options: Any) -> None:
+        if "name" in cls.__dict__:  # a widget makes subclasses of its own, whose traits these are then
+            cls._esm, cls._css = script(cls.name), stylesheet()
+        super().__init_subclass__(**options)
+
+    def __init__(self, **start: Any) -> None:
+        super().__init__(**start)
+        began = f"{self.name} {json.dumps(self.values(), sort_keys=True)}"
+        for name, value in _KEPT.setdefault(began, {}).items():
+            setattr(self, name, value)
+        self.observe(lambda change: _KEPT[began].update({change["name"]: change["new"]}), [*self.state])
+
+    def values(self) -> dict[str, Any]:
+        """What the explorer shows now, as JSON can hold it."""
+        return {name: getattr(self, name) for name in (*self.data, *self.state)}
+
+    @abstractmethod
+    def still(self) -> dict[str, Any]:
+        """What is shown without a kernel: MIME type → content."""
+
+    def fragment(self) -> str:
+        """HTML to put into a page; see :func:`fairhuman.explorers.fragment`."""
+        return fragment(self.name, self.values())
+
+    def page(self, title: str) -> str:
+        """A page of its own; see :func:`fairhuman.explorers.page`."""
+        return page(self.name, self.values(), title)
+
+    def _repr_mimebundle_(self, **options: Any) -> Any:
+        live = super()._repr_mimebundle_(**options)
+        bundle, metadata = live if isinstance(live, tuple) else (live or {}, {})
+        told = {"text/plain": f"{type(self).__name__}: run this cell in JupyterLab to move it."}
+        return bundle | told | self.still() | {
+            MIME: {"explorer": self.name, "values": self.values()}
+        }, metadata
+
+
+def png(figure: Figure) -> bytes:
+    """A figure's picture, and an end of the figure."""
+    import matplotlib.pyplot as plt
+
+    file = BytesIO()
+    figure.savefig(file, format="png", dpi=110)
+    plt.close(figure)
+    return file.getvalue()

@@ -1,0 +1,114 @@
+"""Explorers as HTML that asks nothing of a server: to put into a page, or as a page."""
+
+from __future__ import annotations
+
+import html
+import json
+import re
+from collections.abc import Mapping
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from fairhuman.experiments.claims import SHADES
+from fairhuman.experiments.figures import COLOURS, colour
+from fairhuman.profiles import unknown
+
+__all__ = ["KINDS", "MIME", "fragment", "page", "script", "stylesheet"]
+
+KINDS: Mapping[str, tuple[str, ...]] = {
+    "gradients": ("solver.js", "marks.js", "gradients.js"),
+    "ledger": ("marks.js", "ledger.js"),
+    "masks": ("grid.js", "marks.js", "masks.js"),
+}
+"""Explorer → its script's modules, each after those it imports."""
+
+MIME = "application/vnd.fairhuman.explorer+json"
+"""Of what a notebook stores of an explorer: ``explorer``, its kind, and ``values``. See :func:`fragment`."""
+
+_RULES = ("mpd", "closed_form", "ls", "max_min", "nash", "least_squares")
+_IMPORT = re.compile(r"^import [^;]*;\n", re.MULTILINE)
+_EXPORT = re.compile(r"^export (?!default)", re.MULTILINE)
+
+# Stands in for the model that Jupyter gives an explorer.
+_MODEL = """
+function standIn(values) {
+  const listeners = {};
+  return {
+    get: name => values[name],
+    set(name, value) { values[name] = value; for (const call of listeners[`change:${name}`] ?? []) call(); },
+    save_changes() {},
+    on(event, call) { (listeners[event] ??= new Set()).add(call); },
+    off(event, call) { listeners[event]?.delete(call); },
+  };
+}
+"""
+
+
+@cache
+def script(kind: str) -> str:
+    """The explorer's JavaScript as one module, whose default export has ``render({model, el})``.
+
+    Args:
+        kind: One of :data:`KINDS`.
+
+    Raises:
+        ValueError: No such explorer.
+    """
+    if kind not in KINDS:
+        raise ValueError(f"kind: {unknown(kind, KINDS)}")
+    shades = dict(COLOURS) | SHADES | {name: colour(name) for name in _RULES}
+    texts = [Path(__file__).with_name(name).read_text(encoding="utf-8") for name in KINDS[kind]]
+    modules = [_EXPORT.sub("", _IMPORT.sub("", text)) for text in texts]
+    return "\n".join([f"const COLOURS = {json.dumps(shades)};", *modules])
+
+
+@cache
+def stylesheet() -> str:
+    """The style of all explorers; it touches nothing else on a page."""
+    return Path(__file__).with_name("style.css").read_text(encoding="utf-8")
+
+
+def fragment(kind: str, values: Mapping[str, Any]) -> str:
+    """An explorer for a page of any make: elements, style and script, alive where scripts run.
+
+    Args:
+        kind: One of :data:`KINDS`.
+        values: Of an explorer's ``values()``, or stored in a notebook's output under :data:`MIME`.
+
+    Raises:
+        ValueError: No such explorer; a value that JSON cannot hold.
+    """
+    # "</" would end the script that holds it.
+    data = json.dumps(dict(values), ensure_ascii=False, allow_nan=False).replace("</", "<\\/")
+    code = script(kind).replace("export default", "const explorer =")
+    return (
+        f'<div class="fairhuman-explorer-place"><style>{stylesheet()}</style>'
+        f'<script type="application/json">{data}</script><div></div>\n'
+        f'<script type="module">{code}{_MODEL}'
+        # A module script does not know itself: the first place that is not taken yet is its own.
+        'const place = document.querySelector(".fairhuman-explorer-place:not([data-alive])");\n'
+        'place.toggleAttribute("data-alive", true);\n'
+        'explorer.render({ el: place.querySelector("div"), '
+        'model: standIn(JSON.parse(place.querySelector("script").textContent)) });\n'
+        "</script></div>\n"
+    )
+
+
+def page(kind: str, values: Mapping[str, Any], title: str) -> str:
+    """A page of its own, light or dark as the reader has it.
+
+    Args:
+        kind, values: As for :func:`fragment`.
+        title: Plain text.
+    """
+    name = html.escape(title)
+    return (
+        '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
+        '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
+        f"<title>{name}</title>\n<style>\n:root {{ color-scheme: light dark; }}\n"
+        "body { background: light-dark(#fff, #1e1e1e); color: light-dark(#1a1a1a, #ececec); "
+        "font-family: system-ui, sans-serif; margin: 1rem auto; max-width: 64rem; padding: 0 1rem; }\n"
+        f"h1 {{ font-size: 1.4rem; }}\n</style>\n</head>\n<body>\n<h1>{name}</h1>\n{fragment(kind, values)}"
+        "</body>\n</html>\n"
+    )

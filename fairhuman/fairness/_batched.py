@@ -1,0 +1,47 @@
+"""The gradients of several losses by one vector-Jacobian product over batched gradients."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+
+class NotBatchable(Exception):
+    """An operation of the graph has no batching rule; the message says which."""
+
+
+def batched_gradients(losses: Sequence[Tensor], parameters: Sequence[Tensor]) -> list[list[Tensor | None]]:
+    """Gradient of each loss for each parameter, None where no loss depends on one.
+
+    The graph is kept, so that its operations can still be differentiated one loss at a time.
+
+    Args:
+        losses: m scalars on one device.
+        parameters: what they are differentiated by.
+
+    Raises:
+        NotBatchable: with the reason that torch gives.
+        MemoryError, torch.OutOfMemoryError: as without batching.
+
+    Example:
+        >>> import torch
+        >>> x = torch.tensor([1.0, 2.0], requires_grad=True)
+        >>> batched_gradients([x.sum(), x[0] * x[1]], [x])
+        [[tensor([1., 1.])], [tensor([2., 1.])]]
+    """
+    try:
+        together = torch.stack([loss.reshape(()) for loss in losses])
+        units = torch.eye(len(losses), dtype=together.dtype, device=together.device)
+        found = torch.autograd.grad(
+            together, parameters, units, is_grads_batched=True, retain_graph=True, allow_unused=True
+        )
+    except torch.OutOfMemoryError:
+        raise
+    except (RuntimeError, NotImplementedError) as error:
+        reason = str(error).strip().splitlines()
+        if "memory" in str(error):  # of the CPU's allocator
+            raise
+        raise NotBatchable(reason[0] if reason else type(error).__name__) from error
+    return [[None if g is None else g[i] for g in found] for i in range(len(losses))]

@@ -1,0 +1,73 @@
+"""The notebooks, run again, measure what is stored: ``make test`` runs this after them.
+
+Their new results lie in the workspace that FAIRHUMAN_WORKSPACE names. Another processor rounds otherwise, and
+training amplifies that; so a number need not be equal, but it must lie within its stored interval, and an
+effect whose interval excludes zero must still be there, with its sign.
+"""
+
+import json
+import math
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from fairhuman.experiments.claims import ledger
+
+ROOT = Path(__file__).parents[1]
+STORED = sorted((ROOT / "results" / "quick").glob("*.json"))
+WORKSPACE = Path(os.environ.get("FAIRHUMAN_WORKSPACE", ROOT))
+
+
+def estimates(stored: Any, found: Any, path: str = "") -> Iterator[tuple[str, dict[str, Any], Any]]:
+    """Every stored estimate, with its path and what is found at this path now."""
+    if isinstance(stored, dict) and {"value", "low", "high"} <= stored.keys():
+        yield path, stored, found
+    elif isinstance(stored, dict | list):
+        for key, part in stored.items() if isinstance(stored, dict) else enumerate(stored):
+            there = key in found if isinstance(found, dict) else isinstance(found, list) and key < len(found)
+            yield from estimates(part, found[key] if there else None, f"{path}.{key}")
+
+
+def disagreement(stored: dict[str, Any], found: Any) -> str | None:
+    """Why an estimate is no longer the stored one; None where it is."""
+    ends = [stored["value"], stored["low"], stored["high"]]
+    if not all(isinstance(end, int | float) and math.isfinite(end) for end in ends):
+        return None  # stored without an interval
+    value = found["value"] if isinstance(found, dict) else None
+    if value is None:
+        return "is gone"
+    _, low, high = ends
+    slack = 1e-6 * max(abs(low), abs(high))
+    if not low - slack <= value <= high + slack:
+        return f"is {value:.4g}, outside [{low:.4g}, {high:.4g}]"
+    return None
+
+
+@pytest.mark.parametrize("path", STORED, ids=lambda path: path.stem)
+def test_what_is_measured_again_lies_within_the_stored_interval(path):
+    stored = json.loads(path.read_text())
+    found = json.loads((WORKSPACE / "results" / "quick" / path.name).read_text())
+    reasons = {
+        place: reason
+        for place, one, again in estimates(stored["values"], found["values"])
+        if (reason := disagreement(one, again))
+    }
+    assert reasons == {}
+
+
+def test_the_verdicts_are_the_stored_ones(monkeypatch):
+    verdicts = []
+    for place in (ROOT, WORKSPACE):
+        monkeypatch.setenv("FAIRHUMAN_WORKSPACE", str(place))
+        found = ledger()
+        verdicts.append(dict(zip(found.index, found.verdict, strict=True)))
+    assert verdicts[0] == verdicts[1]
+
+
+def test_an_effect_that_is_gone_or_turned_is_noticed():
+    stored = {"value": -0.2, "low": -0.3, "high": -0.1}
+    assert disagreement(stored, {"value": -0.15}) is None
+    assert all(disagreement(stored, found) for found in ({"value": 0.0}, {"value": 0.2}, None))
