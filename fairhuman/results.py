@@ -24,7 +24,9 @@ PACKAGES = (
     "mediapipe", "dlib-bin", "numpy", "scipy", "pandas",
 )  # fmt: skip
 
+ROOT = Path(__file__).parents[1]
 CODE = ("fairhuman", "notebooks", "params")
+"""What makes results, but for a notebook's stored outputs: they are made with them."""
 
 
 def write_result(
@@ -127,16 +129,35 @@ def provenance() -> dict[str, Any]:
     ``code`` is the digest of the library as it is, committed or not
     (:func:`fairhuman.source.library_digest`).
     """
-    changed = _git("status", "--porcelain", "--untracked-files=no", "--", *CODE)
     return {
         "versions": {"python": platform.python_version()} | {name: _version(name) for name in PACKAGES},
         "code": library_digest(),
         "commit": _git("rev-parse", "HEAD"),
-        "modified": None if changed is None else bool(changed),
+        "modified": _modified(),
         "platform": f"{platform.system()} {platform.machine()}",
         "processors": os.cpu_count(),
         "written": datetime.now(UTC).isoformat(timespec="seconds"),
     }
+
+
+def _modified() -> bool | None:
+    changed = _git("diff", "--name-only", "HEAD", "--", *CODE)
+    return None if changed is None else any(map(_does_otherwise, changed.splitlines()))
+
+
+def _does_otherwise(name: str) -> bool:
+    """Whether a changed file is more than a notebook with other outputs."""
+    path, committed = ROOT / name, _git("show", f"HEAD:{name}")
+    if path.suffix != ".ipynb" or committed is None or not path.is_file():
+        return True
+    try:
+        return _sources(committed) != _sources(path.read_text(encoding="utf-8"))
+    except (ValueError, KeyError):  # half written, or no notebook
+        return True
+
+
+def _sources(notebook: str) -> list[tuple[str, str]]:
+    return [(cell["cell_type"], "".join(cell["source"])) for cell in json.loads(notebook)["cells"]]
 
 
 def plain(value: Any) -> Any:
@@ -183,7 +204,7 @@ def _git(*words: str) -> str | None:
             text=True,
             timeout=10,
             check=True,
-            cwd=Path(__file__).parents[1],
+            cwd=ROOT,
         )
     except (OSError, subprocess.SubprocessError):
         return None  # installed as a package, or no git on this machine

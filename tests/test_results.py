@@ -1,9 +1,11 @@
 import json
+import subprocess
 
 import numpy as np
 import pytest
 import torch
 
+from fairhuman import results
 from fairhuman.results import provenance, read_result, write_result
 
 
@@ -59,3 +61,38 @@ def test_what_git_does_not_tell_is_not_made_up(monkeypatch):
     monkeypatch.setenv("PATH", "")
     found = provenance()
     assert found["commit"] is None and found["modified"] is None
+
+
+def _notebook(source, *outputs):
+    return json.dumps({"cells": [{"cell_type": "code", "source": source, "outputs": outputs}]})
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "modified"),
+    [
+        ("notebooks/00.ipynb", _notebook("1 + 1", "2"), False),
+        ("notebooks/00.ipynb", _notebook("1 + 2"), True),
+        ("notebooks/00.ipynb", '{"cells": [', True),
+        ("notebooks/00.ipynb", None, True),
+        ("params/quick.yaml", "steps: 2\n", True),
+        ("README.md", "Another.\n", False),
+        ("notebooks/01.ipynb", _notebook("1"), False),  # not tracked: no stored result can be of it
+    ],
+)
+def test_other_outputs_are_no_other_code(tmp_path, monkeypatch, name, text, modified):
+    def git(*words):
+        subprocess.run(["git", "-c", "user.name=a", "-c", "user.email=a@b", *words], cwd=tmp_path, check=True)
+
+    for folder in ("notebooks", "params", "fairhuman"):
+        (tmp_path / folder).mkdir()
+    (tmp_path / "notebooks" / "00.ipynb").write_text(_notebook("1 + 1"))
+    (tmp_path / "params" / "quick.yaml").write_text("steps: 1\n")
+    (tmp_path / "README.md").write_text("One.\n")
+    git("init", "--quiet")
+    git("add", ".")
+    git("commit", "--quiet", "--message", "All")
+    monkeypatch.setattr(results, "ROOT", tmp_path)
+    assert provenance()["modified"] is False
+    path = tmp_path / name
+    path.write_text(text) if text is not None else path.unlink()
+    assert provenance()["modified"] is modified

@@ -180,6 +180,18 @@ def test_a_picture_is_stored_once(checkout):
     assert "image/png" not in notebook.cells[-1].outputs[0].data
 
 
+def test_a_widget_is_no_stored_output_but_its_table_is(checkout):
+    view = "{'application/vnd.jupyter.widget-view+json': {'model_id': 'a'}, 'text/plain': 'Progress()'}"
+    table = view.replace("'text/plain'", "'text/html': '<table/>', 'text/plain'")
+    shown = "\n".join(f"display({output}, raw=True)" for output in (view, table))
+    write_notebook(checkout, f"from IPython.display import display\n{shown}\nprint(1)")
+    found = nbformat.read(refresh_notebook("00_first"), as_version=4).cells[-1].outputs
+    assert [sorted(output.get("data", {"stream": 0})) for output in found] == [
+        ["text/html", "text/plain"],
+        ["stream"],
+    ]
+
+
 def test_a_failing_notebook_is_left_as_it_was(checkout):
     write_notebook(checkout, "1 / 0")
     path = checkout / "notebooks" / "00_first.ipynb"

@@ -108,21 +108,22 @@ def refresh_notebook(name: str) -> Path:
     kernel = {"name": "python3", "display_name": "Python 3", "language": "python"}
     notebook.metadata = {"kernelspec": kernel, "language_info": {"name": "python"}}
     for cell in notebook.cells:
-        for output in cell.get("outputs", []):
-            _keep_one_form(output.get("data", {}))
+        if "outputs" in cell:
+            cell.outputs = [output for output in cell.outputs if _keep_one_form(output.get("data", {}))]
         cell.metadata = {key: value for key, value in cell.metadata.items() if key == "tags"}
     with written_whole(path) as partial:
         nbformat.write(notebook, partial)
     return path
 
 
-def _keep_one_form(data: dict[str, Any]) -> None:
-    """Of an output in several forms, the one to be stored."""
+def _keep_one_form(data: dict[str, Any]) -> bool:
+    """Of an output in several forms, the one to be stored; false where none is left."""
     # A widget's view is of this kernel alone; its picture or table is for everybody.
-    if {"image/png", "text/html"} & set(data):
-        data.pop("application/vnd.jupyter.widget-view+json", None)
+    if data.pop("application/vnd.jupyter.widget-view+json", None) and set(data) <= {"text/plain"}:
+        return False
     if "image/jpeg" in data:  # Pillow shows a picture as both
         data.pop("image/png", None)
+    return True
 
 
 @contextmanager
