@@ -10,7 +10,10 @@ from importlib.metadata import requires
 from pathlib import Path
 from typing import Annotated
 
-import typer
+try:
+    import typer
+except ModuleNotFoundError:
+    raise SystemExit("fairhuman: the command line needs typer: pip install 'fairhuman[cli]'") from None
 
 from fairhuman.commands.ablate import ablate
 from fairhuman.commands.annotate import annotate, merge

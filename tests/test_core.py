@@ -168,3 +168,9 @@ except ImportError as error:
     wanting = ("dwa", "uw", "rlw", "si", "famo", "fairgrad_official", "mgda", "upgrad", "modo", "pcd")
     expected = [*(f"Strategy `{name}` {install}" for name in wanting), f"`AlphaFair` {install}"]
     assert done.stdout.splitlines() == expected
+
+
+def test_the_command_line_names_the_extra_that_it_needs(alone, tmp_path):
+    done = subprocess.run([alone, "-I", "-m", "fairhuman"], cwd=tmp_path, capture_output=True, text=True)
+    assert done.returncode == 1
+    assert done.stderr == "fairhuman: the command line needs typer: pip install 'fairhuman[cli]'\n"
