@@ -2,7 +2,8 @@
 
 Their new results lie in the workspace that FAIRHUMAN_WORKSPACE names. Another processor rounds otherwise, and
 training amplifies that; so a number need not be equal, but it must lie within its stored interval, and an
-effect whose interval excludes zero must still be there, with its sign.
+effect whose interval excludes zero must still be there, with its sign. What is computed without training must
+be equal up to rounding, with an interval or without.
 """
 
 import json
@@ -46,6 +47,19 @@ def disagreement(stored: dict[str, Any], found: Any) -> str | None:
     return None
 
 
+UNTRAINED = {"humans": 0.02, "mpd_derivation": 0.02}
+"""Results of which every number is compared, and the relative tolerance."""
+
+
+def numbers(value: Any, path: str = "") -> Iterator[tuple[str, float]]:
+    """Every number of nested JSON with its path."""
+    if isinstance(value, dict | list):
+        for key, part in value.items() if isinstance(value, dict) else enumerate(value):
+            yield from numbers(part, f"{path}.{key}")
+    elif isinstance(value, int | float) and not isinstance(value, bool):
+        yield path, value
+
+
 @pytest.mark.parametrize("path", STORED, ids=lambda path: path.stem)
 def test_what_is_measured_again_lies_within_the_stored_interval(path):
     stored = json.loads(path.read_text())
@@ -56,6 +70,21 @@ def test_what_is_measured_again_lies_within_the_stored_interval(path):
         if (reason := disagreement(one, again))
     }
     assert reasons == {}
+
+
+@pytest.mark.parametrize(("name", "tolerance"), UNTRAINED.items())
+def test_what_needs_no_training_is_equal(name, tolerance):
+    stored, found = (
+        dict(numbers(json.loads((place / "results" / "quick" / f"{name}.json").read_text())["values"]))
+        for place in (ROOT, WORKSPACE)
+    )
+    assert found.keys() == stored.keys()
+    apart = {
+        place: (value, found[place])
+        for place, value in stored.items()
+        if not math.isclose(value, found[place], rel_tol=tolerance, abs_tol=1e-3)
+    }
+    assert apart == {}
 
 
 def test_the_verdicts_are_the_stored_ones(monkeypatch):

@@ -277,7 +277,7 @@ def test_what_a_notebook_imports_exists_and_can_make_it_stale():
     assert len(set().union(*loaded.values())) > 50
     for name, files in loaded.items():
         known = {path.relative_to(ROOT / "fairhuman").as_posix() for path in workflow.sources(name)}
-        assert not set(files) - known - {"checks.py", "profiles.py", "results.py", "source.py"}, name
+        assert not set(files) - known - {"profiles.py", "results.py", "source.py"}, name
 
 
 # What drawings import does not count: they come last.

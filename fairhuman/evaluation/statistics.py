@@ -66,6 +66,14 @@ class Estimate:
     level: float = 0.95
     error: float = math.nan
 
+    def __str__(self) -> str:
+        """The value and its interval.
+
+        >>> str(Estimate(1 / 3, 0.1, 0.7, 6, "wilson"))
+        '0.333 [0.1, 0.7]'
+        """
+        return f"{self.value:.3g} [{self.low:.3g}, {self.high:.3g}]"
+
     def excludes(self, value: float) -> bool:
         """Whether the interval lies wholly on one side of ``value``; False where there is no interval.
 

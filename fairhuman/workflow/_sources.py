@@ -12,7 +12,6 @@ __all__ = ["imported_modules", "made_by", "module_imports", "sources"]
 
 PACKAGE = "fairhuman"
 UNCOUNTED = (
-    "fairhuman.checks",
     "fairhuman.profiles",
     "fairhuman.results",
     "fairhuman.source",
