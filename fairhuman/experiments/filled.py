@@ -66,7 +66,7 @@ def _share(difference: Mapping[str, float]) -> str:
 
 def _change(difference: Mapping[str, float]) -> str:
     value, low, high = _relative(difference)
-    return f"{value:+.1f} % [{low:.1f}, {high:.1f}]"
+    return f"{value:+z.1f} % [{low:z.1f}, {high:z.1f}]"
 
 
 def _relative(difference: Mapping[str, float]) -> tuple[float, float, float]:
@@ -90,7 +90,7 @@ def _found(rows: Sequence[Mapping[str, Any]]) -> str:
 
 
 def _scaled(values: Sequence[float], unit: str) -> str:
-    value, low, high = (f"{100 * one:.0f}" for one in values)
+    value, low, high = (f"{100 * one:z.0f}" for one in values)
     return f"{value} {unit} [{low}, {high}]"
 
 
