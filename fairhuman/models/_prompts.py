@@ -21,9 +21,9 @@ logger = logging.getLogger(__name__)
 def encode_texts(
     pipeline: StableDiffusionXLPipeline, texts: Sequence[str | None], chunks: int = 1
 ) -> tuple[Tensor, Tensor]:
-    """What the text encoders make of prompts, with whatever LoRA they carry, and with gradients if these are on.
+    """What the text encoders make of prompts, with whatever LoRA they carry; with gradients if these are on.
 
-    A prompt is cut into chunks of as many tokens as an encoder takes (CLIP's 75), each with its start and end.
+    A prompt is cut into chunks of as many tokens as an encoder takes (CLIP: 75), each with its start and end.
     All prompts have the same number of chunks, the last ones padded, so that what one becomes depends on no
     other. One that is longer is cut, and a warning says what is lost.
 

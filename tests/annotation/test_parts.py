@@ -143,7 +143,8 @@ def test_a_table_that_would_lose_captions_is_refused(tmp_path, text, message):
 def test_tables_of_captions_in_any_encoding(tmp_path, encoding, kind):
     lines = {
         "csv": 'file_name,text\n./a.jpg,"a café, open"\n\nb\\c.png,a man\n',
-        "jsonl": '{"file_name": "./a.jpg", "text": "a café, open"}\n\n{"text": "a man", "file_name": "b/c.png"}\n',
+        "jsonl": '{"file_name": "./a.jpg", "text": "a café, open"}\n\n'
+        '{"text": "a man", "file_name": "b/c.png"}\n',
     }
     path = tmp_path / f"captions.{kind}"
     path.write_bytes(lines[kind].encode(encoding))

@@ -72,12 +72,12 @@ def _objects(path: Path, table: str) -> Iterator[tuple[int, str, str]]:
             entry: Any = json.loads(line)
         except (ValueError, RecursionError) as error:
             raise ValueError(f"captions: {path}, line {number}: not a JSON object ({error})") from error
-        found = [entry.get(key) if isinstance(entry, dict) else None for key in ("file_name", "text")]
-        if not all(isinstance(one, str) for one in found):
+        name, text = (entry.get(key) if isinstance(entry, dict) else None for key in ("file_name", "text"))
+        if not isinstance(name, str) or not isinstance(text, str):
             raise ValueError(
                 f"captions: {path}, line {number}: 'file_name' and 'text' must be strings, got {line!r}"
             )
-        yield number, *found
+        yield number, name, text
 
 
 def written_caption(name: str, path: Path, table: Mapping[str, str]) -> tuple[str, str] | None:
