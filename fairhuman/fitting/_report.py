@@ -99,5 +99,5 @@ def mean_change(before: Sequence[Path], after: Sequence[Path]) -> float:
 def _said(seen: Seen, number: int, name: str) -> str:
     region = name.replace("_", " ")
     if (number, name) not in seen.crops:
-        return f"{region} nowhere"
-    return f"{region} {'found' if seen.found[number, name] else 'not found here'}"
+        return f"no {region}"
+    return f"{region} {'found' if seen.found[number, name] else 'looked for, not found'}"
