@@ -135,7 +135,7 @@ def _report(
     counts = compare_counts(seen[BEFORE], seen[AFTER], level=judged.level, seed=judged.seed)
     data, moved = HumanFolder(out / DATA, run.settings.regions), mean_change(paths[BEFORE], paths[AFTER])
     advice = advise(data, run, counts, moved, factor)
-    write_report(out, counts, advice, write_sheets(out, paths, prompts, seen))
+    write_report(out, counts, advice, write_sheets(out, paths, prompts, seen), judged.level)
     return counts, advice
 
 

@@ -53,7 +53,11 @@ def write_sheets(
 
 
 def write_report(
-    folder: Path, counts: Sequence[Mapping[str, Any]], advice: Sequence[Advice], sheets: Sequence[Path]
+    folder: Path,
+    counts: Sequence[Mapping[str, Any]],
+    advice: Sequence[Advice],
+    sheets: Sequence[Path],
+    level: float = 0.95,
 ) -> Path:
     """Write ``report.md`` and, with the same numbers, ``report.json``.
 
@@ -62,6 +66,7 @@ def write_report(
         counts: Of :func:`fairhuman.fitting._counts.compare_counts`.
         advice: What to change next.
         sheets: Of :func:`write_sheets`.
+        level: Confidence level of the intervals.
     """
     lines = [
         "# Before and after",
@@ -78,7 +83,7 @@ def write_report(
             f"| {row['measure']} | {row['before']:.2f} | {row['after']:.2f} | "
             f"{row['difference']:+.2f}{between}{mark} | {row['n']} |"
         )
-    lines += ["", "An asterisk marks a difference whose 95 % interval excludes 0.", ""]
+    lines += ["", f"An asterisk marks a difference whose {100 * level:g} % interval excludes 0.", ""]
     lines += [f"- {row['measure']}: {MEASURES[row['measure']]}." for row in counts]
     lines += ["", "## What to change next", ""]
     lines += [f"- {one}" for one in advice] or ["No rule asks for a change."]
