@@ -21,6 +21,7 @@ from fairhuman.commands.evaluate import evaluate
 from fairhuman.commands.exchange import export_set, import_set
 from fairhuman.commands.fit import fit
 from fairhuman.commands.provenance import provenance, recompute
+from fairhuman.commands.push import push
 from fairhuman.commands.review import review
 from fairhuman.commands.sample import convert, fuse, sample
 from fairhuman.commands.train_adapter import TrainGroup
@@ -48,6 +49,7 @@ app.command("convert")(convert)
 app.command("import")(import_set)
 app.command("export")(export_set)
 app.command("fit")(fit)
+app.command("push")(push)
 app.command("verify")(verify)
 app.command("provenance")(provenance)
 app.command("recompute")(recompute)

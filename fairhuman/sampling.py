@@ -18,7 +18,7 @@ from PIL import Image
 from fairhuman.data import HumanFolder, JointTransform, condition_image, condition_pixels
 from fairhuman.files import check_same, is_begun, write_json, write_text, written_whole
 from fairhuman.images import as_rgb
-from fairhuman.models import fingerprint_base, load_base
+from fairhuman.models import fingerprint_base, load_base, prompt_arguments
 from fairhuman.models.adapters import fingerprint_adapters, load_adapter
 from fairhuman.profiles import unknown
 from fairhuman.seeds import sample_generator
@@ -88,6 +88,7 @@ def sample(
     negative_prompt: str | None = None,
     scheduler: str = "unipc",
     precision: str = "no",
+    chunks: int = 1,
     further: Callable[[Sequence[int]], Mapping[str, Any]] | None = None,
     origin: Mapping[str, Any] | None = None,
     progress: bool = True,
@@ -114,6 +115,8 @@ def sample(
         scheduler: ``unipc``, as in the paper's evaluation, or ``keep`` for the pipeline's.
         precision: ``no`` computes in the pipeline's; ``bf16`` multiplies matrices in bfloat16, which
             takes half the time where the processor has instructions for it.
+        chunks: In how many parts of the text encoders' length prompts are encoded (see
+            :func:`fairhuman.models.encode_texts`), ≥ 1: as the LoRA was trained, or more for long prompts.
         further: Indices of the prompts of a batch → further arguments of the pipeline's call, such as the
             condition images of a controlled pipeline.
         origin: Which system this is, for the folder's records: such as names of base and LoRA. A folder
@@ -143,9 +146,10 @@ def sample(
         "negative_prompt": negative_prompt,
         "scheduler": scheduler,
         **({} if precision == "no" else {"precision": precision}),
+        **({} if chunks == 1 else {"chunks": chunks}),
         **(origin or {}),
     }
-    _check(options, batch, factor)
+    _check(options, batch, chunks, factor)
     folder = None if out is None else _Folder(Path(out), options)
     wanted = [ImageSample(text, i, seed) for seed in seeds for i, text in enumerate(prompts)]
     todo = [item for item in wanted if folder is None or not folder.has(item)]
@@ -162,8 +166,13 @@ def sample(
     with _quiet(pipeline), _scheduled(pipeline, scheduler), half:
         for part in _batches(todo, batch, progress):
             images = pipeline(
-                prompt=[item.text for item in part],
-                negative_prompt=None if negative_prompt is None else [negative_prompt] * len(part),
+                **prompt_arguments(
+                    pipeline,
+                    [item.text for item in part],
+                    negative_prompt,
+                    chunks,
+                    adapter_scale if _has_adapter(pipeline) else None,
+                ),
                 generator=[sample_generator(item.seed, item.prompt_index) for item in part],
                 **arguments,
                 **({} if further is None else further([item.prompt_index for item in part])),
@@ -348,7 +357,7 @@ def _text(line: str, place: str) -> str:
     return text.strip()
 
 
-def _check(options: Mapping[str, Any], batch: int, factor: int) -> None:
+def _check(options: Mapping[str, Any], batch: int, chunks: int, factor: int) -> None:
     prompts, seeds, size = options["prompts"], options["seeds"], options["size"]
     if not prompts:
         raise ValueError("prompts: there must be at least one")
@@ -361,7 +370,7 @@ def _check(options: Mapping[str, Any], batch: int, factor: int) -> None:
         or not all(isinstance(seed, int) and seed >= 0 for seed in seeds)
     ):
         raise ValueError(f"seeds: must be distinct integers ≥ 0, at least one, got {seeds}")
-    for name, value in (("steps", options["steps"]), ("batch", batch)):
+    for name, value in (("steps", options["steps"]), ("batch", batch), ("chunks", chunks)):
         if value < 1:
             raise ValueError(f"{name}: must be ≥ 1, got {value}")
     for name in ("guidance", "adapter_scale"):

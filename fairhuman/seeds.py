@@ -15,6 +15,7 @@ import torch
 __all__ = [
     "EXAMPLE",
     "START",
+    "caption_generator",
     "example_generator",
     "example_index",
     "generator",
@@ -27,7 +28,7 @@ __all__ = [
     "validation_generator",
 ]
 
-ORDER, EXAMPLE, HELDOUT, START, VALIDATION = range(5)
+ORDER, EXAMPLE, HELDOUT, START, VALIDATION, CAPTION = range(6)
 """What a stream of a training is for."""
 
 
@@ -41,6 +42,11 @@ def example_index(seed: int, position: int, count: int) -> int:
 def example_generator(seed: int, position: int) -> torch.Generator:
     """Transform, timestep and noise of the training image at ``position`` of that stream."""
     return generator(seed, EXAMPLE, position)
+
+
+def caption_generator(seed: int, position: int) -> torch.Generator:
+    """What becomes of the caption of the training image at ``position``."""
+    return generator(seed, CAPTION, position)
 
 
 def mask_generators(image: torch.Generator, count: int) -> list[torch.Generator]:

@@ -15,6 +15,7 @@ STREAMS = {
     "sample": lambda seed, n: seeds.sample_generator(seed, n),
     "validation": lambda seed, n: seeds.validation_generator(seed, n),
     "validation example": lambda seed, n: seeds.validation_example_generator(seed, n),
+    "caption": lambda seed, n: seeds.caption_generator(seed, n),
 }
 SEEDS = [
     7202517016708070393,
@@ -24,6 +25,7 @@ SEEDS = [
     4456001744481747375,
     15082411790840353663,
     11604710783929534601,
+    2256932439824057811,
 ]
 START, ORDER = 5061563556724077661, [3, 0, 2, 1, 4]
 

@@ -16,7 +16,7 @@ Threshold = Annotated[float, typer.Option(help="Least score of a face, hand or b
 Scales = Annotated[int, typer.Option(help="1: whole and wrists; 2: also tiles; 3: smaller ones.")]
 Mask = Annotated[str, typer.Option(help="box, or hull: of landmarks.")]
 Duplicates = Annotated[int, typer.Option(help="Bits of 64; -1 keeps duplicates.")]
-Captions = Annotated[Path | None, typer.Option(help="CSV with file_name and text.")]
+Captions = Annotated[Path | None, typer.Option(help="CSV or .jsonl with file_name and text.")]
 Caption = Annotated[str | None, typer.Option(help="For photographs without another caption.")]
 CaptionModel = Annotated[Path | None, typer.Option(help="Folder of a vision-language model.")]
 CaptionPrompt = Annotated[str | None, typer.Option(help="Prompt of that model.")]

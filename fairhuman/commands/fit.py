@@ -1,17 +1,28 @@
 """``python -m fairhuman fit``: from photographs to a trained LoRA and what it changes."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
 from fairhuman.commands import _annotation_options as option
 
+if TYPE_CHECKING:
+    from fairhuman.fitting import Fitted
+
+_BESIDE: Final = ("photographs", "out")
+"""What may be given beside a fit.yaml."""
+
 
 def fit(
     command: typer.Context,
-    photographs: Annotated[Path, typer.Argument(help="Folder, searched with its sub-folders.")],
-    out: Annotated[Path, typer.Argument(help="Folder for everything: new, or of the same settings.")],
+    photographs: Annotated[
+        Path, typer.Argument(help="Folder, searched with its sub-folders; or the fit.yaml of an earlier fit.")
+    ],
+    out: Annotated[
+        Path | None,
+        typer.Argument(help="Folder for everything: new, or of the same settings; by default fit.yaml's."),
+    ] = None,
     base: Annotated[str | None, typer.Option(help="Base pipeline; by default the embedded one.")] = None,
     strategy: Annotated[str, typer.Option(help="How objectives share the step.")] = "mpd",
     steps: Annotated[int, typer.Option(help="Optimiser steps.")] = 1000,
@@ -43,18 +54,25 @@ def fit(
     device: option.Device = "cpu",
     workers: option.Workers = 1,
 ) -> None:
-    """Annotate photographs, train a LoRA on them, draw images before and after, and judge them.
+    """Annotate photographs, train a LoRA on them, draw images before and after, judge them, and say what to
+    change next.
 
     An interrupted run resumes. Exit status: 0, done; 2, an error, which is named.
     """
-    from rich.console import Console
-
     from fairhuman.commands._assignments import assignments
-    from fairhuman.evaluation.evaluate import terminal_tables
-    from fairhuman.fitting import SampleSettings
+    from fairhuman.fitting import FitSettings, SampleSettings
     from fairhuman.fitting import fit as fit_folder
     from fairhuman.sampling import read_prompts
 
+    if photographs.is_file():
+        given = [name for name in command.params if name not in _BESIDE and _is_given(command, name)]
+        if given:
+            raise ValueError(f"{given[0]}: stands in {photographs}; change it there")
+        settings = FitSettings.from_yaml(photographs, **({} if out is None else {"out": str(out)}))
+        _show(fit_folder(**settings.arguments))
+        return
+    if out is None:
+        raise ValueError("out: must be given, unless the first argument is a fit.yaml")
     samples = SampleSettings(
         prompts=None if prompts is None else tuple(read_prompts(prompts)),
         count=images,
@@ -72,10 +90,24 @@ def fit(
         samples=samples,
         workers=workers,
     )
+    _show(done)
+
+
+def _is_given(command: typer.Context, name: str) -> bool:
+    source = command.get_parameter_source(name)
+    return source is not None and source.name == "COMMANDLINE"
+
+
+def _show(done: "Fitted") -> None:
+    from rich.console import Console
+
+    from fairhuman.evaluation.evaluate import terminal_tables
+
     console = Console()
     for table in terminal_tables(done.evaluation):
         console.print(table)
     noted = done.annotation
+    typer.echo((done.path / "report.md").read_text(encoding="utf-8"))
     typer.echo(
         f"{noted.kept} photographs trained on ({noted.filtered} filtered, {noted.duplicates} duplicates, "
         f"{noted.unreadable} unreadable); LoRA: {done.run.weights}; everything: {done.path}"

@@ -26,6 +26,7 @@ def sample(
     batch: Annotated[int, typer.Option(help="Images at a time.")] = 8,
     size: Annotated[int | None, typer.Option(help="Side in pixels; by default the base's.")] = None,
     negative: Annotated[str | None, typer.Option(help="Negative prompt.")] = None,
+    chunks: Annotated[int, typer.Option(help="Parts of 75 tokens of a prompt, as trained or more.")] = 1,
     precision: Annotated[str, typer.Option(help="no, or bf16: half the time on many processors.")] = "no",
     limit: Annotated[int | None, typer.Option(help="Use only this many prompts.", min=1)] = None,
 ) -> None:
@@ -48,6 +49,7 @@ def sample(
             adapter_scale=scale,
             negative_prompt=negative,
             precision=precision,
+            chunks=chunks,
         )
     )
 

@@ -5,6 +5,7 @@ from fairhuman.models._base import EMBEDDED, load_base
 from fairhuman.models._batch import Batch
 from fairhuman.models._fingerprints import fingerprint_base
 from fairhuman.models._fuse import fuse
+from fairhuman.models._prompts import encode_texts, prompt_arguments
 from fairhuman.models._tiny import TINY, tiny_pipeline
 from fairhuman.models._tokenizer import word_tokenizer
 
@@ -16,9 +17,11 @@ __all__ = [
     "Batch",
     "build_autoencoder",
     "build_pipeline",
+    "encode_texts",
     "fingerprint_base",
     "fuse",
     "load_base",
+    "prompt_arguments",
     "tiny_pipeline",
     "word_tokenizer",
 ]

@@ -24,7 +24,7 @@ class Batch:
         timesteps: Time as the UNet takes it, shape (batch,); for a diffusion the place in its schedule.
         tokens, pooled, time_ids: Conditioning; shapes (batch, tokens, width), (batch, width), (batch, 6).
         conditions: Name → image, shape (batch, 3, H, W), values in [0, 1]; black where dropped.
-        texts: The captions.
+        texts: The captions; ``None`` for one that is dropped, see :func:`fairhuman.models.encode_texts`.
     """
 
     noisy: Tensor
@@ -35,7 +35,7 @@ class Batch:
     pooled: Tensor
     time_ids: Tensor
     conditions: Mapping[str, Tensor]
-    texts: tuple[str, ...]
+    texts: tuple[str | None, ...]
 
     def predict(self, unet: UNet2DConditionModel, **further: Any) -> Tensor:
         """The UNet's answer, shape (batch, channels, h, w); ``further`` are arguments of its forward."""

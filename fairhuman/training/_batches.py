@@ -20,6 +20,7 @@ from fairhuman.data import (
 from fairhuman.models import Batch
 from fairhuman.regions import MaskMode, latent_mask
 from fairhuman.seeds import mask_generators
+from fairhuman.training._captions import Captions
 from fairhuman.training._encoding import (
     Encodings,
     LatentDistribution,
@@ -41,13 +42,13 @@ __all__ = ["Example", "Examples", "collate"]
 @dataclass(frozen=True)
 class Encoded:
     """One transformed image as the networks see it; all tensors on the CPU. Condition images are kept in
-    8 bits, shape (3, H, W): a cached data set holds many."""
+    8 bits, shape (3, H, W): a cached data set holds many. ``caption`` is ``None`` where it is dropped."""
 
     latent: LatentDistribution
     masks: Mapping[str, Tensor]
     text: TextEmbedding
     time_ids: Tensor
-    caption: str
+    caption: str | None
     conditions: Mapping[str, Tensor]
 
 
@@ -89,6 +90,8 @@ class Examples:
         kept: Where what was encoded is kept on disk, in place of memory.
         independent_masks: Transform each mask by a separate draw, so that it need not fit the image; as the
             authors' LoRA script does.
+        captions: What becomes of captions; by default nothing.
+        chunks: Of a caption's encoding, see :func:`fairhuman.models.encode_texts`.
     """
 
     def __init__(
@@ -102,12 +105,15 @@ class Examples:
         independent_masks: bool = False,
         encodings: Encodings | None = None,
         kept: KeptEncodings | None = None,
+        captions: Captions | None = None,
+        chunks: int = 1,
     ) -> None:
         self.pipeline = pipeline
         self.data = data
         self.transform = transform
         self.mask_mode = mask_mode
         self.independent_masks = independent_masks
+        self.captions, self.chunks = captions or Captions(), chunks
         self.scheduler = noise_scheduler(pipeline)
         self._images: dict[tuple[Any, ...], Encoded] = {}
         self._encodings = (encodings or Encodings()) if cache and kept is None else None
@@ -123,6 +129,7 @@ class Examples:
         timesteps: tuple[int, int] | None = None,
         dropout: float = 0.0,
         noise_offset: float = 0.0,
+        caption: torch.Generator | None = None,
     ) -> Example:
         """One image at a random timestep with random noise.
 
@@ -133,8 +140,9 @@ class Examples:
             timesteps: Range (from, below) of the timestep; by default the whole schedule.
             dropout: Probability that the condition images are replaced by black.
             noise_offset: Deviation of a shift of each channel of the noise.
+            caption: A CPU generator that decides what becomes of the caption; by default it is whole.
         """
-        encoded = self._encoded(index, generator)
+        encoded = self._captioned(self._encoded(index, generator), caption)
         shape = encoded.latent.mean.shape
         latents = encoded.latent.sample(torch.randn(shape, generator=generator))
         low, high = timesteps or (0, self.scheduler.config.num_train_timesteps)
@@ -145,15 +153,24 @@ class Examples:
             noise = offset_noise(noise, noise_offset, generator)
         return Example(encoded, latents, noise, timestep, dropped)
 
+    def _captioned(self, encoded: Encoded, generator: torch.Generator | None) -> Encoded:
+        text = encoded.caption
+        if generator is None or text is None or (drawn := self.captions.drawn(text, generator)) == text:
+            return encoded
+        # A caption in one of its many orders would fill the memory, and hardly ever come again.
+        new = self._text(None) if drawn is None else encode_prompt(self.pipeline, drawn, self.chunks)
+        return dataclasses.replace(encoded, text=new, caption=drawn)
+
     def _encoded(self, index: int, generator: torch.Generator) -> Encoded:
         drawn = self._draw(index, generator)
         if drawn.key in self._images:
             return self._images[drawn.key]
         form, key = "-flipped" if drawn.draw.flip else "", self.data.key(index) + repr(drawn.key).encode()
         if self._kept and (tensors := self._kept.get(index, form, key)):
-            return _of_tensors(tensors, self.data.records[index].text)
+            return _of_tensors(tensors, self.captions.fixed(self.data.records[index].text))
         sample = self._transformed(drawn)
-        encoded = self._assembled(sample, self._latent(drawn, sample), self._text(sample.text))
+        text = self._text(self.captions.fixed(sample.text))
+        encoded = self._assembled(sample, self._latent(drawn, sample), text)
         if self._kept:
             self._kept.put(index, form, key, _as_tensors(encoded))
         if self._encodings is not None:
@@ -182,13 +199,13 @@ class Examples:
             kept[key] = encode_image(self.pipeline.vae, sample.pixels)
         return kept[key]
 
-    def _text(self, text: str) -> TextEmbedding:
+    def _text(self, text: str | None) -> TextEmbedding:
         if self._encodings is None:
-            return encode_prompt(self.pipeline, text)
-        kept = self._encodings.texts
-        if text not in kept:
-            kept[text] = encode_prompt(self.pipeline, text)
-        return kept[text]
+            return encode_prompt(self.pipeline, text, self.chunks)
+        kept, key = self._encodings.texts, (text, self.chunks)
+        if key not in kept:
+            kept[key] = encode_prompt(self.pipeline, text, self.chunks)
+        return kept[key]
 
     def _assembled(self, sample: TrainingSample, latent: LatentDistribution, text: TextEmbedding) -> Encoded:
         height, width = latent.mean.shape[-2:]
@@ -200,7 +217,7 @@ class Examples:
             },
             text=text,
             time_ids=sample.time_ids,
-            caption=sample.text,
+            caption=self.captions.fixed(sample.text),
             conditions={name: condition_pixels(name, getattr(sample, name)) for name in self.data.conditions},
         )
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -11,9 +10,10 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import torch
 from torch import Tensor
 
+from fairhuman.models import encode_texts
+
 if TYPE_CHECKING:
     from diffusers import AutoencoderKL, StableDiffusionXLPipeline
-    from transformers import CLIPTokenizer
 
 __all__ = [
     "Encodings",
@@ -23,8 +23,6 @@ __all__ = [
     "encode_image",
     "encode_prompt",
 ]
-
-logger = logging.getLogger(__name__)
 
 
 class LatentDistribution(NamedTuple):
@@ -42,7 +40,7 @@ class TextEmbedding(NamedTuple):
     """SDXL's two views of a prompt.
 
     Attributes:
-        tokens: Shape (tokens, width): both encoders' penultimate states side by side.
+        tokens: Shape (chunks × tokens, width): both encoders' penultimate states side by side.
         pooled: Shape (width,): the second encoder's pooled projection.
     """
 
@@ -53,10 +51,10 @@ class TextEmbedding(NamedTuple):
 @dataclass
 class Encodings:
     """Latents and text embeddings of one base in one precision, kept in memory: by an image's file, size and
-    transform, and by the text."""
+    transform, and by the text and its number of chunks."""
 
     latents: dict[tuple[Any, ...], LatentDistribution] = field(default_factory=dict)
-    texts: dict[str, TextEmbedding] = field(default_factory=dict)
+    texts: dict[tuple[str | None, int], TextEmbedding] = field(default_factory=dict)
 
 
 @torch.no_grad()
@@ -95,20 +93,13 @@ def _normalisation(vae: AutoencoderKL, device: torch.device) -> tuple[Tensor | f
 
 
 @torch.no_grad()
-def encode_prompt(pipeline: StableDiffusionXLPipeline, text: str) -> TextEmbedding:
-    """Encode one caption, to what the pipeline's method gives, also inside an autocast, without any LoRA that
-    the text encoders carry. That method tokenises twice, to see whether a text was too long."""
-    states, pooled = [], None
-    for tokenizer, encoder in (
-        (pipeline.tokenizer, pipeline.text_encoder),
-        (pipeline.tokenizer_2, pipeline.text_encoder_2),
-    ):
-        tokens = _tokens(tokenizer, pipeline.maybe_convert_prompt(text, tokenizer)).to(encoder.device)
-        with torch.autocast(encoder.device.type, enabled=False), _bare(encoder):
-            output = encoder(tokens, output_hidden_states=True)
-        states.append(output.hidden_states[-2][0])
-        pooled = output[0][0]
-    return TextEmbedding(torch.cat(states, dim=-1).cpu(), pooled.cpu())
+def encode_prompt(pipeline: StableDiffusionXLPipeline, text: str | None, chunks: int = 1) -> TextEmbedding:
+    """Encode one caption as :func:`fairhuman.models.encode_texts` does, also inside an autocast, without any
+    LoRA that the text encoders carry."""
+    encoders = pipeline.text_encoder, pipeline.text_encoder_2
+    with torch.autocast(encoders[0].device.type, enabled=False), _bare(encoders[0]), _bare(encoders[1]):
+        tokens, pooled = encode_texts(pipeline, [text], chunks)
+    return TextEmbedding(tokens[0].cpu(), pooled[0].cpu())
 
 
 @contextmanager
@@ -121,15 +112,3 @@ def _bare(encoder: Any) -> Iterator[None]:
     finally:
         if adapted:
             encoder.enable_adapters()
-
-
-def _tokens(tokenizer: CLIPTokenizer, text: str) -> Tensor:
-    """Token numbers of a text, shape (1, the tokenizer's length), padded or cut."""
-    length = tokenizer.model_max_length
-    found = tokenizer(text, padding="max_length", max_length=length, return_tensors="pt").input_ids
-    if found.shape[1] <= length:
-        return found
-    cut = tokenizer(text, truncation=True, max_length=length, return_tensors="pt").input_ids
-    lost = tokenizer.decode(found[0, length - 1 : -1])
-    logger.warning("caption cut to %d tokens, without its end %r", length, lost)
-    return cut

@@ -165,13 +165,22 @@ class Trainer:
             independent_masks=deviations.independent_masks,
             encodings=encodings,
             kept=self._kept(data, base),
+            captions=settings.captions,
+            chunks=settings.prompt_chunks,
         )
         self.objectives = Objectives(settings, self.adapter, self.examples, self.accelerator, deviations)
         self.batched = settings.batched_backward
         self.heldout = None
         if heldout is not None:
             whole = JointTransform(settings.resolution)
-            self.heldout = Examples(self.pipeline, heldout, whole, mask_mode=settings.mask_mode)
+            self.heldout = Examples(
+                self.pipeline,
+                heldout,
+                whole,
+                mask_mode=settings.mask_mode,
+                captions=settings.captions,
+                chunks=settings.prompt_chunks,
+            )
         self.step, self.skipped, self.elapsed, self.saved = 0, 0, 0.0, time.monotonic()
 
     def _kept(self, data: HumanFolder, base: str | None) -> KeptEncodings | None:
@@ -181,6 +190,8 @@ class Trainer:
         base = fingerprint_base(settings.base) if base is None else base
         names = ("precision", "resolution", "crop", "mask_mode", "regions", "conditions")
         values = {name: settings.to_dict()[name] for name in names}
+        if settings.trigger is not None or settings.prompt_chunks > 1:  # what was kept before counts on
+            values |= {"trigger": settings.trigger, "prompt_chunks": settings.prompt_chunks}
         place, device = str(data.path.resolve()), self.accelerator.device.type
         return KeptEncodings(
             Path(settings.cache_folder), values | {"data": place, "base": base, "device": device}

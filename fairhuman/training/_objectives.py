@@ -13,7 +13,7 @@ from torch import Tensor
 from fairhuman.models import Batch
 from fairhuman.models.adapters import Adapter
 from fairhuman.objectives import PRESERVATION, outside, present, preservation_loss, regional_losses
-from fairhuman.seeds import example_generator, example_index
+from fairhuman.seeds import caption_generator, example_generator, example_index
 from fairhuman.training._batches import Example, Examples, collate
 from fairhuman.training._deviations import Deviations
 from fairhuman.training._noising import min_snr_weights
@@ -81,6 +81,7 @@ class Objectives:
                 example_generator(settings.seed, position),
                 dropout=settings.condition_dropout or 0.0,
                 noise_offset=settings.noise_offset,
+                caption=caption_generator(settings.seed, position) if settings.captions.changes else None,
             )
             for position in range(first, first + share)
         ]

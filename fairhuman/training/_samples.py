@@ -9,6 +9,7 @@ import torch
 from PIL import Image
 
 from fairhuman.files import written_whole
+from fairhuman.models import prompt_arguments
 from fairhuman.seeds import validation_example_generator, validation_generator
 from fairhuman.training._encoding import decode_latents
 
@@ -51,13 +52,13 @@ def write_samples(
         conditions = {name: image[None] / 255 for name, image in encoded.conditions.items()}
         size = examples.transform.size
         latents = pipeline(
-            encoded.caption,
             height=size,
             width=size,
             num_inference_steps=steps,
             guidance_scale=guidance,
             generator=validation_generator(seed, index),
             output_type="latent",
+            **prompt_arguments(pipeline, [encoded.caption or ""], chunks=examples.chunks),
             **adapter.arguments(conditions),
         ).images
         pixels = decode_latents(pipeline.vae, latents)[0].permute(1, 2, 0).cpu().numpy()

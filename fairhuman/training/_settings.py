@@ -30,6 +30,7 @@ from fairhuman.settings import (
     require,
     rule,
 )
+from fairhuman.training._captions import Captions
 from fairhuman.training._deviations import check_released
 
 __all__ = ["TrainSettings"]
@@ -82,6 +83,14 @@ class TrainSettings(Settings):
         resolution: Side of the training images in pixels; a multiple of 8.
         crop: ``center`` or ``random``.
         flip: Probability of mirroring, in [0, 1]. Captions that name left or right do not follow.
+        caption_dropout: Share of the images whose caption is replaced by what classifier-free guidance starts
+            from, in [0, 1).
+        shuffle_tags: Put what stands between commas of a caption in another order each time it comes. Such
+            captions are encoded at every step.
+        keep_tokens: How many tags at the start, the trigger included, stay where they are then.
+        trigger: Word put before each caption that lacks it, held-out captions included; ``None`` for none.
+        prompt_chunks: In how many parts of the text encoders' length, 75 tokens for CLIP, captions are
+            encoded, ≥ 1: 2 is what kohya's scripts call 150 tokens. Sample with the same number.
         steps: Optimiser steps, ≥ 1.
         seconds: Stop after so much time in steps, if that is before ``steps``; the one setting with which a
             run depends on the machine. For comparisons at equal time.
@@ -173,6 +182,11 @@ class TrainSettings(Settings):
     resolution: Side = 256
     crop: Literal["center", "random"] = "center"
     flip: Number = 0.0
+    caption_dropout: _Dropout = 0.0
+    shuffle_tags: bool = False
+    keep_tokens: Whole = 0
+    trigger: str | None = None
+    prompt_chunks: Count = 1
     steps: Count = 1000
     seconds: Positive | None = None
     batch_size: Count = 4
@@ -225,6 +239,7 @@ class TrainSettings(Settings):
         self._check_adapter()
         self._check_schedule()
         self._check_optimizer()
+        self._check_captions()
         JointTransform(self.resolution, self.crop, self.flip)
         if self.cache and self.crop == "random":
             raise ValueError("cache: latents can't be kept with crop 'random'; set cache to false")
@@ -294,6 +309,17 @@ class TrainSettings(Settings):
             rule = "must be 'constant' for schedulefree, which averages instead"
             require("schedule", self.schedule == "constant", rule, self.schedule)
             require("ema", self.ema is None, "is for optimisers that do not average by themselves", self.ema)
+
+    def _check_captions(self) -> None:
+        word = self.trigger
+        require("trigger", word is None or bool(word.strip()), "must not be empty", word)
+        shuffled = self.shuffle_tags or not self.keep_tokens
+        require("keep_tokens", shuffled, "is of no effect without shuffle_tags", self.keep_tokens)
+
+    @property
+    def captions(self) -> Captions:
+        """What becomes of captions."""
+        return Captions(self.trigger, self.shuffle_tags, self.keep_tokens, self.caption_dropout)
 
     @property
     def scaling(self) -> float:

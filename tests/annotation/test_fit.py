@@ -6,9 +6,11 @@ import numpy as np
 import pytest
 from damaged import photograph
 from PIL import Image
+from typer.testing import CliRunner
 
+from fairhuman.__main__ import app
 from fairhuman.data.annotation import AnnotateSettings
-from fairhuman.fitting import SampleSettings, fit
+from fairhuman.fitting import FitSettings, SampleSettings, fit
 from fairhuman.models import tiny_pipeline
 
 ANNOTATION = AnnotateSettings(min_side=300, scales=1, duplicate_distance=-1)
@@ -43,8 +45,28 @@ def test_the_whole_way(tmp_path):
     stored = json.loads((tmp_path / "out/evaluation.json").read_text())
     assert {row["system"] for row in stored["rows"]} == {"before", "after"} and stored["paired"]
     files = {path: path.stat().st_mtime_ns for path in (tmp_path / "out").rglob("*.png")}
-    fit(photographs, tmp_path / "out", **options)  # nothing is made again
+    report = (tmp_path / "out/report.md").read_text()
+    assert "| face found |" in report and "## What to change next" in report
+    assert all(str(one) in report for one in done.advice) and done.advice
+    assert (tmp_path / "out/comparison-1.jpg").is_file()
+    found = CliRunner().invoke(app, ["fit", str(tmp_path / "out/fit.yaml")])
+    assert found.exit_code == 0 and report in found.output  # and nothing is made again
     assert files == {path: path.stat().st_mtime_ns for path in (tmp_path / "out").rglob("*.png")}
+    again = FitSettings.from_yaml(tmp_path / "out/fit.yaml")
+    assert again.training == TRAINING and again.samples == SAMPLES and again.annotation == annotation
+
+
+def test_a_fit_yaml_takes_no_other_options(tmp_path):
+    path = tmp_path / "fit.yaml"
+    path.write_text(FitSettings(photographs=str(tmp_path / "none"), out=str(tmp_path / "out")).to_yaml())
+    for words, message in (
+        ([str(path), "--steps", "3"], f"steps: stands in {path}; change it there"),
+        ([str(path)], f"photographs: no such folder: {tmp_path / 'none'}"),
+        ([str(tmp_path)], "out: must be given, unless the first argument is a fit.yaml"),
+    ):
+        found = CliRunner().invoke(app, ["fit", *words])
+        assert found.exit_code != 0 and message in str(found.exception) + found.output.replace("\n", " ")
+    assert not (tmp_path / "out").exists()
 
 
 def test_what_is_wrong_is_said_before_any_work(tmp_path):

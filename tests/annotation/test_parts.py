@@ -138,6 +138,35 @@ def test_a_table_that_would_lose_captions_is_refused(tmp_path, text, message):
         read_captions(tmp_path / "captions.csv")
 
 
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-32", "cp1252"])
+@pytest.mark.parametrize("kind", ["csv", "jsonl"])
+def test_tables_of_captions_in_any_encoding(tmp_path, encoding, kind):
+    lines = {
+        "csv": 'file_name,text\n./a.jpg,"a café, open"\n\nb\\c.png,a man\n',
+        "jsonl": '{"file_name": "./a.jpg", "text": "a café, open"}\n\n'
+        '{"text": "a man", "file_name": "b/c.png"}\n',
+    }
+    path = tmp_path / f"captions.{kind}"
+    path.write_bytes(lines[kind].encode(encoding))
+    assert read_captions(path) == {"a.jpg": "a café, open", "b/c.png": "a man"}
+
+
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        ('{"file_name": "b.jpg"}', "line 2: 'file_name' and 'text' must be strings"),
+        ("[1]", "line 2: 'file_name' and 'text' must be strings"),
+        ("{", "line 2: not a JSON object"),
+        ('{"file_name": "./a.jpg", "text": "again"}', "line 2: names 'a.jpg' a second time"),
+    ],
+)
+def test_json_lines_that_are_no_captions(tmp_path, line, message):
+    path = tmp_path / "captions.jsonl"
+    path.write_text(f'{{"file_name": "a.jpg", "text": "a man"}}\n{line}\n')
+    with pytest.raises(ValueError, match=message):
+        read_captions(path)
+
+
 @pytest.mark.parametrize("command", [annotate_command, fit_command])
 def test_options_have_the_defaults_of_the_settings(command):
     options = inspect.signature(command).parameters

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import csv
 import io
+import json
 import logging
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 from fairhuman.data.store import sidecar
 from fairhuman.text import read_text
@@ -17,12 +19,13 @@ __all__ = ["read_captions", "written_caption"]
 
 
 def read_captions(path: Path) -> dict[str, str]:
-    """Captions of a CSV file with the columns ``file_name`` and ``text``.
+    """Captions of a CSV file with the columns ``file_name`` and ``text``, or of the JSON objects with these
+    keys in the lines of a ``.jsonl`` file.
 
     Raises:
         FileNotFoundError: No such file.
-        ValueError: A column is missing, a line has no name or more fields than there are columns, or a name
-            occurs twice; the message says where.
+        ValueError: A column is missing, a line has no name, no text or more fields than there are columns, or
+            a name occurs twice; the message says where.
     """
     if not path.is_file():
         raise FileNotFoundError(f"captions: no such file: {path}")
@@ -33,25 +36,48 @@ def read_captions(path: Path) -> dict[str, str]:
         raise ValueError(f"captions: {error}") from error
     if note:
         logger.warning("captions: %s: %s", path, note)
+    for number, named, text in (_objects if path.suffix == ".jsonl" else _rows)(path, table):
+        name = named.strip().replace("\\", "/").removeprefix("./")
+        if not name or name in captions:
+            what = "names no file" if not name else f"names {name!r} a second time"
+            raise ValueError(f"captions: {path}, line {number}: {what}")
+        captions[name] = text.strip()
+    return captions
+
+
+def _rows(path: Path, table: str) -> Iterator[tuple[int, str, str]]:
+    """Line, name and text of the rows of a CSV table."""
     rows = csv.DictReader(io.StringIO(table, newline=""))
     try:
         for column in ("file_name", "text"):
             if column not in (rows.fieldnames or ()):
                 raise ValueError(f"captions: {path} has no column {column!r}, got {rows.fieldnames}")
         for row in rows:
-            name = (row["file_name"] or "").strip().replace("\\", "/").removeprefix("./")
-            if not name or name in captions:
-                what = "names no file" if not name else f"names {name!r} a second time"
-                raise ValueError(f"captions: {path}, line {rows.line_num}: {what}")
             if None in row:
                 raise ValueError(
                     f"captions: {path}, line {rows.line_num}: {len(row[None])} fields more than columns; "
                     "a caption with a comma needs quotes"
                 )
-            captions[name] = (row["text"] or "").strip()
+            yield rows.line_num, row["file_name"] or "", row["text"] or ""
     except csv.Error as error:
         raise ValueError(f"captions: {path}, after line {rows.line_num}: {error}") from error
-    return captions
+
+
+def _objects(path: Path, table: str) -> Iterator[tuple[int, str, str]]:
+    """Line, name and text of the JSON objects in lines."""
+    for number, line in enumerate(table.split("\n"), start=1):
+        if not line.strip():
+            continue
+        try:
+            entry: Any = json.loads(line)
+        except (ValueError, RecursionError) as error:
+            raise ValueError(f"captions: {path}, line {number}: not a JSON object ({error})") from error
+        name, text = (entry.get(key) if isinstance(entry, dict) else None for key in ("file_name", "text"))
+        if not isinstance(name, str) or not isinstance(text, str):
+            raise ValueError(
+                f"captions: {path}, line {number}: 'file_name' and 'text' must be strings, got {line!r}"
+            )
+        yield number, name, text
 
 
 def written_caption(name: str, path: Path, table: Mapping[str, str]) -> tuple[str, str] | None:

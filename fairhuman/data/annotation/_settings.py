@@ -35,7 +35,8 @@ class AnnotateSettings(Settings):
         duplicate_distance: Most bits of 64 in which the perceptual hashes of duplicates differ; -1 keeps
             duplicates.
         caption: Caption of photographs that have no other; ``None`` filters these.
-        captions: CSV file with the columns ``file_name`` (relative to the photographs) and ``text``.
+        captions: CSV file with the columns ``file_name`` (relative to the photographs) and ``text``, or a
+            ``.jsonl`` file of objects with these keys.
         caption_model: Folder of a vision-language model of ``transformers`` that describes photographs which
             have neither a line there nor a text file beside them.
         caption_prompt: What that model is asked; by default the model's or a plain request.

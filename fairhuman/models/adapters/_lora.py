@@ -15,6 +15,7 @@ from torch import Tensor
 
 from fairhuman.files import written_whole
 from fairhuman.models._batch import Batch
+from fairhuman.models._prompts import encode_texts
 from fairhuman.models.adapters._card import write_card
 from fairhuman.models.adapters._interface import Adapter
 from fairhuman.settings import require
@@ -134,10 +135,9 @@ image = pipe("a person waving", cross_attention_kwargs={"scale": 1.0}).images[0]
 
     def predict(self, batch: Batch) -> Tensor:
         if self._encoders:  # the cached embeddings are the base's
-            tokens, _, pooled, _ = self.pipeline.encode_prompt(
-                list(batch.texts), device=self.unet.device, do_classifier_free_guidance=False
-            )
-            batch = replace(batch, tokens=tokens, pooled=pooled)
+            chunks = batch.tokens.shape[1] // self.pipeline.tokenizer.model_max_length
+            tokens, pooled = encode_texts(self.pipeline, batch.texts, chunks)
+            batch = replace(batch, tokens=tokens.to(self.pipeline.text_encoder_2.dtype), pooled=pooled)
         return batch.predict(self.unet)
 
     @torch.no_grad()
