@@ -48,7 +48,9 @@ class Buckets:
             if resolution % self.step:
                 raise ValueError(f"resolutions: must be multiples of step = {self.step}, got {resolution}")
             if not 0 < least <= resolution <= largest:
-                raise ValueError(f"sides: must be ≥ 1, the resolution {resolution} between them, got {self.sides}")
+                raise ValueError(
+                    f"sides: must be ≥ 1, the resolution {resolution} between them, got {self.sides}"
+                )
 
     def sizes(self, resolution: int) -> list[Size]:
         """The sizes of a resolution; to each belongs the one that lies on its side."""

@@ -82,8 +82,8 @@ def _facts(record: HumanRecord) -> Facts:
     _check_metadata(record, size)
     for name, path in record.masks.items():
         found = (False, math.nan, _NOWHERE, "") if path is None else _mask(record, name, path, size)
-        for values, value in zip((present, central, half, notes), found, strict=True):
-            values.append(value)
+        present, central = [*present, found[0]], [*central, found[1]]
+        half, notes = [*half, found[2]], [*notes, found[3]]
     for name, path in record.conditions.items():
         if name == "depth":
             picture, note = _read(read_depth, path, record.place), ""

@@ -44,7 +44,8 @@ class Index:
     Attributes:
         rows: Structured, shape (n,): ``key`` of the line's text, its ``offset`` and ``number``, ``size``
             (height, width) of the image and ``repeats``; and per file, in the order image, masks,
-            conditions: ``bytes``, ``changed``, ``note`` (a place in ``notes``), ``present``, ``central``, ``half``.
+            conditions: ``bytes``, ``changed``, ``note`` (a place in ``notes``), ``present``, ``central``,
+            ``half``.
         names: The files' names of each line, separated by NUL.
         notes: What is converted; the first is empty.
     """
@@ -117,7 +118,13 @@ def _scan(listing: Path, files: int) -> Index:
                 numbers.append(number)
             offset += len(line)
     each = (files,)
-    kinds = [("key", "u8"), ("offset", "i8"), ("number", "i8"), ("size", "i4", (2,)), ("repeats", "i4")]
+    kinds: list[tuple] = [
+        ("key", "u8"),
+        ("offset", "i8"),
+        ("number", "i8"),
+        ("size", "i4", (2,)),
+        ("repeats", "i4"),
+    ]
     kinds += [("bytes", "i8", each), ("changed", "i8", each), ("note", "i4", each)]
     kinds += [("present", "?", each), ("central", "f8", each), ("half", "f4", (files, 2))]
     rows = np.zeros(len(keys), dtype=kinds)

@@ -204,7 +204,9 @@ class Examples:
         masks = {name: sample.masks.get(name, nothing)[None] for name in self.regions}
         return Encoded(
             latent=latent,
-            masks={name: latent_mask(mask, (height, width), self.mask_mode)[0] for name, mask in masks.items()},
+            masks={
+                name: latent_mask(mask, (height, width), self.mask_mode)[0] for name, mask in masks.items()
+            },
             text=text,
             time_ids=sample.time_ids,
             caption=sample.text,

@@ -20,7 +20,9 @@ def cropped(data: HumanFolder, transform: JointTransform) -> list[dict[str, Any]
     """Of each bucket its ``size`` (height, width), the number of ``images`` in it, how often these come in an
     epoch, and which share of their area is cropped, on ``average`` and at ``most``."""
     targets = bucket_sizes(data, transform)
-    lost = np.array([1 - kept_share(size, goal) for size, goal in zip(data.sizes.tolist(), targets.tolist(), strict=True)])
+    lost = np.array(
+        [1 - kept_share(size, goal) for size, goal in zip(data.sizes.tolist(), targets.tolist(), strict=True)]
+    )
     found = []
     for size in np.unique(targets, axis=0):
         here = (targets == size).all(axis=1)
@@ -32,8 +34,7 @@ def cropped(data: HumanFolder, transform: JointTransform) -> list[dict[str, Any]
 
 
 def halved(data: HumanFolder, transform: JointTransform) -> dict[str, list[str]]:
-    """Region → names of the images that lose more than half of it to a central crop; nothing is known of drawn
-    ones."""
+    """Region → names of the images that lose more than half of it to a central crop; empty for drawn ones."""
     if transform.crop != "center":
         return {}
     sizes = [(height, width) for height, width in data.sizes.tolist()]

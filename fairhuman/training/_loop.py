@@ -166,20 +166,25 @@ class Trainer:
             self.loss_scale,
             watched=lambda: _due(self.step, settings.gramian_every),
         )
-        seen = {"mask_mode": settings.mask_mode, "regions": settings.regions}
-        kept_in = {"cache": settings.cache, "encodings": encodings}
 
-        def training(folder: HumanFolder, **further: Any) -> Examples:
-            kept = self._kept(folder, base)
+        def training(folder: HumanFolder, weight: float = 1.0) -> Examples:
             return Examples(
-                self.pipeline, folder, settings.transform, **seen, **kept_in, kept=kept,
-                independent_masks=deviations.independent_masks, **further,
-            )  # fmt: skip
+                self.pipeline,
+                folder,
+                settings.transform,
+                mask_mode=settings.mask_mode,
+                cache=settings.cache,
+                independent_masks=deviations.independent_masks,
+                encodings=encodings,
+                kept=self._kept(folder, base),
+                regions=settings.regions,
+                weight=weight,
+            )
 
         self.examples = training(data)
         self.regularisation = None
         if regularisation is not None:
-            self.regularisation = training(regularisation, weight=settings.regularisation_weight)
+            self.regularisation = training(regularisation, settings.regularisation_weight)
         self.objectives = Objectives(
             settings, self.adapter, self.examples, self.accelerator, deviations, self.regularisation
         )
@@ -391,7 +396,10 @@ class Trainer:
             sets = {"data": self.examples, "regularisation": self.regularisation}
             found = {name: one.data for name, one in sets.items() if one is not None}
             tables = {
-                name: {"buckets": cropped(data, settings.transform), "halved": halved(data, settings.transform)}
+                name: {
+                    "buckets": cropped(data, settings.transform),
+                    "halved": halved(data, settings.transform),
+                }
                 for name, data in found.items()
             }
             write_json(self.run.directory / BUCKETS_FILE, tables)

@@ -1,4 +1,4 @@
-"""Which images come at each step: every image as often as its repeats say, a batch of one bucket at a time."""
+"""Which images come at each step: each as often as its repeats say, a batch of one bucket at a time."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ class Order:
     as without buckets: over that cycle exactly, on the way as far as whole batches allow.
 
     Of a training and a regularisation set, each gives half of the images: without buckets every second one.
-    With them, the two lead the steps in turns, a step's bucket is one of its leader, and the images of a bucket
-    are mixed as far as each set has any there.
+    With them, the two lead the steps in turns, and a step's bucket is one of its leader's. The images of a
+    bucket are mixed as far as each set has any there.
 
     Args:
         seed: Of the run.
@@ -35,9 +35,7 @@ class Order:
 
     def __init__(self, seed: int, batch: int, sets: Sequence[tuple[np.ndarray, np.ndarray]]) -> None:
         self.seed, self.batch = seed, batch
-        found, numbers = np.unique(
-            np.concatenate([sizes for _, sizes in sets]), axis=0, return_inverse=True
-        )
+        found, numbers = np.unique(np.concatenate([sizes for _, sizes in sets]), axis=0, return_inverse=True)
         self.sizes: list[list[int]] = found.tolist()
         ends = np.cumsum([len(sizes) for _, sizes in sets])
         self._streams: list[list[np.ndarray]] = []
@@ -78,7 +76,9 @@ class Order:
         turn, leader = divmod(step, len(self._turns))
         order, place, _ = self._cycle(leader, turn)
         bucket = int(order[place])
-        return bucket, sum(self._chosen(one, turn + (one < leader), bucket) for one in range(len(self._turns)))
+        return bucket, sum(
+            self._chosen(one, turn + (one < leader), bucket) for one in range(len(self._turns))
+        )
 
     def _chosen(self, which: int, turns: int, bucket: int) -> int:
         """In how many of its first turns a set chose a bucket."""
@@ -86,6 +86,6 @@ class Order:
         return cycles * self._turns[which][bucket] + int(np.count_nonzero(order[:place] == bucket))
 
     def _cycle(self, which: int, turn: int) -> tuple[np.ndarray, int, int]:
-        """The buckets of the cycle to which a set's turn belongs, the turn's place in it, the cycle's number."""
+        """The buckets of the cycle to which a set's turn belongs, the turn's place in it, the cycle."""
         cycle, place = divmod(turn, sum(self._turns[which]))
         return bucket_order(self.seed, cycle, self._turns[which], which), place, cycle

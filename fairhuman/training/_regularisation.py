@@ -1,4 +1,4 @@
-"""Regularisation images: of a class as the base shows it, so that training on a few people does not change it."""
+"""Regularisation images: a class as the base shows it, which training on a few people is not to change."""
 
 from __future__ import annotations
 

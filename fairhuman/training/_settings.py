@@ -83,22 +83,21 @@ class TrainSettings(Settings):
             or ``None``. A MoLE brings its layers, ranks and alphas.
         resolution: Side of the training images in pixels; a multiple of 8.
         buckets: Bring each image not to the square but to the one of many sizes, of about as many pixels,
-            that has the nearest proportions (see :class:`fairhuman.data.Buckets`). A step takes a batch of
-            one size; in the long run every image comes as often as without.
+            that has the nearest proportions (see :class:`fairhuman.data.Buckets`). A batch is of one size; in
+            the long run every image comes as often as without.
         bucket_step: Of the sides, in pixels; ``None`` is 64, and 32 below a resolution of 512.
         bucket_sides: Least and largest side in pixels; ``None`` is half and twice each resolution.
         further_resolutions: With buckets. An image goes to the largest resolution that it fills without being
             enlarged; one that fills none goes to the smallest.
         largest_enlargement: Most times by which an image may be enlarged, ≥ 1; one that needs more is refused
             before the first step. ``None`` for no bound.
-        regularisation: Folder of regularisation images, or ``None``: half of the images that a run sees are
-            of them, as under kohya's scripts. They take part in the global objective, and in those of regions
-            for which their lines name masks.
-        regularisation_weight: Factor λ on their errors, > 0, kohya's ``prior_loss_weight``. Under ``ls`` their
-            gradient counts λ times. Under MPD λ is their say in each objective's gradient, not that
-            objective's in the update: weights go by the gradients' norms, w ∝ λ^(−4/3) where all of an
-            objective's images are of them, and its share of the update by λ^(−1/3). Batches mix both kinds
-            as far as batch size and buckets allow.
+        regularisation: Folder of regularisation images, or ``None``: half of all images that a run sees are
+            of them, as with kohya's scripts. They take part in the global objective, and in those of regions
+            whose masks their lines name.
+        regularisation_weight: Factor λ on their errors, > 0: kohya's ``prior_loss_weight``. Under ``ls``
+            their gradients count λ times. ``mpd`` gives an objective no less of the update because its
+            gradient is short: there λ is their say within each objective's gradient. Where a batch has
+            nothing but them (batch size 1, or a bucket of theirs), MPD's direction goes as λ^(−1/3).
         crop: ``center`` or ``random``.
         flip: Probability of mirroring, in [0, 1]. Captions that name left or right do not follow.
         steps: Optimiser steps, ≥ 1.

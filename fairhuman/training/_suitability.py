@@ -22,8 +22,8 @@ _NAMED = 10  # images
 def check_suitability(
     data: HumanFolder, transform: JointTransform, *, batch: int = 1, largest_enlargement: float | None = None
 ) -> None:
-    """Say what buckets there are and what they crop. Warn of regions in no image, of images that are enlarged,
-    of regions that a central crop cuts, and of buckets with fewer images than a batch.
+    """Say what buckets there are and what they crop. Warn of regions in no image, of images that are
+    enlarged, of regions that a central crop cuts, and of buckets with fewer images than a batch.
 
     Args:
         data: The data set.
@@ -44,8 +44,8 @@ def check_suitability(
             fate = f"resized to {resized[0]} × {resized[1]}; crop it or leave it out"
         elif largest_enlargement is not None and enlarged[-1] > largest_enlargement:
             fate = (
-                f"enlarged {enlarged[-1]:.3g} times, more than largest_enlargement = {largest_enlargement:g}; "
-                "leave it out, or train at a lower resolution"
+                f"enlarged {enlarged[-1]:.3g} times, more than largest_enlargement = "
+                f"{largest_enlargement:g}; leave it out, or train at a lower resolution"
             )
         if fate:
             record = data.records[index]
@@ -83,7 +83,8 @@ def _tell_buckets(data: HumanFolder, transform: JointTransform, batch: int) -> N
     for bucket in cropped(data, transform):
         name = "{} × {}".format(*bucket["size"])
         logger.info(
-            "%s: bucket %s (height × width): %d images, %d an epoch; cropped %.1f %% on average, %.1f %% at most",
+            "%s: bucket %s (height × width): %d images, %d an epoch, cropped %.1f %% on average, "
+            "%.1f %% at most",
             data.path, name, bucket["images"], bucket["epoch"], 100 * bucket["average"], 100 * bucket["most"],
         )  # fmt: skip
         few += [name] if bucket["images"] < batch else []
@@ -96,6 +97,6 @@ def _tell_buckets(data: HumanFolder, transform: JointTransform, batch: int) -> N
         if names:
             more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
             logger.warning(
-                "%s: the crop takes more than half of the %s of %d images: %s%s",
-                data.path, region, len(names), ", ".join(names[:_NAMED]), more,
+                "%s: the crop takes more than half of the %s of %d of %d images: %s%s",
+                data.path, region, len(names), len(data), ", ".join(names[:_NAMED]), more,
             )  # fmt: skip

@@ -111,7 +111,7 @@ def tracked(line: Mapping[str, Any]) -> dict[str, float]:
 
 
 def log_pictures(trackers: Sequence[Any], name: str, pictures: Sequence[Image.Image], step: int) -> None:
-    """Send pictures to the trackers that take any; those of another size than the first under a further name."""
+    """Send pictures to the trackers that take any; those of further sizes under further names."""
     sizes = list(dict.fromkeys(one.size for one in pictures))
     for tracker in (one for one in trackers if hasattr(one, "log_images")):
         options = {"dataformats": "NHWC"} if tracker.name == "tensorboard" else {}

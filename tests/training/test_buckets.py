@@ -41,14 +41,14 @@ def weights(settings):
 
 
 def same(one, other):
-    return one.keys() == other.keys() and all(torch.equal(tensor, other[name]) for name, tensor in one.items())
+    return one.keys() == other.keys() and all(
+        torch.equal(tensor, other[name]) for name, tensor in one.items()
+    )
 
 
 def trainer_of(settings):
     data = HumanFolder(settings.data, settings.regions, settings.conditions)
-    return Trainer(
-        Run(Path(settings.output), settings), data, regularisation=read_regularisation(settings)
-    )
+    return Trainer(Run(Path(settings.output), settings), data, regularisation=read_regularisation(settings))
 
 
 def test_a_run_of_many_proportions(own, mixed, caplog):
@@ -77,7 +77,8 @@ def test_a_run_of_many_proportions(own, mixed, caplog):
 
 def test_an_interrupted_run_ends_with_the_same_bits(own, mixed):
     settings = TrainSettings(
-        **own | {"flip": 0.5, "checkpoint_every": 2, "regularisation": str(mixed), "crop": "random", "cache": False}
+        **own
+        | {"flip": 0.5, "checkpoint_every": 2, "regularisation": str(mixed), "crop": "random", "cache": False}
     )
     whole = train(settings, progress=False)
     expected, log = load_file(whole.weights), whole.log
@@ -94,7 +95,7 @@ def test_every_cache_gives_the_same_bits(own, tmp_path, monkeypatch):
 
     def run(name, **changes):
         before = len(calls)
-        found = weights(TrainSettings(**own | {"output": str(tmp_path / name), "steps": 3} | changes))
+        found = weights(TrainSettings(**own | {"output": str(tmp_path / name), "steps": 2} | changes))
         return found, len(calls) - before
 
     memory, count = run("memory")
@@ -102,12 +103,12 @@ def test_every_cache_gives_the_same_bits(own, tmp_path, monkeypatch):
     assert same(run("none", cache=False)[0], memory) and same(run("disk", **kept)[0], memory)
     again, encoded = run("again", **kept)
     assert same(again, memory) and encoded == 0 < count
-    assert run("other", **kept | {"bucket_step": 32})[1] > 0
 
 
 def test_one_square_bucket_is_a_run_without_buckets(values, tmp_path):
-    plain = weights(TrainSettings(**values | {"flip": 0.5}))
-    bucket = TrainSettings(**values | BUCKETS | {"flip": 0.5, "output": str(tmp_path / "bucket")})
+    values |= {"flip": 0.5, "steps": 4}
+    plain = weights(TrainSettings(**values))
+    bucket = TrainSettings(**values | BUCKETS | {"output": str(tmp_path / "bucket")})
     assert same(weights(bucket), plain)
 
 
@@ -143,7 +144,6 @@ def test_shares_of_processes_make_up_the_batch(own):
             shares += objectives.draw(step)
         assert [one.timestep for one in shares] == [one.timestep for one in expected]
         assert [one.encoded.caption for one in shares] == [one.encoded.caption for one in expected]
-        assert len({one.encoded.time_ids[-2:] for one in expected}) == 4  # tensors, each for itself
         assert len({tuple(one.encoded.time_ids[-2:].tolist()) for one in expected}) == 1
 
 
@@ -212,11 +212,11 @@ def test_images_without_masks_take_part_in_the_global_objective_alone(values, tm
     examples = trainer_of(settings).objectives.draw(0)
     assert [example.weight for example in examples] == [1.0, 0.5]
     assert [bool(example.encoded.masks["face"].any()) for example in examples] == [True, False]
-    run = train(settings, progress=False)
+    run = train(settings.changed(steps=2), progress=False)
     assert all(line["present"] == {"global": 2, "face": 1, "hand": 1} for line in run.log)
     (tmp_path / "bare/metadata.jsonl").write_text((tmp_path / "bare/metadata.jsonl").read_text() * 2)
     with pytest.raises(ValueError, match="another run: its regularisation was not what"):
-        train(settings)
+        train(settings.changed(steps=2))
 
 
 def test_repeats_of_a_trainer_s_folders_decide_how_often_images_come(values, tmp_path):
@@ -247,7 +247,7 @@ def test_repeats_of_a_trainer_s_folders_decide_how_often_images_come(values, tmp
         ({"regularisation_weight": 0.5}, "regularisation_weight: needs regularisation images, got 0.5"),
         ({"regularisation_weight": 0.0}, "regularisation_weight: must be > 0, got 0"),
         (BUCKETS | {"bucket_step": 8}, "bucket_step: must be a multiple of 16 for this base, got 8"),
-        ({"largest_enlargement": 1.05}, "line 2: 000000.png of 96 × 60 .* would be enlarged 1.07 times, more"),
+        ({"largest_enlargement": 1.05}, "line 2: 000000.png of 96 × 60 .* enlarged 1.07 times, more than"),
         ({"regularisation": "nowhere"}, "no such folder: nowhere"),
     ],
 )  # fmt: skip
@@ -262,14 +262,16 @@ def test_what_the_crop_takes_is_named(tmp_path, values, caplog):
     mask = np.zeros((40, 240), np.uint8)
     mask[:, :30] = 255  # at the left edge, which is cropped
     Image.fromarray(mask).save(tmp_path / "people" / entries[1]["face_mask_file_name"])
-    settings = TrainSettings(**values | BUCKETS | {"data": str(tmp_path / "people"), "bucket_sides": [48, 96]})
+    settings = TrainSettings(
+        **values | BUCKETS | {"data": str(tmp_path / "people"), "bucket_sides": [48, 96]}
+    )
     train(settings.changed(steps=1), progress=False)
     table = json.loads((Path(settings.output) / "buckets.json").read_text())["data"]
     assert table["halved"]["face"] == [Path(entries[1]["file_name"]).name]
     wide = next(row for row in table["buckets"] if row["size"][1] > row["size"][0])
     assert wide["most"] == pytest.approx(1 - wide["size"][1] / wide["size"][0] / 6, abs=1e-3)
     said = [record.getMessage() for record in caplog.records]
-    assert any("more than half of the face of 1 images: 000000.png" in line for line in said)
+    assert any("more than half of the face of 1 of 2 images: 000000.png" in line for line in said)
 
 
 def test_an_image_too_small_goes_to_a_lower_resolution(own):

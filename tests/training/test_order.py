@@ -1,4 +1,4 @@
-"""The order of images: each as often as its repeats say, batches of one bucket, no state but seed and step."""
+"""The order of images: each as often as its repeats say, batches of one bucket, no state."""
 
 from collections import Counter
 

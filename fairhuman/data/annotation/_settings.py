@@ -36,8 +36,8 @@ class AnnotateSettings(Settings):
             duplicates.
         caption: Caption of photographs that have no other; ``None`` filters these.
         captions: CSV file with the columns ``file_name`` (relative to the photographs) and ``text``.
-        folder_names: Read names of sub-folders such as ``10_a man`` as kohya's scripts do: their images come ten
-            times as often in an epoch, and those without a caption, before ``caption``, have these words.
+        folder_names: Read names of sub-folders such as ``10_a man`` as kohya's scripts do: their images come
+            ten times as often in an epoch, and those without a text of their own have these words.
         caption_model: Folder of a vision-language model of ``transformers`` that describes photographs which
             have neither a line there nor a text file beside them.
         caption_prompt: What that model is asked; by default the model's or a plain request.
