@@ -188,10 +188,10 @@ class Trainer:
         self.objectives = Objectives(
             settings, self.adapter, self.examples, self.accelerator, deviations, self.regularisation
         )
-        if settings.regularisation_weight != 1 and self.objectives.order.alone(1):
+        if self.regularisation and self.regularisation.weight != 1 and self.objectives.order.alone:
             logger.warning(
-                "regularisation_weight: some batches are of regularisation images alone (batch_size 1, or a "
-                "bucket of theirs); a strategy that weighs gradients undoes a part of it there"
+                "regularisation_weight: batches may be of regularisation images alone (batch_size 1, or a "
+                "bucket of theirs); a strategy that weighs gradients undoes it there in part"
             )
         self.batched = settings.batched_backward
         self.heldout = None

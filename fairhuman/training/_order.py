@@ -43,9 +43,10 @@ class Order:
         for (repeats, _), bucket in zip(sets, np.split(numbers.reshape(-1), ends[:-1]), strict=True):
             epoch = np.repeat(np.arange(len(repeats)), repeats // np.gcd.reduce(repeats))
             self._streams.append([epoch[bucket[epoch] == one] for one in range(len(found))])
-        counts = [[len(stream) for stream in streams] for streams in self._streams]
-        self._counts = np.array(counts)
+        self._counts = np.array([[len(stream) for stream in streams] for streams in self._streams])
         """Images of an epoch, by set and bucket."""
+        self._weights = self._counts * self._counts.sum(axis=1, keepdims=True)[::-1]
+        """Of two sets by bucket, in which proportion their images are mixed: n₀/N₀ to n₁/N₁."""
         self._turns = [tuple((own // np.gcd.reduce(own)).tolist()) for own in self._counts]
         """Steps of a cycle in which a set chooses each bucket."""
 
@@ -54,16 +55,17 @@ class Order:
         bucket, earlier = self._bucket(step)
         return [self._image(bucket, earlier * self.batch + place) for place in range(self.batch)]
 
-    def alone(self, which: int) -> bool:
-        """Whether there are batches of nothing but images of this set."""
-        own, others = self._counts[which] > 0, np.delete(self._counts, which, axis=0).any(axis=0)
-        return bool((own & ~others).any()) or self.batch == 1
+    @property
+    def alone(self) -> bool:
+        """Whether batches may hold nothing but images of the second set."""
+        first, second = self._weights
+        return bool(((second > 0) & (self.batch * first < first + second)).any())
 
     def _image(self, bucket: int, position: int) -> tuple[int, int]:
         """The image at a position of a bucket's stream, into which those of its sets are mixed evenly."""
         which, own = 0, position
-        if len(self._counts) == 2:  # n₀/N₀ of the first to n₁/N₁ of the second
-            first, second = (int(one) for one in self._counts[:, bucket] * self._counts.sum(axis=1)[::-1])
+        if len(self._counts) == 2:
+            first, second = self._weights[:, bucket].tolist()
             before, after = (at * second // (first + second) for at in (position, position + 1))
             which, own = (1, before) if after > before else (0, position - before)
         stream = self._streams[which][bucket]
