@@ -54,6 +54,13 @@ def test_an_image_goes_to_the_nearest_proportions_that_need_no_enlargement(some,
     assert found in (unenlarged or fitting[-1:])[0]
 
 
+@pytest.mark.parametrize("some", SETS)
+def test_an_image_of_a_bucket_s_very_size_goes_there(some):
+    for resolution in some.resolutions:
+        for size in some.sizes(resolution):
+            assert some.nearest(size) == size
+
+
 @quick
 @given(buckets, sides, sides)
 def test_an_image_on_its_side_goes_to_the_bucket_on_its_side(some, height, width):
