@@ -15,6 +15,7 @@ import torch
 __all__ = [
     "EXAMPLE",
     "START",
+    "bucket_order",
     "caption_generator",
     "example_generator",
     "example_index",
@@ -28,15 +29,27 @@ __all__ = [
     "validation_generator",
 ]
 
-ORDER, EXAMPLE, HELDOUT, START, VALIDATION, CAPTION = range(6)
+ORDER, EXAMPLE, HELDOUT, START, VALIDATION, CAPTION, BUCKET = range(7)
 """What a stream of a training is for."""
 
 
-def example_index(seed: int, position: int, count: int) -> int:
+def example_index(seed: int, position: int, count: int, stream: int = 0) -> int:
     """Which of ``count`` images comes at ``position`` of the endless stream in which every image occurs
-    once per epoch, in a different order each time."""
+    once per epoch, in a different order each time. ``stream`` tells apart those of one training."""
     epoch, place = divmod(position, count)
-    return int(_order(seed, epoch, count)[place])
+    return int(_order(seed, epoch, count, stream)[place])
+
+
+@lru_cache(maxsize=8)
+def bucket_order(seed: int, cycle: int, counts: tuple[int, ...], stream: int = 0) -> np.ndarray:
+    """The bucket of each step of a cycle in which the i-th bucket has ``counts[i]`` steps: one at a random
+    moment of each of as many equal parts of the cycle, so that none stays away for long. Shape (Σ counts,).
+    """
+    sizes = np.array(counts)
+    buckets = np.repeat(np.arange(len(counts)), sizes)
+    places = np.arange(len(buckets)) - (sizes.cumsum() - sizes)[buckets]
+    draws = torch.rand(len(buckets), generator=generator(seed, BUCKET, cycle, stream), dtype=torch.float64)
+    return buckets[np.argsort((places + draws.numpy()) / sizes[buckets], kind="stable")]
 
 
 def example_generator(seed: int, position: int) -> torch.Generator:
@@ -95,6 +108,7 @@ def _stream(*numbers: int) -> torch.Generator:
     return torch.Generator().manual_seed(int(state[0]))
 
 
-@lru_cache(maxsize=4)
-def _order(seed: int, epoch: int, count: int) -> np.ndarray:
-    return torch.randperm(count, generator=generator(seed, ORDER, epoch)).numpy()
+@lru_cache(maxsize=64)
+def _order(seed: int, epoch: int, count: int, stream: int) -> np.ndarray:
+    counters = (epoch, stream) if stream else (epoch,)
+    return torch.randperm(count, generator=generator(seed, ORDER, *counters)).numpy()

@@ -61,5 +61,16 @@ def write_folder(root, count=3, size=(48, 48), seed=0):
     return entries
 
 
+def write_mixed(root, sizes, seed=0):
+    """As :func:`write_folder`, with an image of each size (height, width); return the metadata."""
+    entries = []
+    for index, size in enumerate(sizes):
+        (entry,) = write_folder(root / str(index), 1, size, seed + index)
+        names = {key: f"{index}/{name}" for key, name in entry.items() if key.endswith("file_name")}
+        entries.append(entry | names | {"text": f"person {index}"})
+    write_metadata(root, entries)
+    return entries
+
+
 def write_metadata(root, entries):
     (root / "metadata.jsonl").write_text("".join(json.dumps(entry) + "\n" for entry in entries))

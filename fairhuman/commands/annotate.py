@@ -31,6 +31,7 @@ def annotate(
     duplicate_distance: option.Duplicates = 4,
     captions: option.Captions = None,
     caption: option.Caption = None,
+    folder_names: option.FolderNames = False,
     caption_model: option.CaptionModel = None,
     caption_prompt: option.CaptionPrompt = None,
     depth_model: Annotated[Path | None, typer.Option(help="Folder of a depth model.")] = None,

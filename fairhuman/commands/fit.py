@@ -47,6 +47,7 @@ def fit(
     duplicate_distance: option.Duplicates = 4,
     captions: option.Captions = None,
     caption: option.Caption = None,
+    folder_names: option.FolderNames = False,
     caption_model: option.CaptionModel = None,
     caption_prompt: option.CaptionPrompt = None,
     face_weights: option.FaceWeights = None,

@@ -1,5 +1,6 @@
 """Data sets of people on disk: annotated, imported, read strictly, transformed jointly."""
 
+from fairhuman.data._buckets import Buckets, Size, kept_share
 from fairhuman.data._condition import CONDITIONS, condition_image, condition_pixels
 from fairhuman.data._folder import HumanFolder
 from fairhuman.data._record import HumanRecord
@@ -8,15 +9,18 @@ from fairhuman.data._transform import Draw, JointTransform, TrainingSample
 
 __all__ = [
     "CONDITIONS",
+    "Buckets",
     "Draw",
     "HumanFolder",
     "HumanRecord",
     "HumanSample",
     "JointTransform",
+    "Size",
     "TrainingSample",
     "condition_image",
     "condition_pixels",
     "crop_sample",
     "flip_sample",
+    "kept_share",
     "resize_sample",
 ]

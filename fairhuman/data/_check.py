@@ -15,6 +15,8 @@ from fairhuman.images import Refused, read_depth, read_mask, read_picture
 
 __all__ = ["Facts", "check_lines", "read_line"]
 
+_NOWHERE = (math.nan, math.nan)
+
 
 class Facts(NamedTuple):
     """What is known of a line: of its image, and of each file in the order image, masks, conditions.
@@ -27,6 +29,8 @@ class Facts(NamedTuple):
         notes: What is converted; empty if nothing.
         present: Whether it is a mask that covers anything.
         central: Share of a mask in the central square; NaN where an image is square or has none of it.
+        half: The least share of the height, and of the width, about the middle, in which half of a mask lies;
+            NaN where there is none of it.
     """
 
     size: tuple[int, int]
@@ -36,6 +40,7 @@ class Facts(NamedTuple):
     notes: list[str]
     present: list[bool]
     central: list[float]
+    half: list[tuple[float, float]]
 
 
 def check_lines(
@@ -73,11 +78,12 @@ def _facts(record: HumanRecord) -> Facts:
     keys = ["file_name", *(f"{name}_mask_file_name" for name in record.masks)]
     keys += [f"{name}_file_name" for name in record.conditions]
     image, note = _read(read_picture, record.image, record.place)
-    size, notes, present, central = image.shape[:2], [note], [False], [math.nan]
+    size, notes, present, central, half = image.shape[:2], [note], [False], [math.nan], [_NOWHERE]
     _check_metadata(record, size)
     for name, path in record.masks.items():
-        covers, inside, note = (False, math.nan, "") if path is None else _mask(record, name, path, size)
-        present, central, notes = [*present, covers], [*central, inside], [*notes, note]
+        found = (False, math.nan, _NOWHERE, "") if path is None else _mask(record, name, path, size)
+        present, central = [*present, found[0]], [*central, found[1]]
+        half, notes = [*half, found[2]], [*notes, found[3]]
     for name, path in record.conditions.items():
         if name == "depth":
             picture, note = _read(read_depth, path, record.place), ""
@@ -85,22 +91,36 @@ def _facts(record: HumanRecord) -> Facts:
             picture, note = _read(read_picture, path, record.place)
         _check_size(path, picture, size, record.place)
         present, central, notes = [*present, False], [*central, math.nan], [*notes, note]
+        half.append(_NOWHERE)
     names = [record.metadata.get(key) or "" for key in keys]
-    return Facts(size, record.repeats, names, states, notes, present, central)
+    return Facts(size, record.repeats, names, states, notes, present, central, half)
 
 
-def _mask(record: HumanRecord, name: str, path: Path, size: tuple[int, int]) -> tuple[bool, float, str]:
-    """Whether the mask covers anything, its share in the central square, and what is to be said of it."""
+def _mask(
+    record: HumanRecord, name: str, path: Path, size: tuple[int, int]
+) -> tuple[bool, float, tuple[float, float], str]:
+    """Whether the mask covers anything, its share in the central square, where half of it lies, and what is
+    to be said of it."""
     mask, note = _read(read_mask, path, record.place)
     _check_size(path, mask, size, record.place)
     if mask.min() > 127:
         note = ", ".join(filter(None, [note, f"its {name} mask covers everything"]))
     height, width = size
-    covers, side = bool(mask.any()), min(size)
-    if not covers or height == width:
-        return covers, math.nan, note
+    if not mask.any():
+        return False, math.nan, _NOWHERE, note
+    half, side = (_middle(mask.sum(axis=1)), _middle(mask.sum(axis=0))), min(size)
+    if height == width:
+        return True, math.nan, half, note
     top, left = (height - side) // 2, (width - side) // 2
-    return covers, int(mask[top : top + side, left : left + side].sum()) / int(mask.sum()), note
+    return True, int(mask[top : top + side, left : left + side].sum()) / int(mask.sum()), half, note
+
+
+def _middle(profile: np.ndarray) -> float:
+    """The least share of a line about its middle that holds half of what lies on it."""
+    halves = np.repeat(profile.astype(np.float64), 2)  # so that a middle pixel may be cut in two
+    outwards = halves[len(profile) :] + halves[: len(profile)][::-1]
+    within = np.concatenate([[0.0], outwards.cumsum()])
+    return float(np.interp(within[-1] / 2, within, np.arange(len(within)) / len(profile)))
 
 
 def _check_metadata(record: HumanRecord, size: tuple[int, int]) -> None:

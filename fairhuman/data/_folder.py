@@ -47,6 +47,8 @@ class HumanFolder(Sequence[HumanSample]):
         present: Region → number of images whose mask covers anything.
         central: Region → its share in the central square, shape (n,); NaN for images that are square or
             have nothing of it.
+        half: Region → the least share of the height, and of the width, about the middle, in which half of it
+            lies, shape (n, 2); NaN where there is nothing of it.
 
     Raises:
         FileNotFoundError: No such folder, no ``metadata.jsonl``, a file it names missing.
@@ -79,6 +81,7 @@ class HumanFolder(Sequence[HumanSample]):
         self.sizes, self.repeats = rows["size"], rows["repeats"]
         self.present = {name: int(rows["present"][:, i].sum()) for i, name in enumerate(self.regions, 1)}
         self.central = {name: rows["central"][:, i] for i, name in enumerate(self.regions, 1)}
+        self.half = {name: rows["half"][:, i] for i, name in enumerate(self.regions, 1)}
         self._tell(index)
 
     def _listing(self) -> Path:

@@ -44,7 +44,8 @@ class Index:
     Attributes:
         rows: Structured, shape (n,): ``key`` of the line's text, its ``offset`` and ``number``, ``size``
             (height, width) of the image and ``repeats``; and per file, in the order image, masks,
-            conditions: ``bytes``, ``changed``, ``note`` (a place in ``notes``), ``present``, ``central``.
+            conditions: ``bytes``, ``changed``, ``note`` (a place in ``notes``), ``present``, ``central``,
+            ``half``.
         names: The files' names of each line, separated by NUL.
         notes: What is converted; the first is empty.
     """
@@ -57,7 +58,7 @@ class Index:
         row = self.rows[place]
         row["size"], row["repeats"] = facts.size, facts.repeats
         row["bytes"], row["changed"] = zip(*facts.states, strict=True)
-        row["present"], row["central"] = facts.present, facts.central
+        row["present"], row["central"], row["half"] = facts.present, facts.central, facts.half
         for note in facts.notes:
             if note not in self.notes:
                 self.notes.append(note)
@@ -117,9 +118,15 @@ def _scan(listing: Path, files: int) -> Index:
                 numbers.append(number)
             offset += len(line)
     each = (files,)
-    kinds = [("key", "u8"), ("offset", "i8"), ("number", "i8"), ("size", "i4", (2,)), ("repeats", "i4")]
+    kinds: list[tuple] = [
+        ("key", "u8"),
+        ("offset", "i8"),
+        ("number", "i8"),
+        ("size", "i4", (2,)),
+        ("repeats", "i4"),
+    ]
     kinds += [("bytes", "i8", each), ("changed", "i8", each), ("note", "i4", each)]
-    kinds += [("present", "?", each), ("central", "f8", each)]
+    kinds += [("present", "?", each), ("central", "f8", each), ("half", "f4", (files, 2))]
     rows = np.zeros(len(keys), dtype=kinds)
     rows["key"], rows["offset"], rows["number"] = keys, offsets, numbers
     rows["changed"] = -1

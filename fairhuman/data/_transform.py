@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from fairhuman.data._buckets import Buckets, Size
 from fairhuman.data._sample import HumanSample, crop_sample, flip_sample, resize_sample
 
 __all__ = ["Crop", "Draw", "JointTransform", "TrainingSample"]
@@ -28,15 +29,15 @@ class Draw:
 
 @dataclass(frozen=True)
 class TrainingSample:
-    """A transformed image as tensors.
+    """A transformed image as tensors; H and W are the sides that the transform gives it.
 
     Attributes:
-        pixels: Shape (3, S, S), values in [-1, 1].
-        masks: Region → shape (1, S, S), values in [0, 1].
+        pixels: Shape (3, H, W), values in [-1, 1].
+        masks: Region → shape (1, H, W), values in [0, 1].
         time_ids: SDXL's micro-conditioning, shape (6,): original height and width, top and left
             of the crop, target height and width.
-        pose: Shape (3, S, S), values in [0, 1], or ``None``.
-        depth: Metres, shape (1, S, S), 0 where there is no surface, or ``None``.
+        pose: Shape (3, H, W), values in [0, 1], or ``None``.
+        depth: Metres, shape (1, H, W), 0 where there is no surface, or ``None``.
         annotation: Boxes and keypoints on the transformed grid.
     """
 
@@ -52,14 +53,15 @@ class TrainingSample:
 
 @dataclass(frozen=True)
 class JointTransform:
-    """Resize the shorter side to ``size``, mirror, crop to a square.
+    """Resize to cover a square, or the image's bucket, mirror, crop to it.
 
     The order and the meaning of the crop's corner are those of diffusers' SDXL training scripts.
 
     Attributes:
-        size: Side of the result in pixels.
-        crop: ``center``, or ``random`` along the longer side.
+        size: Side of the square in pixels.
+        crop: ``center``, or ``random`` along the side that is cropped.
         flip: Probability of mirroring, in [0, 1].
+        buckets: What images are brought to in place of the square.
 
     Raises:
         ValueError: A value out of range.
@@ -68,6 +70,7 @@ class JointTransform:
     size: int
     crop: Crop = "center"
     flip: float = 0.0
+    buckets: Buckets | None = None
 
     def __post_init__(self) -> None:
         if self.size < 1:
@@ -77,38 +80,40 @@ class JointTransform:
         if not 0 <= self.flip <= 1:
             raise ValueError(f"flip: a probability in [0, 1], got {self.flip}")
 
-    def resized(self, size: tuple[int, int]) -> tuple[int, int]:
-        """Height and width after resizing an image of ``size`` (height, width)."""
-        shorter = min(size)
-        height, width = (max(self.size, round(side * self.size / shorter)) for side in size)
-        return height, width
+    def target(self, size: Size) -> Size:
+        """Height and width of the result for an image of ``size`` (height, width)."""
+        return (self.size, self.size) if self.buckets is None else self.buckets.nearest(size)
 
-    def draw(self, size: tuple[int, int], generator: torch.Generator | None = None) -> Draw:
+    def resized(self, size: Size) -> Size:
+        """Height and width after resizing an image of ``size``: as little as covers the target, in both
+        directions by one factor."""
+        height, width = self.target(size)
+        goal, side = (height, size[0]) if height * size[1] >= width * size[0] else (width, size[1])
+        return max(height, round(size[0] * goal / side)), max(width, round(size[1] * goal / side))
+
+    def draw(self, size: Size, generator: torch.Generator | None = None) -> Draw:
         """Decide for an image of ``size`` (height, width). The number of values drawn does not
         depend on the outcome, so a generator stays in step over a data set."""
-        height, width = self.resized(size)
+        spare = [side - goal for side, goal in zip(self.resized(size), self.target(size), strict=True)]
         chance, row, column = torch.rand(3, generator=generator, dtype=torch.float64).tolist()
         if self.crop == "center":
-            top, left = (height - self.size) // 2, (width - self.size) // 2
+            top, left = spare[0] // 2, spare[1] // 2
         else:
-            top = int(row * (height - self.size + 1))
-            left = int(column * (width - self.size + 1))
+            top, left = int(row * (spare[0] + 1)), int(column * (spare[1] + 1))
         return Draw(flip=chance < self.flip, top=top, left=left)
 
     def apply(self, sample: HumanSample, draw: Draw) -> TrainingSample:
         """Carry out a decision."""
-        original = sample.size
+        original, target = sample.size, self.target(sample.size)
         moved = resize_sample(sample, *self.resized(original))
         if draw.flip:
             moved = flip_sample(moved)
-        moved = crop_sample(moved, draw.top, draw.left, self.size, self.size)
+        moved = crop_sample(moved, draw.top, draw.left, *target)
         return TrainingSample(
             pixels=_channels(moved.image) / 127.5 - 1,
             masks={name: _channels(mask) / 255 for name, mask in moved.masks.items()},
             text=moved.text,
-            time_ids=torch.tensor(
-                [*original, draw.top, draw.left, self.size, self.size], dtype=torch.float32
-            ),
+            time_ids=torch.tensor([*original, draw.top, draw.left, *target], dtype=torch.float32),
             pose=None if moved.pose is None else _channels(moved.pose) / 255,
             depth=None if moved.depth is None else _channels(moved.depth) / 1000,
             annotation=moved,

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
-from fairhuman.data import HumanFolder, JointTransform
+from fairhuman.data import Buckets, HumanFolder, JointTransform
 from fairhuman.models.adapters import load_adapter
 from fairhuman.objectives import Reduction
 from fairhuman.regions import MaskMode
@@ -30,6 +30,7 @@ def heldout_losses(
     *,
     regions: Sequence[str] = ("face", "hand"),
     resolution: int | None = None,
+    buckets: Buckets | None = None,
     images: int | None = None,
     draws: int = 4,
     seed: int = 0,
@@ -46,6 +47,7 @@ def heldout_losses(
         data: The held-out set. One that follows a pose or depth is given those of the image.
         regions: Regions to measure beside ``global``; only if ``data`` is a path.
         resolution: Side in pixels, by default the base's.
+        buckets: Sizes to which images are brought in place of the square.
         images: How many images, the first ones; all by default.
         draws: Noised versions of each image, at evenly spread timesteps.
         seed: Decides timesteps and noises, the same for all systems.
@@ -73,7 +75,8 @@ def heldout_losses(
         conditions = () if adapter is None else adapter.conditions
         if conditions not in examples:
             posed = HumanFolder(folder.path, folder.regions, conditions) if conditions else folder
-            examples[conditions] = Examples(pipeline, posed, JointTransform(resolution), mask_mode=mask_mode)
+            transform = JointTransform(resolution, buckets=buckets)
+            examples[conditions] = Examples(pipeline, posed, transform, mask_mode=mask_mode)
         if adapter is not None:
             adapter.scale = adapter_scale
         found = heldout_errors(

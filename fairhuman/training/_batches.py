@@ -67,13 +67,15 @@ class _Drawn:
 
 @dataclass(frozen=True)
 class Example:
-    """An encoded image at one timestep, with its noise; ``dropped`` says that its conditions are black."""
+    """An encoded image at one timestep, with its noise; ``dropped`` says that its conditions are black,
+    ``weight`` is a factor on its errors."""
 
     encoded: Encoded
     latents: Tensor
     noise: Tensor
     timestep: int
     dropped: bool = False
+    weight: float = 1.0
 
 
 class Examples:
@@ -82,7 +84,7 @@ class Examples:
     Args:
         pipeline: Gives the autoencoder, the text encoders and the noise schedule.
         data: Its images are transformed, then encoded when first asked for.
-        transform: Resize, flip and crop.
+        transform: Resize, flip and crop, to one size or to buckets of several.
         mask_mode: How masks reach the latent grid.
         cache: Keep what was encoded in memory (with a random crop, each image has many forms).
         encodings: Where latents and text embeddings are kept, for several data sets or runs of the same base
@@ -92,6 +94,8 @@ class Examples:
             authors' LoRA script does.
         captions: What becomes of captions; by default nothing.
         chunks: Of a caption's encoding, see :func:`fairhuman.models.encode_texts`.
+        regions: Those of the batches, by default the data set's; of others its images have nothing.
+        weight: Factor on the images' errors.
     """
 
     def __init__(
@@ -107,8 +111,12 @@ class Examples:
         kept: KeptEncodings | None = None,
         captions: Captions | None = None,
         chunks: int = 1,
+        regions: Sequence[str] | None = None,
+        weight: float = 1.0,
     ) -> None:
         self.pipeline = pipeline
+        self.regions = data.regions if regions is None else tuple(regions)
+        self.weight = weight
         self.data = data
         self.transform = transform
         self.mask_mode = mask_mode
@@ -151,7 +159,7 @@ class Examples:
         dropped = dropout > 0 and torch.rand((), generator=generator).item() < dropout
         if noise_offset > 0:
             noise = offset_noise(noise, noise_offset, generator)
-        return Example(encoded, latents, noise, timestep, dropped)
+        return Example(encoded, latents, noise, timestep, dropped, self.weight)
 
     def _captioned(self, encoded: Encoded, generator: torch.Generator | None) -> Encoded:
         text = encoded.caption
@@ -194,7 +202,7 @@ class Examples:
         if self._encodings is None:
             return encode_image(self.pipeline.vae, sample.pixels)
         kept = self._encodings.latents
-        key = (self.data.records[drawn.index].image, self.transform.size, drawn.draw)
+        key = (self.data.records[drawn.index].image, tuple(sample.pixels.shape), drawn.draw)
         if key not in kept:
             kept[key] = encode_image(self.pipeline.vae, sample.pixels)
         return kept[key]
@@ -209,11 +217,12 @@ class Examples:
 
     def _assembled(self, sample: TrainingSample, latent: LatentDistribution, text: TextEmbedding) -> Encoded:
         height, width = latent.mean.shape[-2:]
+        nothing = torch.zeros_like(sample.pixels[:1])
+        masks = {name: sample.masks.get(name, nothing)[None] for name in self.regions}
         return Encoded(
             latent=latent,
             masks={
-                name: latent_mask(mask[None], (height, width), self.mask_mode)[0]
-                for name, mask in sample.masks.items()
+                name: latent_mask(mask, (height, width), self.mask_mode)[0] for name, mask in masks.items()
             },
             text=text,
             time_ids=sample.time_ids,

@@ -84,10 +84,11 @@ def heldout_errors(
     count = len(examples) if images is None else min(images, len(examples))
     bounds = np.linspace(0, examples.scheduler.config.num_train_timesteps, draws + 1).round().astype(int)
     pairs = [(image, draw) for image in range(count) for draw in range(draws)]
+    sizes = [examples.transform.target((h, w)) for h, w in examples.data.sizes[:count].tolist()]
+    alike = [[pair for pair in pairs if sizes[pair[0]] == size] for size in dict.fromkeys(sizes)]
     errors = {name: np.full((count, draws), np.nan) for name in (GLOBAL, *examples.data.regions)}
     timesteps = np.zeros((count, draws), dtype=int)
-    for start in range(0, len(pairs), batch_size):
-        part = pairs[start : start + batch_size]
+    for part in (some[i : i + batch_size] for some in alike for i in range(0, len(some), batch_size)):
         drawn = [
             examples.draw(
                 image, heldout_generator(seed, image, draw), timesteps=(bounds[draw], bounds[draw + 1])

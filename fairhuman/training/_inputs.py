@@ -15,14 +15,20 @@ __all__ = ["fingerprint_data", "fingerprint_inputs"]
 
 
 def fingerprint_inputs(
-    settings: TrainSettings, data: HumanFolder, heldout: HumanFolder | None
+    settings: TrainSettings,
+    data: HumanFolder,
+    heldout: HumanFolder | None,
+    regularisation: HumanFolder | None = None,
 ) -> dict[str, str]:
     """Name of each input of a run → digest of its content."""
     found = {"data": fingerprint_data(data), "base": fingerprint_base(settings.base)}
     if heldout:
         found["heldout"] = fingerprint_data(heldout)
+    if regularisation:
+        found["regularisation"] = fingerprint_data(regularisation)
     if data.conditions:
-        found["conditions"] = _fingerprint_conditions([data, heldout] if heldout else [data])
+        sets = [one for one in (data, heldout, regularisation) if one is not None]
+        found["conditions"] = _fingerprint_conditions(sets)
     if settings.start is not None:
         start = checkpoint_at(settings.start) or settings.start
         found["start"] = fingerprint_adapters([start], settings.adapter)

@@ -6,21 +6,24 @@ import logging
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import torch
 from PIL import Image
 
-from fairhuman.data import HumanFolder, JointTransform
+from fairhuman.data import HumanFolder
 from fairhuman.fairness import FairAccumulator, FairStep, get_strategy
-from fairhuman.files import owned
+from fairhuman.files import owned, write_json
 from fairhuman.models import fingerprint_base
 from fairhuman.objectives import GLOBAL
 from fairhuman.training._agreement import check_agreement, largest, mean
 from fairhuman.training._averaging import Averaging
 from fairhuman.training._batches import Examples
+from fairhuman.training._captions import Captions
 from fairhuman.training._checkpoint import CHECKPOINTS, load_checkpoint, newest_readable, save_checkpoint
+from fairhuman.training._cropping import cropped, halved
 from fairhuman.training._deviations import Deviations
 from fairhuman.training._encoding import Encodings
 from fairhuman.training._heldout import heldout_errors
@@ -35,7 +38,9 @@ from fairhuman.training._optimization import (
     optimizer_state,
 )
 from fairhuman.training._precision import LossScale
+from fairhuman.training._regularisation import read_regularisation
 from fairhuman.training._run import (
+    BUCKETS_FILE,
     FAILURE_FILE,
     HELDOUT_FILE,
     LOG_FILE,
@@ -100,7 +105,8 @@ def train(
     read = settings.regions, settings.conditions or ()
     data = HumanFolder(settings.data, *read)
     heldout = HumanFolder(settings.heldout, *read) if settings.heldout else None
-    inputs = fingerprint_inputs(settings, data, heldout)
+    regularisation = read_regularisation(settings)
+    inputs = fingerprint_inputs(settings, data, heldout, regularisation)
     other = other or check_output(settings, inputs, may_change=may_change)
     run = Run(Path(settings.output), settings)
     if other and not replace:
@@ -108,8 +114,11 @@ def train(
     if run.complete and not other:
         logger.info("%s: finished before", run.directory)
         return run
-    check_suitability(data, settings.transform)
-    trainer = Trainer(run, data, heldout, encodings, inputs["base"])
+    bounds = {"batch": settings.batch_size, "largest_enlargement": settings.largest_enlargement}
+    check_suitability(data, settings.transform, **bounds)
+    if regularisation:
+        check_suitability(regularisation, settings.transform, **bounds)
+    trainer = Trainer(run, data, heldout, encodings, inputs["base"], regularisation)
     main = trainer.accelerator.is_main_process
     with owned(run.directory, "output") if main else nullcontext():
         trainer.accelerator.wait_for_everyone()  # all have looked at the folder before one changes it
@@ -129,6 +138,7 @@ class Trainer:
         data, heldout: The training and the held-out set.
         encodings: As for :func:`train`.
         base: Fingerprint of the base, by which images encoded in other runs are known again.
+        regularisation: The regularisation set.
     """
 
     def __init__(
@@ -138,6 +148,7 @@ class Trainer:
         heldout: HumanFolder | None = None,
         encodings: Encodings | None = None,
         base: str | None = None,
+        regularisation: HumanFolder | None = None,
     ) -> None:
         settings = run.settings
         self.run, self.settings = run, settings
@@ -156,23 +167,40 @@ class Trainer:
             self.loss_scale,
             watched=lambda: _due(self.step, settings.gramian_every),
         )
-        self.examples = Examples(
-            self.pipeline,
-            data,
-            settings.transform,
-            mask_mode=settings.mask_mode,
-            cache=settings.cache,
-            independent_masks=deviations.independent_masks,
-            encodings=encodings,
-            kept=self._kept(data, base),
-            captions=settings.captions,
-            chunks=settings.prompt_chunks,
+
+        def training(folder: HumanFolder, captions: Captions, weight: float = 1.0) -> Examples:
+            return Examples(
+                self.pipeline,
+                folder,
+                settings.transform,
+                mask_mode=settings.mask_mode,
+                cache=settings.cache,
+                independent_masks=deviations.independent_masks,
+                encodings=encodings,
+                kept=self._kept(folder, base),
+                regions=settings.regions,
+                weight=weight,
+                captions=captions,
+                chunks=settings.prompt_chunks,
+            )
+
+        self.examples = training(data, settings.captions)
+        self.regularisation = None
+        if regularisation is not None:
+            others = replace(settings.captions, trigger=None)  # what the trigger must not come to mean
+            self.regularisation = training(regularisation, others, settings.regularisation_weight)
+        self.objectives = Objectives(
+            settings, self.adapter, self.examples, self.accelerator, deviations, self.regularisation
         )
-        self.objectives = Objectives(settings, self.adapter, self.examples, self.accelerator, deviations)
+        if self.regularisation and self.regularisation.weight != 1 and self.objectives.order.alone:
+            logger.warning(
+                "regularisation_weight: batches may be of regularisation images alone (batch_size 1, or a "
+                "bucket of theirs); a strategy that weighs gradients undoes it there in part"
+            )
         self.batched = settings.batched_backward
         self.heldout = None
         if heldout is not None:
-            whole = JointTransform(settings.resolution)
+            whole = replace(settings.transform, crop="center", flip=0.0)
             self.heldout = Examples(
                 self.pipeline,
                 heldout,
@@ -192,6 +220,8 @@ class Trainer:
         values = {name: settings.to_dict()[name] for name in names}
         if settings.trigger is not None or settings.prompt_chunks > 1:  # what was kept before counts on
             values |= {"trigger": settings.trigger, "prompt_chunks": settings.prompt_chunks}
+        if settings.buckets:
+            values["buckets"] = repr(settings.transform.buckets)
         place, device = str(data.path.resolve()), self.accelerator.device.type
         return KeptEncodings(
             Path(settings.cache_folder), values | {"data": place, "base": base, "device": device}
@@ -315,6 +345,7 @@ class Trainer:
             "finite": fair.finite,
             "learning_rate": rate,
             "seconds": round(seconds, 4),
+            **({"size": examples[0].encoded.time_ids[-2:].int().tolist()} if self.settings.buckets else {}),
         }
 
     def checkpoint_due(self) -> bool:
@@ -368,14 +399,23 @@ class Trainer:
         log.write({"step": self.step, "errors": errors})
 
     def show_masks(self) -> None:
-        """The sheet of masks, before the first step."""
-        path, pipeline, settings = self.run.directory / MASKS_FILE, self.pipeline, self.settings
-        grid = settings.resolution // pipeline.vae_scale_factor
-        sheet = write_mask_sheet(
-            path, self.examples.data, settings.transform, grid=grid, mode=settings.mask_mode
-        )
+        """The sheet of masks and the table of buckets, before the first step."""
+        path, settings = self.run.directory / MASKS_FILE, self.settings
+        cell, mode = self.pipeline.vae_scale_factor, settings.mask_mode
+        sheet = write_mask_sheet(path, self.examples.data, settings.transform, cell=cell, mode=mode)
         log_pictures(self.accelerator.trackers, "masks", [sheet], self.step)
         logger.info("%s shows the masks as the losses see them", path)
+        if settings.buckets:
+            sets = {"data": self.examples, "regularisation": self.regularisation}
+            found = {name: one.data for name, one in sets.items() if one is not None}
+            tables = {
+                name: {
+                    "buckets": cropped(data, settings.transform),
+                    "halved": halved(data, settings.transform),
+                }
+                for name, data in found.items()
+            }
+            write_json(self.run.directory / BUCKETS_FILE, tables)
 
     def sample(self) -> None:
         """Validation samples of the adapter as it is now."""

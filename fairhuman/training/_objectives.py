@@ -6,17 +6,18 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-import numpy as np
 import torch
 from torch import Tensor
 
 from fairhuman.models import Batch
 from fairhuman.models.adapters import Adapter
 from fairhuman.objectives import PRESERVATION, outside, present, preservation_loss, regional_losses
-from fairhuman.seeds import caption_generator, example_generator, example_index
+from fairhuman.seeds import caption_generator, example_generator
 from fairhuman.training._batches import Example, Examples, collate
+from fairhuman.training._cropping import bucket_sizes
 from fairhuman.training._deviations import Deviations
 from fairhuman.training._noising import min_snr_weights
+from fairhuman.training._order import Order
 from fairhuman.training._precision import PRECISIONS
 from fairhuman.training._settings import TrainSettings
 from fairhuman.training._setup import autocast
@@ -51,6 +52,7 @@ class Objectives:
         examples: The training set.
         accelerator: Device and processes.
         deviations: What is done as in the released code.
+        regularisation: The regularisation set, if there is one.
 
     Raises:
         ValueError: Min-SNR weights for a base that predicts a flow.
@@ -63,27 +65,30 @@ class Objectives:
         examples: Examples,
         accelerator: Accelerator,
         deviations: Deviations,
+        regularisation: Examples | None = None,
     ) -> None:
         self.settings, self.adapter, self.examples = settings, adapter, examples
         self.accelerator, self.deviations = accelerator, deviations
-        repeats = examples.data.repeats
-        self.epoch = np.repeat(np.arange(len(repeats)), repeats // np.gcd.reduce(repeats))
+        self.sets = [one for one in (examples, regularisation) if one is not None]
+        sizes = [(one.data.repeats, bucket_sizes(one.data, one.transform)) for one in self.sets]
+        self.order = Order(settings.seed, settings.batch_size, sizes)
         self.error_weights(torch.zeros(1, dtype=torch.long))  # refused now, not at the first step
 
     def draw(self, step: int) -> list[Example]:
         """This process's share of a step's images, with timesteps and noises."""
         settings, processes = self.settings, self.accelerator.num_processes
-        share = settings.batch_size // processes
-        first = step * settings.batch_size + self.accelerator.process_index * share
+        share, changes = settings.batch_size // processes, settings.captions.changes
+        first, before = self.accelerator.process_index * share, step * settings.batch_size
         return [
-            self.examples.draw(
-                int(self.epoch[example_index(settings.seed, position, len(self.epoch))]),
-                example_generator(settings.seed, position),
+            self.sets[which].draw(
+                index,
+                example_generator(settings.seed, before + place),
                 dropout=settings.condition_dropout or 0.0,
                 noise_offset=settings.noise_offset,
-                caption=caption_generator(settings.seed, position) if settings.captions.changes else None,
+                caption=caption_generator(settings.seed, before + place) if changes else None,
             )
-            for position in range(first, first + share)
+            for place, (which, index) in enumerate(self.order.images(step))
+            if first <= place < first + share
         ]
 
     def parts(self, examples: Sequence[Example], *, grouped: bool = False) -> Sequence[Part]:
@@ -99,9 +104,14 @@ class Objectives:
         found = []
         for part in (group[i : i + size] for group in groups for i in range(0, len(group), size)):
             batch = collate(part, self.examples.scheduler, self.accelerator.device, dtype)
-            steps = torch.tensor([example.timestep for example in part])
-            found.append(Part(batch, self.error_weights(steps), self.kept(batch)))
+            found.append(Part(batch, self.weights(part), self.kept(batch)))
         return self.deviations.parts(found)
+
+    def weights(self, examples: Sequence[Example]) -> Tensor | None:
+        """Factor on the errors of each of these images, or ``None`` for 1."""
+        weights = self.error_weights(torch.tensor([example.timestep for example in examples]))
+        own = torch.tensor([example.weight for example in examples], device=self.accelerator.device)
+        return weights if bool((own == 1).all()) else own if weights is None else own * weights
 
     def error_weights(self, steps: Tensor) -> Tensor | None:
         """Factor on the errors of images at these places in the schedule, or ``None`` for 1."""

@@ -23,7 +23,7 @@ __all__ = ["Log", "Run", "changed_settings", "check_output", "noted_failures", "
 SETTINGS_FILE, INPUTS_FILE = "settings.yaml", "inputs.json"
 LOG_FILE, HELDOUT_FILE = "log.jsonl", "heldout.jsonl"
 FAILURE_FILE, CHANGES_FILE = "failure.json", "changes.jsonl"
-SAMPLES, MASKS_FILE, CARD = "samples", "masks.jpg", "README.md"
+SAMPLES, MASKS_FILE, BUCKETS_FILE, CARD = "samples", "masks.jpg", "buckets.json", "README.md"
 # These change nothing of what is trained; of the inputs it is the content that counts.
 _MAY_DIFFER = {
     *("output", "data", "heldout", "base", "tracker", "cache", "cache_folder", "skip_limit"),
@@ -77,7 +77,8 @@ class Run:
     def log(self) -> list[dict[str, Any]]:
         """One entry per step: ``step``, ``losses``, ``weights``, ``gramian`` (or None), ``timesteps``,
         ``present`` (images with each region), ``coverage`` (the share of the latent grid that the region
-        takes, on average over these), ``finite``, ``learning_rate``, ``seconds``. In a run of several
+        takes, on average over these), ``finite``, ``learning_rate``, ``seconds``; with buckets ``size``, the
+        height and width of the step's images. In a run of several
         processes, ``timesteps``, ``present`` and ``coverage`` are those of the first one's images."""
         return read_lines(self.directory / LOG_FILE)
 
@@ -196,6 +197,7 @@ def remove_run(path: Path) -> None:
         CHECKPOINTS,
         SAMPLES,
         MASKS_FILE,
+        BUCKETS_FILE,
         FAILURE_FILE,
     ]
     for place in (path / name for name in [*made, CHANGES_FILE, SETTINGS_FILE]):

@@ -50,10 +50,10 @@ def write_samples(
     for index in range(min(count, len(examples))):
         encoded = examples.draw(index, validation_example_generator(seed, index)).encoded
         conditions = {name: image[None] / 255 for name, image in encoded.conditions.items()}
-        size = examples.transform.size
+        height, width = (int(side) for side in encoded.time_ids[-2:])
         latents = pipeline(
-            height=size,
-            width=size,
+            height=height,
+            width=width,
             num_inference_steps=steps,
             guidance_scale=guidance,
             generator=validation_generator(seed, index),

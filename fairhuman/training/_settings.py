@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import model_validator
 
-from fairhuman.data import JointTransform
+from fairhuman.data import Buckets, JointTransform
 from fairhuman.fairness import STRATEGIES, get_strategy
 from fairhuman.models.adapters import ADAPTERS, kinds_with
 from fairhuman.objectives import Reduction
@@ -27,6 +27,7 @@ from fairhuman.settings import (
     Side,
     Unsigned,
     Whole,
+    Wholes,
     require,
     rule,
 )
@@ -37,7 +38,8 @@ __all__ = ["TrainSettings"]
 
 _Dropout = Annotated[Number, rule("must be in [0, 1)", lambda share: 0 <= share < 1)]
 _Decay = Annotated[Number, rule("must be in (0, 1)", lambda decay: 0 < decay < 1)]
-_PLACES = ("data", "output", "heldout", "start", "experts", "cache_folder")
+_Factor = Annotated[Number, rule("must be ≥ 1", lambda factor: factor >= 1)]
+_PLACES = ("data", "output", "heldout", "start", "experts", "cache_folder", "regularisation")
 _CONDITION_DROPOUT = 0.3  # the paper's
 _GOES_WITH = {"condition_dropout": "conditions"}
 """A setting of the training → the option of an adapter without which it has no effect."""
@@ -81,6 +83,22 @@ class TrainSettings(Settings):
         start: A trained adapter of the same kind to continue from (a run's folder, or a checkpoint in one),
             or ``None``. A MoLE brings its layers, ranks and alphas.
         resolution: Side of the training images in pixels; a multiple of 8.
+        buckets: Bring each image not to the square but to the one of many sizes, of about as many pixels,
+            that has the nearest proportions (see :class:`fairhuman.data.Buckets`). A batch is of one size; in
+            the long run every image comes as often as without.
+        bucket_step: Of the sides, in pixels; ``None`` is 64, and 32 below a resolution of 512.
+        bucket_sides: Least and largest side in pixels; ``None`` is half and twice each resolution.
+        further_resolutions: With buckets. An image goes to the largest resolution that it fills without being
+            enlarged; one that fills none goes to the smallest.
+        largest_enlargement: Most times by which an image may be enlarged, ≥ 1; one that needs more is refused
+            before the first step. ``None`` for no bound.
+        regularisation: Folder of regularisation images, or ``None``: half of all images that a run sees are
+            of them, as with kohya's scripts. They take part in the global objective, and in those of regions
+            whose masks their lines name.
+        regularisation_weight: Factor λ on their errors, > 0: kohya's ``prior_loss_weight``. Under ``ls``
+            their gradients count λ times. ``mpd`` gives an objective no less of the update because its
+            gradient is short: there λ is their say within each objective's gradient. Where a batch has
+            nothing but them (batch size 1, or a bucket of theirs), MPD's direction goes as λ^(−1/3).
         crop: ``center`` or ``random``.
         flip: Probability of mirroring, in [0, 1]. Captions that name left or right do not follow.
         caption_dropout: Share of the images whose caption is replaced by what classifier-free guidance starts
@@ -88,7 +106,8 @@ class TrainSettings(Settings):
         shuffle_tags: Put what stands between commas of a caption in another order each time it comes. Such
             captions are encoded at every step.
         keep_tokens: How many tags at the start, the trigger included, stay where they are then.
-        trigger: Word put before each caption that lacks it, held-out captions included; ``None`` for none.
+        trigger: Word put before each caption that lacks it, held-out captions included and those of regularisation
+            images not; ``None`` for none.
         prompt_chunks: In how many parts of the text encoders' length, 75 tokens for CLIP, captions are
             encoded, ≥ 1: 2 is what kohya's scripts call 150 tokens. Sample with the same number.
         steps: Optimiser steps, ≥ 1.
@@ -180,6 +199,13 @@ class TrainSettings(Settings):
     condition_dropout: _Dropout | None = None
     start: Place | None = None
     resolution: Side = 256
+    buckets: bool = False
+    bucket_step: Side | None = None
+    bucket_sides: Wholes | None = None
+    further_resolutions: Wholes = ()
+    largest_enlargement: _Factor | None = None
+    regularisation: Place | None = None
+    regularisation_weight: Positive = 1.0
     crop: Literal["center", "random"] = "center"
     flip: Number = 0.0
     caption_dropout: _Dropout = 0.0
@@ -240,7 +266,11 @@ class TrainSettings(Settings):
         self._check_schedule()
         self._check_optimizer()
         self._check_captions()
-        JointTransform(self.resolution, self.crop, self.flip)
+        self._check_sizes()
+        _ = self.transform
+        if self.regularisation is None:
+            weight = self.regularisation_weight
+            require("regularisation_weight", weight == 1, "needs regularisation images", weight)
         if self.cache and self.crop == "random":
             raise ValueError("cache: latents can't be kept with crop 'random'; set cache to false")
         if self.cache_folder is not None and not self.cache:
@@ -290,6 +320,28 @@ class TrainSettings(Settings):
                 True,
             )
             require("preservation", bool(self.regions), "needs regions, outside which to preserve", True)
+
+    def _check_sizes(self) -> None:
+        if not self.buckets:
+            for name in ("bucket_step", "bucket_sides", "further_resolutions"):
+                value = getattr(self, name)
+                require(name, value == type(self).model_fields[name].default, "needs buckets true", value)
+            return
+        resolutions, sides, step = (self.resolution, *self.further_resolutions), self.bucket_sides, self._step
+        rule = f"must be a multiple of bucket_step = {step}"
+        require("resolution", self.resolution % step == 0, rule, self.resolution)
+        fits = all(side > 0 and side % step == 0 for side in resolutions)
+        fits = fits and len(set(resolutions)) == len(resolutions)
+        rule = f"must be other multiples of bucket_step = {step}"
+        require("further_resolutions", fits, rule, list(self.further_resolutions))
+        if sides is not None:
+            fits = len(sides) == 2 and 0 < sides[0] <= min(resolutions) and max(resolutions) <= sides[1]
+            rule = "must be the least and the largest side, with every resolution between them"
+            require("bucket_sides", fits, rule, list(sides))
+
+    @property
+    def _step(self) -> int:
+        return self.bucket_step or (64 if self.resolution >= 512 else 32)
 
     def _check_schedule(self) -> None:
         size, parts = self.batch_size, self.accumulation
@@ -342,4 +394,8 @@ class TrainSettings(Settings):
     @property
     def transform(self) -> JointTransform:
         """Resize, flip and crop of the training images."""
-        return JointTransform(self.resolution, self.crop, self.flip)
+        buckets = None
+        if self.buckets:
+            sides = None if self.bucket_sides is None else (self.bucket_sides[0], self.bucket_sides[1])
+            buckets = Buckets((self.resolution, *self.further_resolutions), self._step, sides)
+        return JointTransform(self.resolution, self.crop, self.flip, buckets)

@@ -81,6 +81,9 @@ def frozen_base(settings: TrainSettings, device: torch.device) -> StableDiffusio
         raise ValueError(
             f"resolution: must be a multiple of {factor} for this base, got {settings.resolution}"
         )
+    buckets = settings.transform.buckets
+    if buckets and buckets.step % factor:
+        raise ValueError(f"bucket_step: must be a multiple of {factor} for this base, got {buckets.step}")
     for module in (pipeline.unet, pipeline.text_encoder, pipeline.text_encoder_2):
         if module.dtype != PRECISIONS[settings.precision]:
             module.to(PRECISIONS[settings.precision])

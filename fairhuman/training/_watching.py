@@ -27,7 +27,7 @@ def write_mask_sheet(
     data: HumanFolder,
     transform: JointTransform,
     *,
-    grid: int,
+    cell: int,
     mode: MaskMode,
     count: int = 16,
 ) -> Image.Image:
@@ -37,7 +37,7 @@ def write_mask_sheet(
         path: The JPEG file, which appears whole.
         data: Images evenly spread over it are shown, under the same transform as in training.
         transform: Of the run.
-        grid: Cells on a side of the latent grid.
+        cell: Side of a cell of the latent grid, in pixels.
         mode: How masks reach it.
         count: How many images, at most.
 
@@ -46,19 +46,20 @@ def write_mask_sheet(
     """
     from fairhuman.sheet import contact_sheet
 
-    tiles, words = [], []
+    tiles, words, grids = [], [], {}
     for index in np.unique(np.linspace(0, len(data) - 1, min(count, len(data))).round().astype(int)):
         sample = transform(data[int(index)], torch.Generator().manual_seed(0))
         picture = ((sample.pixels.permute(1, 2, 0).numpy() + 1) * 127.5).round()
-        told = []
+        grid = sample.pixels.shape[-2] // cell, sample.pixels.shape[-1] // cell
+        grids["{} × {}".format(*grid)], told = True, []
         for colour, (name, mask) in zip(_colours(data.regions), sample.masks.items(), strict=True):
-            cells = latent_mask(mask[None], (grid, grid), mode)[0, 0].numpy()
+            cells = latent_mask(mask[None], grid, mode)[0, 0].numpy()
             picture = _tinted(picture, cells, colour)
             told.append(f"{name} {100 * cells.mean():.3g} %" if cells.any() else f"no {name}")
         tiles.append(picture.astype(np.uint8))
         words.append(", ".join(told))
     found = "".join(f"{name} in {number}, " for name, number in data.present.items())
-    title = f"{found}of {len(data)} images; {grid} × {grid} cells"
+    title = f"{found}of {len(data)} images; {', '.join(grids)} cells"
     sheet = contact_sheet(tiles, words, columns=4, lines=1, title=title)
     with written_whole(path) as partial:
         sheet.save(partial, "jpeg", quality=85)
@@ -110,9 +111,11 @@ def tracked(line: Mapping[str, Any]) -> dict[str, float]:
 
 
 def log_pictures(trackers: Sequence[Any], name: str, pictures: Sequence[Image.Image], step: int) -> None:
-    """Send pictures of one size to the trackers that take any."""
-    for tracker in trackers:
-        if not hasattr(tracker, "log_images"):
-            continue
+    """Send pictures to the trackers that take any; those of further sizes under further names."""
+    sizes = list(dict.fromkeys(one.size for one in pictures))
+    for tracker in (one for one in trackers if hasattr(one, "log_images")):
         options = {"dataformats": "NHWC"} if tracker.name == "tensorboard" else {}
-        tracker.log_images({name: np.stack([np.asarray(one) for one in pictures])}, step=step, **options)
+        for size in sizes:
+            stack = np.stack([np.asarray(one) for one in pictures if one.size == size])
+            label = name if size == sizes[0] else "{}/{}x{}".format(name, *size)
+            tracker.log_images({label: stack}, step=step, **options)

@@ -158,6 +158,24 @@ def test_duplicates_leave_the_largest(tmp_path):
     assert len(list((tmp_path / "out/images").rglob("*.png"))) == 1
 
 
+def test_names_of_folders_tell_repeats_and_words(tmp_path):
+    for name in ("in/10_a man/a.jpg", "in/10_a man/b.jpg", "in/2024_holiday/c.jpg", "in/d.jpg"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        photograph().save(tmp_path / name)
+    (tmp_path / "in/10_a man/b.txt").write_text("a man waving")
+    settings = AnnotateSettings(min_side=300, scales=1, caption="a person", duplicate_distance=-1)
+    for out, named in (("plain", False), ("named", True)):
+        annotate(tmp_path / "in", tmp_path / out, settings.changed(folder_names=named), progress=False)
+    plain, named = (
+        [(line["text"], line.get("repeats", 1)) for line in lines(tmp_path / out / "metadata.jsonl")]
+        for out in ("plain", "named")
+    )
+    assert plain == [("a person", 1), ("a man waving", 1), ("a person", 1), ("a person", 1)]
+    assert named == [("a man", 10), ("a man waving", 10), ("holiday", 2024), ("a person", 1)]
+    assert HumanFolder(tmp_path / "named").repeats.tolist() == [10, 10, 2024, 1]
+    assert "folder_names" not in (tmp_path / "plain/annotation.json").read_text()
+
+
 def test_what_is_not_ours_is_left_alone(photographs, annotated, tmp_path):
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "letter.txt").write_text("dear")

@@ -45,7 +45,7 @@ def test_the_sheet_tints_what_the_losses_see_and_nothing_else(tmp_path):
     write_folder(tmp_path / "people", count=3, size=(64, 64))
     data = HumanFolder(tmp_path / "people")
     transform = TrainSettings(data="d", output="o", resolution=64).transform
-    options = {"grid": 8, "mode": "soft"}
+    options = {"cell": 8, "mode": "soft"}
     sheet = write_mask_sheet(tmp_path / "masks.jpg", data, transform, **options)
     bare = HumanFolder(tmp_path / "people", regions=())
     plain = write_mask_sheet(tmp_path / "bare.jpg", bare, transform, **options)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from functools import cache
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 import numpy as np
@@ -27,6 +27,7 @@ from fairhuman.data.store import (
     file_names,
     padded,
     perceptual_hash,
+    repeats_and_words,
 )
 from fairhuman.detectors import Detection, Hand, PhotographDetector
 from fairhuman.images import Refused, read_picture
@@ -52,7 +53,8 @@ def annotate_photograph(
         if min(height, width) < settings.min_side:
             reason = f"too small: {width} × {height} pixels, min_side = {settings.min_side}"
             raise Refused("filtered", reason)
-        text, guessed = written_caption(photograph.name, photograph.path, captions) or (None, "")
+        repeats, words = _named(photograph) if settings.folder_names else (1, "")
+        text, guessed = written_caption(photograph.name, photograph.path, captions) or (words or None, "")
         if text is None and settings.caption is None and settings.caption_model is None:
             raise Refused("filtered", "no caption")
         pixels = _scaled(pixels, settings.size)
@@ -70,8 +72,15 @@ def annotate_photograph(
     except Refused as refusal:
         return {"original": photograph.name, "kind": refusal.kind, "reason": refusal.reason}
     entry = _write(out, photograph, pixels, text, found, depth, settings)
+    entry |= {"repeats": repeats} if repeats > 1 else {}
     converted = ", ".join(filter(None, [note, guessed]))
     return entry | ({"converted": converted} if converted else {})
+
+
+def _named(photograph: Photograph) -> tuple[int, str]:
+    """Repeats and words by the name of a sub-folder."""
+    folder = PurePosixPath(photograph.name).parent.name  # empty for the folder that was given
+    return repeats_and_words(folder) or (1, "")
 
 
 def _found(pixels: NDArray[np.uint8], settings: AnnotateSettings) -> Detection:

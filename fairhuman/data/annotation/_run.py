@@ -74,7 +74,10 @@ def annotate(
         raise ValueError(f"out: must not hold the photographs, got {out} for {root}")
     _check_models(settings)
     captions = read_captions(Path(settings.captions)) if settings.captions else {}
-    identity = {"photographs": str(root.resolve()), "settings": settings.to_dict()}
+    given = settings.to_dict()
+    if not settings.folder_names:  # as those begun before there was such a setting
+        del given["folder_names"]
+    identity = {"photographs": str(root.resolve()), "settings": given}
     check_out(out, identity, share)
     if next(find_photographs(root, out), None) is None:
         raise ValueError(f"photographs: {root} holds no files that could be photographs")

@@ -37,6 +37,8 @@ class AnnotateSettings(Settings):
         caption: Caption of photographs that have no other; ``None`` filters these.
         captions: CSV file with the columns ``file_name`` (relative to the photographs) and ``text``, or a
             ``.jsonl`` file of objects with these keys.
+        folder_names: Read names of sub-folders such as ``10_a man`` as kohya's scripts do: their images come
+            ten times as often in an epoch, and those without a text of their own have these words.
         caption_model: Folder of a vision-language model of ``transformers`` that describes photographs which
             have neither a line there nor a text file beside them.
         caption_prompt: What that model is asked; by default the model's or a plain request.
@@ -67,6 +69,7 @@ class AnnotateSettings(Settings):
     duplicate_distance: Annotated[int, Field(ge=-1, le=16)] = 4
     caption: str | None = None
     captions: Place | None = None
+    folder_names: bool = False
     caption_model: Place | None = None
     caption_prompt: str | None = None
     depth_model: Place | None = None

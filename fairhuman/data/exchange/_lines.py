@@ -5,17 +5,15 @@ from __future__ import annotations
 import codecs
 import hashlib
 import json
-import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from fairhuman.data.store import METADATA, REGIONS, find_photographs
+from fairhuman.data.store import METADATA, REGIONS, find_photographs, repeats_and_words
 
 __all__ = ["Line", "boxes_of", "file_of", "read_folder", "read_lines", "text_of"]
 
-_REPEATS: Final = re.compile(r"(\d{1,6})_(.*)")
 _LARGEST: Final = 1e9  # of a box's numbers; JSON's have no bound
 
 
@@ -78,8 +76,8 @@ def read_folder(source: Path, leave_out: Path) -> Iterator[Line]:
     for number, photograph in enumerate(find_photographs(source, leave_out), start=1):
         folder, path = photograph.path.parent, photograph.path
         entry: dict[str, Any] = {"image": str(path.relative_to(source))}
-        if folder != source and (named := _REPEATS.fullmatch(folder.name)):
-            entry |= {"repeats": max(1, int(named[1])), "words": named[2]}
+        if folder != source and (named := repeats_and_words(folder.name)):
+            entry |= {"repeats": named[0], "words": named[1]}
         mask = path.with_name(f"{path.stem}-masklabel.png")
         if mask.exists():
             entry["mask"] = str(mask.relative_to(source))

@@ -11,7 +11,7 @@ from fairhuman.data.store._layout import file_names, files_of
 from fairhuman.data.store._listing import METADATA, REJECTED, Annotation, annotation_of, read_lines
 from fairhuman.data.store._masks import dilation_pixels, draw_boxes, draw_ellipses, draw_hulls, padded
 from fairhuman.data.store._report import REGIONS, region_boxes, write_report
-from fairhuman.data.store._scan import Photograph, find_photographs
+from fairhuman.data.store._scan import Photograph, find_photographs, repeats_and_words
 
 __all__ = [
     "METADATA",
@@ -38,6 +38,7 @@ __all__ = [
     "read_lines",
     "read_owner",
     "region_boxes",
+    "repeats_and_words",
     "sidecar",
     "write_report",
 ]

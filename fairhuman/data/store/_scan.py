@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 import stat
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-__all__ = ["Photograph", "find_photographs"]
+__all__ = ["Photograph", "find_photographs", "repeats_and_words"]
 
 # Beside photographs there may lie captions, masks, tables, notes, what trainers cache and what operating
 # systems leave behind.
@@ -20,6 +21,7 @@ _NOT_PHOTOGRAPHS: Final = frozenset(
 )
 _NOT_PHOTOGRAPH_NAMES: Final = frozenset({"thumbs.db", "desktop.ini"})
 _NOT_PHOTOGRAPH_STEMS: Final = ("-masklabel", "-condlabel")
+_REPEATS: Final = re.compile(r"(\d{1,6})_(.*)")
 
 
 @dataclass(frozen=True)
@@ -40,6 +42,17 @@ class Photograph:
     def key(self) -> str:
         """What its files are called in the data set: 16 hexadecimal digits that depend on its path alone."""
         return hashlib.blake2b(self.name.encode(), digest_size=8).hexdigest()
+
+
+def repeats_and_words(folder: str) -> tuple[int, str] | None:
+    """What kohya's scripts read from the name of a folder: how often its images come in an epoch, at least 1,
+    and words for those without a caption. ``None`` for other names.
+
+    >>> repeats_and_words("10_a man")
+    (10, 'a man')
+    """
+    named = _REPEATS.fullmatch(folder)
+    return (max(1, int(named[1])), named[2].strip()) if named else None
 
 
 def find_photographs(root: Path, leave_out: Path | None = None) -> Iterator[Photograph]:
