@@ -268,6 +268,17 @@ def test_what_a_notebook_imports_exists_and_can_make_it_stale():
         assert not set(files) - known - {"checks.py", "profiles.py", "results.py", "source.py"}, name
 
 
+def test_what_only_judges_and_explores_makes_no_run_stale():
+    """A change of an explorer's style repeats no training."""
+    for name in steps():
+        makers = {
+            path.relative_to(ROOT / "fairhuman").parts[0] for path in workflow.sources(name, judging=False)
+        }
+        assert not makers & {"evaluation", "experiments", "explorers"}, name
+    beside = {path.name for path in workflow.sources("04_train_lora")}
+    assert {"prompt.py", "style.css"} <= beside
+
+
 # What drawings import does not count: they come last.
 LOADED = """
 import ast, json, sys

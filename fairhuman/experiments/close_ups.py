@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from fairhuman.data import HumanRecord
     from fairhuman.detectors import Detection
 
-__all__ = ["close_up", "close_up_prompts", "redraw_close_ups", "region_square"]
+__all__ = ["close_up", "close_up_prompts", "redraw_close_ups", "region_square", "square_around"]
 
 Square = tuple[int, int, int, int]
 
@@ -42,8 +42,22 @@ def region_square(
     box = _found(detection, region) or _annotated(record, region)
     if box is None:
         return None
+    return square_around(box, (int(record.metadata["width"]), int(record.metadata["height"])), margin)
+
+
+def square_around(box: Box, size: tuple[int, int], margin: float = 1.0) -> Square:
+    """A square around a box, inside the image.
+
+    Args:
+        box: In pixels.
+        size: Width and height of the image in pixels.
+        margin: By how much of its longer side the box is widened, on both sides together.
+
+    >>> square_around((10, 10, 20, 14), (100, 50))
+    (5, 2, 25, 22)
+    """
     x0, y0, x1, y1 = box
-    width, height = int(record.metadata["width"]), int(record.metadata["height"])
+    width, height = size
     side = min(round((1 + margin) * max(x1 - x0, y1 - y0)), width, height)
     left = int(np.clip(round((x0 + x1 - side) / 2), 0, width - side))
     top = int(np.clip(round((y0 + y1 - side) / 2), 0, height - side))

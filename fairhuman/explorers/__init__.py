@@ -16,6 +16,7 @@ _HOMES = {
     "LedgerExplorer": "ledger",
     "MaskExplorer": "masks",
     "PromptBox": "prompt",
+    "RegionExplorer": "regions",
     "fragment": "_page",
     "page": "_page",
 }
