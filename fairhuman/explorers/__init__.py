@@ -17,6 +17,7 @@ _HOMES = {
     "MaskExplorer": "masks",
     "PromptBox": "prompt",
     "RegionExplorer": "regions",
+    "TrainingExplorer": "training",
     "fragment": "_page",
     "page": "_page",
 }

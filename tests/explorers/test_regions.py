@@ -25,6 +25,12 @@ def detection(face=None, hand=None):
     return Detection(96, 128, faces, near, hands, tuple(Palm(0.7, one.box) for one in hands))
 
 
+@pytest.fixture(autouse=True)
+def forgetful(monkeypatch):
+    """Where another test left an explorer is no start of this one's."""
+    monkeypatch.setattr("fairhuman.explorers._explorer._KEPT", {})
+
+
 @pytest.fixture
 def records(tmp_path):
     entries = write_folder(tmp_path, count=4, size=SIZE, seed=3)
