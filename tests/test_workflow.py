@@ -173,6 +173,18 @@ def test_a_notebook_is_refreshed_in_place(checkout):
     assert set(notebook.metadata) == {"kernelspec", "language_info"}
 
 
+def test_a_refresh_records_its_time_and_whether_runs_were_kept(checkout):
+    write_notebook(checkout, "import time\ntime.sleep(0.3)")
+    record = nbformat.read(refresh_notebook("00_first"), as_version=4).cells[0].metadata["run"]
+    assert record["seconds"] >= 0.3 and record["processors"] >= 1
+    assert (record["profile"], record["kept"]) == ("quick", False)
+    made = checkout / "runs" / "quick" / "made"
+    made.mkdir(parents=True)
+    (made / "sampling.json").write_text("{}")
+    record = nbformat.read(refresh_notebook("00_first"), as_version=4).cells[0].metadata["run"]
+    assert record["kept"]
+
+
 def test_a_picture_is_stored_once(checkout):
     write_notebook(checkout, "from PIL import Image\nImage.new('RGB', (4, 4))")
     notebook = nbformat.read(refresh_notebook("00_first"), as_version=4)
