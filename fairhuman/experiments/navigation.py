@@ -1,7 +1,7 @@
-"""The head of each notebook: its neighbours, its profile and run time, and contents with links to its sections.
+"""The head of each notebook: its neighbours, profile and run time, and contents that link to its sections.
 
-``python -m fairhuman.experiments.navigation`` writes it anew, and so does ``python -m fairhuman refresh``. A test
-fails when it is out of date.
+``python -m fairhuman.experiments.navigation`` writes it anew, and so does ``python -m fairhuman refresh``.
+A test fails when it is out of date.
 """
 
 import json

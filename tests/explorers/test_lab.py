@@ -136,6 +136,7 @@ def test_images_and_runs_are_moved_in_jupyterlab(lab, chromium):
     with chromium() as context:
         tab, complaints = context.new_page(), []
         tab.set_default_timeout(120_000)
+        tab.set_viewport_size({"width": 1280, "height": 3000})  # Lab leaves out cells that are not in view
         tab.on(
             "console", lambda message: complaints.append(message.text) if message.type == "error" else None
         )
