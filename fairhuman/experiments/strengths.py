@@ -10,14 +10,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from PIL import Image
 
-from fairhuman.models.adapters import load_adapter
-from fairhuman.sampling import sample_with
-from fairhuman.training import Run, adapter_at
-
 if TYPE_CHECKING:
     from diffusers import StableDiffusionXLPipeline
 
     from fairhuman.models.adapters import Adapter
+    from fairhuman.training import Run
 
 __all__ = ["BASE", "StrengthSample", "sample_strengths"]
 
@@ -74,6 +71,9 @@ def sample_strengths(
         raise ValueError(f"betas: must be above 0, which is the base, got {list(betas)}")
     if not prompts:
         return []
+    from fairhuman.models.adapters import load_adapter
+    from fairhuman.sampling import sample_with
+    from fairhuman.training import adapter_at
 
     def drawn(adapter: Adapter | None, run: str, step: int, beta: float) -> list[StrengthSample]:
         made = sample_with(pipeline, adapter, prompts, scale=beta, progress=False, **options)

@@ -7,13 +7,11 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import matplotlib.pyplot as plt
-import numpy as np
 import traitlets
 from PIL import Image
 
-from fairhuman.boxes import largest
 from fairhuman.evaluation.truth import expected_regions
-from fairhuman.experiments.close_ups import square_around
+from fairhuman.experiments.close_ups import shown_square
 from fairhuman.experiments.figures import PAGE, colour, label, style
 from fairhuman.experiments.motivation import framing_of
 from fairhuman.explorers._explorer import Explorer, png
@@ -29,8 +27,7 @@ if TYPE_CHECKING:
 
 __all__ = ["RegionExplorer"]
 
-_REGIONS = {"face": ("face",), "hand": ("left_hand", "right_hand")}
-"""Region → its boxes in a record."""
+_REGIONS = ("face", "hand")
 _FOUND = {"face": "faces", "face_short": "short_range_faces", "hand": "hands", "palm": "palms"}
 _SHARP = 1024  # pixels
 
@@ -68,7 +65,7 @@ class RegionExplorer(Explorer):
     caption = traitlets.Int(0, min=0).tag(sync=True)
     system = traitlets.Unicode().tag(sync=True)
     framing = traitlets.Unicode().tag(sync=True)
-    region = traitlets.Enum((*_REGIONS,), "hand").tag(sync=True)
+    region = traitlets.Enum(_REGIONS, "hand").tag(sync=True)
 
     def __init__(
         self,
@@ -176,7 +173,8 @@ def _image(small: str, image: Image.Image, detection: Detection, record: HumanRe
         region: max((one["score"] for one in found if one["detector"] == region), default=0.0)
         for region in _REGIONS
     }
-    squares = {region: _square(detection, record, region) for region in _REGIONS}
+    places = {region: shown_square(record, region, detection) for region in _REGIONS}
+    squares = {region: place and _shares(place, detection) for region, place in places.items()}
     aspect = image.height / image.width
     return {"image": small, "aspect": aspect, "found": found, "scores": scores, "squares": squares}
 
@@ -184,21 +182,6 @@ def _image(small: str, image: Image.Image, detection: Detection, record: HumanRe
 def _score(one: Any) -> float:
     score = one.handedness if hasattr(one, "handedness") else one.score
     return 0.0 if score is None else round(float(score), 3)
-
-
-def _square(detection: Detection, record: HumanRecord, region: str) -> list[float] | None:
-    """Where to look: at the best that was found, else where the render has it; None where it has none."""
-    best = getattr(detection, _FOUND[region])[:1]
-    if best:
-        box = best[0].box
-    else:
-        asked = largest(box for name in _REGIONS[region] if (box := record.boxes.get(name)))
-        if asked is None:
-            return None
-        size = int(record.metadata["width"]), int(record.metadata["height"])
-        scale = detection.width / size[0], detection.height / size[1]
-        box = tuple(np.multiply(asked, (*scale, *scale)).tolist())
-    return _shares(square_around(box, (detection.width, detection.height)), detection)
 
 
 def _shares(box: Box, detection: Detection) -> list[float]:

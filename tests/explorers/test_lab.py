@@ -142,7 +142,7 @@ def test_images_and_runs_are_moved_in_jupyterlab(lab, chromium):
         )
         tab.on("pageerror", lambda error: complaints.append(str(error)))
         tab.goto(f"{lab}/lab/tree/made_up.ipynb?reset")
-        run_all(tab, "[4]:")
+        run_all(tab, "[4]:", 110)
         tab.locator("select[name=system]").select_option("renders")
         tab.locator("select[name=caption]").select_option("1")
         # Small pictures are stored; Python sends the one that is shown in full size.
@@ -155,20 +155,20 @@ def test_images_and_runs_are_moved_in_jupyterlab(lab, chromium):
         for slider, key in ((steps, "Home"), (steps, "ArrowRight"), (beta, "Home")):
             slider.focus()
             slider.press(key)
-        run_all(tab, "[8]:")
+        run_all(tab, "[8]:", 110)
         tab.get_by_text("1 renders ['renders', 1] 1 0.0").wait_for()  # the kernel knows, after a second run
         assert tab.locator("select[name=caption]").input_value() == "1"
         assert tab.locator(".training input[type=range]").first.input_value() == "1"
         assert [text for text in complaints if "favicon" not in text] == []
 
 
-def run_all(tab, prompt):
+def run_all(tab, prompt, seconds=40):
     """Run all cells, to the last one's prompt; Lab drops what is asked for while it connects to a kernel."""
     for _ in range(6):
         tab.locator(".jp-Notebook-ExecutionIndicator[data-status=idle]").wait_for()
         tab.get_by_role("menuitem", name="Run", exact=True).click()
         tab.get_by_role("menuitem", name="Run All Cells", exact=True).click()
         with suppress(TimeoutError):
-            tab.locator(".jp-InputPrompt", has_text=prompt).wait_for(timeout=40_000)
+            tab.locator(".jp-InputPrompt", has_text=prompt).wait_for(timeout=1000 * seconds)
             return
     raise AssertionError(f"Lab ran no cell up to {prompt}")
