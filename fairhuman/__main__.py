@@ -71,10 +71,12 @@ def refresh(
     notebooks: Annotated[list[str] | None, typer.Argument(help="Names; by default all, in order.")] = None,
 ) -> None:
     """Execute notebooks in place, so that their stored outputs are current."""
+    from fairhuman.experiments.navigation import write_heads
     from fairhuman.workflow import refresh_notebook, steps
 
     for name in notebooks or steps():
         typer.echo(refresh_notebook(name))
+        write_heads([name])
 
 
 @app.command("humans")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 import numpy as np
@@ -68,6 +68,43 @@ def contact_sheet(
     return sheet
 
 
+def table_sheet(
+    rows: Mapping[str, Sequence[Image.Image]],
+    captions: Sequence[str],
+    *,
+    tile: int = 192,
+    lines: int = 4,
+    limit: int | None = None,
+) -> Image.Image:
+    """Lays pictures out as a table: a name before each row, a caption above each column.
+
+    Args:
+        rows: Name → one picture per caption; all of one shape.
+        captions: Broken into lines of the tile's width, cut short as in :func:`contact_sheet`.
+        tile: Width of a picture in pixels.
+        lines: Most lines of a caption.
+        limit: Most bytes as a PNG file, as in :func:`contact_sheet`.
+
+    Raises:
+        ValueError: No pictures, or a row with another number than there are captions.
+
+    Example:
+        >>> picture = Image.new("RGB", (32, 48))
+        >>> table_sheet({"base": [picture], "LoRA": [picture]}, ["A man"], tile=64).height  # 96 pixels each
+        220
+    """
+    if not rows or not captions:
+        raise ValueError(f"rows: at least one picture is needed, found {len(rows)} rows of {len(captions)}")
+    for name, pictures in rows.items():
+        if len(pictures) != len(captions):
+            raise ValueError(f"rows: {name!r} needs {len(captions)} pictures, found {len(pictures)}")
+    sheet = _tabulate(rows, captions, tile, lines)
+    while limit is not None and tile > _LEAST_TILE and _png_bytes(sheet) > limit:
+        tile = max(_LEAST_TILE, round(0.92 * tile))
+        sheet = _tabulate(rows, captions, tile, lines)
+    return sheet
+
+
 def jpeg(sheet: Image.Image, quality: int = 85) -> bytes:
     """A sheet as the bytes of a JPEG file, for ``IPython.display.Image``; else notebooks hold PNG."""
     buffer = io.BytesIO()
@@ -101,6 +138,32 @@ def _lay_out(
         sheet.paste(fitted, (x + (tile - fitted.width) // 2, y + (tile - fitted.height) // 2))
         for line, text in enumerate(_broken(words, font, tile, lines)):
             draw.text((x, y + tile + gap // 2 + line * step), text, fill=_FAINT, font=font)
+    return sheet
+
+
+def _tabulate(
+    rows: Mapping[str, Sequence[Image.Image]], captions: Sequence[str], tile: int, lines: int
+) -> Image.Image:
+    gap, height = max(4, round(tile / 20)), max(9, round(tile / 15))
+    font, bold, step = _font(height), _font(height, bold=True), round(1.3 * height)
+    first = next(iter(rows.values()))[0]
+    tall = round(tile * first.height / first.width)
+    left = gap + round(max(bold.getlength(word) for name in rows for word in name.split())) + gap
+    words = [_broken(caption, font, tile, lines) for caption in captions]
+    top = gap + max(map(len, words)) * step + gap
+    size = left + len(captions) * (tile + gap), top + len(rows) * (tall + gap)
+    sheet = Image.new("RGB", size, _PAPER)
+    draw = ImageDraw.Draw(sheet)
+    for column, broken in enumerate(words):
+        for line, text in enumerate(broken):
+            draw.text((left + column * (tile + gap), gap + line * step), text, fill=_INK, font=font)
+    for row, (name, pictures) in enumerate(rows.items()):
+        y = top + row * (tall + gap)
+        for line, text in enumerate(name.split()):
+            draw.text((gap, y + line * step), text, fill=_INK, font=bold)
+        for column, picture in enumerate(pictures):
+            fitted = picture.convert("RGB").resize((tile, tall), Image.Resampling.LANCZOS)
+            sheet.paste(fitted, (left + column * (tile + gap), y))
     return sheet
 
 

@@ -79,3 +79,14 @@ def test_it_begins_with_a_title_and_tells_more_than_it_computes(notebook):
     words = sum(len(source(cell).split()) for cell in cells if cell["cell_type"] == "markdown")
     lines = sum(len(source(cell).splitlines()) for cell in code_cells(notebook))
     assert words > 3 * lines
+
+
+def test_it_has_exercises(notebook):
+    """Two or three in a list, each with what to expect."""
+    texts = [source(cell) for cell in notebook["cells"] if cell["cell_type"] == "markdown"]
+    lists = [text[text.index("Try this") :] for text in texts if "Try this" in text]
+    assert lists
+    for text in lists:
+        items = re.findall(r"(?m)^- .+$", text)
+        assert len(items) in (2, 3)
+        assert all(len(item.split()) > 12 for item in items)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from fairhuman.sheet import contact_sheet, jpeg
+from fairhuman.sheet import contact_sheet, jpeg, table_sheet
 
 
 def tiles(count, size=64):
@@ -75,3 +75,30 @@ def test_images_of_any_kind_are_taken():
 def test_bad_input_is_named(images, captions, options, message):
     with pytest.raises(ValueError, match=message):
         contact_sheet(images, captions, **options)
+
+
+def test_a_table_has_a_row_per_name_and_a_column_per_caption():
+    shades = {"base": [(200, 0, 0), (0, 200, 0)], "LoRA, MPD": [(0, 0, 200), (200, 200, 0)]}
+    rows = {name: [Image.new("RGB", (32, 48), shade) for shade in own] for name, own in shades.items()}
+    sheet = np.asarray(table_sheet(rows, ["A man", "A woman with a long caption"], tile=64))
+    places = []
+    for own in shades.values():
+        for shade in own:
+            y, x = np.nonzero((sheet == shade).all(2))
+            assert (np.ptp(y) + 1, np.ptp(x) + 1) == (96, 64)  # whole, in its proportions
+            places.append((y.min(), x.min()))
+    (top, left), (_, right), (bottom, _), _ = places
+    assert places == [(top, left), (top, right), (bottom, left), (bottom, right)]
+    ink = (sheet < 128).all(2)
+    assert ink[:top, left:].any() and ink[top : bottom - 1, :left].any() and ink[bottom:, :left].any()
+
+
+def test_a_table_keeps_below_the_limit_and_names_bad_rows():
+    noise = Image.fromarray(np.random.default_rng(0).integers(0, 256, (96, 96, 3), dtype=np.uint8))
+    table = table_sheet({"base": [noise]}, ["A man"], tile=192, limit=40_000)
+    buffer = io.BytesIO()
+    table.save(buffer, format="PNG", optimize=True)
+    assert buffer.tell() <= 40_000
+    for rows, captions in (({}, ["A man"]), ({"base": [noise]}, ["A man", "A woman"])):
+        with pytest.raises(ValueError, match="rows: "):
+            table_sheet(rows, captions)

@@ -173,6 +173,18 @@ def test_a_notebook_is_refreshed_in_place(checkout):
     assert set(notebook.metadata) == {"kernelspec", "language_info"}
 
 
+def test_a_refresh_records_its_time_and_whether_runs_were_kept(checkout):
+    write_notebook(checkout, "import time\ntime.sleep(0.3)")
+    record = nbformat.read(refresh_notebook("00_first"), as_version=4).cells[0].metadata["run"]
+    assert record["seconds"] >= 0.3 and record["processors"] >= 1
+    assert (record["profile"], record["kept"]) == ("quick", False)
+    made = checkout / "runs" / "quick" / "made"
+    made.mkdir(parents=True)
+    (made / "sampling.json").write_text("{}")
+    record = nbformat.read(refresh_notebook("00_first"), as_version=4).cells[0].metadata["run"]
+    assert record["kept"]
+
+
 def test_a_picture_is_stored_once(checkout):
     write_notebook(checkout, "from PIL import Image\nImage.new('RGB', (4, 4))")
     notebook = nbformat.read(refresh_notebook("00_first"), as_version=4)
@@ -278,6 +290,17 @@ def test_what_a_notebook_imports_exists_and_can_make_it_stale():
     for name, files in loaded.items():
         known = {path.relative_to(ROOT / "fairhuman").as_posix() for path in workflow.sources(name)}
         assert not set(files) - known - {"profiles.py", "results.py", "source.py"}, name
+
+
+def test_what_only_judges_and_explores_makes_no_run_stale():
+    """A change of an explorer's style repeats no training."""
+    for name in steps():
+        makers = {
+            path.relative_to(ROOT / "fairhuman").parts[0] for path in workflow.sources(name, judging=False)
+        }
+        assert not makers & {"evaluation", "experiments", "explorers"}, name
+    beside = {path.name for path in workflow.sources("04_train_lora")}
+    assert {"prompt.py", "style.css"} <= beside
 
 
 # What drawings import does not count: they come last.

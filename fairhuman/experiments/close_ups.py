@@ -6,9 +6,10 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
-from PIL import Image, ImageFilter
+from PIL import Image, ImageFilter, ImageOps
 
 from fairhuman.boxes import largest
+from fairhuman.experiments.figures import colour
 from fairhuman.seeds import sample_generator
 
 if TYPE_CHECKING:
@@ -18,7 +19,15 @@ if TYPE_CHECKING:
     from fairhuman.data import HumanRecord
     from fairhuman.detectors import Detection
 
-__all__ = ["close_up", "close_up_prompts", "redraw_close_ups", "region_square"]
+__all__ = [
+    "close_up",
+    "close_up_prompts",
+    "redraw_close_ups",
+    "region_square",
+    "shown_square",
+    "square_around",
+    "with_close_ups",
+]
 
 Square = tuple[int, int, int, int]
 
@@ -42,8 +51,35 @@ def region_square(
     box = _found(detection, region) or _annotated(record, region)
     if box is None:
         return None
+    return square_around(box, (int(record.metadata["width"]), int(record.metadata["height"])), margin)
+
+
+def shown_square(
+    record: HumanRecord, region: str, detection: Detection, margin: float = 1.0
+) -> Square | None:
+    """:func:`region_square` in the image of the detection, which may have another size than the record's."""
+    if (box := _found(detection, region)) is None:
+        if (asked := _annotated(record, region)) is None:
+            return None
+        across = detection.width / int(record.metadata["width"])
+        down = detection.height / int(record.metadata["height"])
+        box = asked[0] * across, asked[1] * down, asked[2] * across, asked[3] * down
+    return square_around(box, (detection.width, detection.height), margin)
+
+
+def square_around(box: Box, size: tuple[int, int], margin: float = 1.0) -> Square:
+    """A square around a box, inside the image.
+
+    Args:
+        box: In pixels.
+        size: Width and height of the image in pixels.
+        margin: By how much of its longer side the box is widened, on both sides together.
+
+    >>> square_around((10, 10, 20, 14), (100, 50))
+    (5, 2, 25, 22)
+    """
     x0, y0, x1, y1 = box
-    width, height = int(record.metadata["width"]), int(record.metadata["height"])
+    width, height = size
     side = min(round((1 + margin) * max(x1 - x0, y1 - y0)), width, height)
     left = int(np.clip(round((x0 + x1 - side) / 2), 0, width - side))
     top = int(np.clip(round((y0 + y1 - side) / 2), 0, height - side))
@@ -63,6 +99,30 @@ def _annotated(record: HumanRecord, region: str) -> Box | None:
 def close_up(image: Image.Image, square: Square, side: int = 256) -> Image.Image:
     """The square cut out and brought to ``side`` pixels; nothing is added that was not there."""
     return image.crop(square).resize((side, side), Image.Resampling.LANCZOS)
+
+
+def with_close_ups(
+    image: Image.Image, record: HumanRecord, detection: Detection, side: int = 256
+) -> Image.Image:
+    """An image with its face and its hand beneath, enlarged and framed in their colours.
+
+    Args:
+        image: In RGB.
+        record: Of the render whose caption was the prompt.
+        detection: What was found in the image; where nothing was, the record tells the place. A region that
+            neither has is left white.
+        side: Width in pixels.
+    """
+    height, half = round(side * image.height / image.width), side // 2
+    whole = Image.new("RGB", (side, height + half), "white")
+    whole.paste(image.resize((side, height), Image.Resampling.LANCZOS), (0, 0))
+    border = max(1, side // 64)
+    for place, region in enumerate(("face", "hand")):
+        square = shown_square(record, region, detection)
+        if square is not None:
+            framed = ImageOps.expand(close_up(image, square, half - 2 * border), border, colour(region))
+            whole.paste(framed, (place * half, height))
+    return whole
 
 
 def close_up_prompts(records: Sequence[HumanRecord], region: str) -> list[str]:

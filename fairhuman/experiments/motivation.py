@@ -23,7 +23,7 @@ from fairhuman.experiments.regression import firth_logistic, least_squares
 if TYPE_CHECKING:
     from fairhuman.data import HumanRecord
 
-__all__ = ["choose_by_framing", "gap_by_area", "judge_sources"]
+__all__ = ["choose_by_framing", "framing_of", "gap_by_area", "judge_sources"]
 
 FRAMINGS = ("face close-up", "hand close-up", "head and shoulders", "upper body", "whole body")
 """From near to far."""
@@ -48,7 +48,7 @@ def choose_by_framing(records: Sequence[HumanRecord], count: int) -> list[int]:
     """
     by_framing = defaultdict(list)
     for number, record in enumerate(records):
-        by_framing[_framing(record)].append(number)
+        by_framing[framing_of(record)].append(number)
     chosen: list[int] = []
     while len(chosen) < count and any(by_framing.values()):
         for framing in sorted(by_framing, key=_place):
@@ -87,7 +87,7 @@ def judge_sources(
         table = table[table.expected & table.detector.isin(REGIONS)].rename(columns={"best": "score"})
         table["image"] = [places[place] for place in table.image]
         table = table.assign(source=source, region=table.detector, found=table.found > 0)
-        tables.append(table.assign(framing=[_framing(records[number]) for number in table.image]))
+        tables.append(table.assign(framing=[framing_of(records[number]) for number in table.image]))
     columns = ["source", "image", "framing", "region", "area", "found", "score"]
     return pd.concat(tables, ignore_index=True)[columns]
 
@@ -244,7 +244,8 @@ def _interval(values: NDArray, level: float) -> dict[str, float]:
     return {"value": float(values[0]), "low": float(low), "high": float(high)}
 
 
-def _framing(record: HumanRecord) -> str:
+def framing_of(record: HumanRecord) -> str:
+    """How much of a person a render shows; ``unknown`` where its metadata does not say."""
     return (record.metadata.get("attributes") or {}).get("framing", "unknown")
 
 

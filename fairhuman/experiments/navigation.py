@@ -1,17 +1,19 @@
-"""The head of each notebook: a line with its neighbours, and contents that link to its sections.
+"""The head of each notebook: its neighbours, profile and run time, and contents that link to its sections.
 
-``python -m fairhuman.experiments.navigation`` writes both anew; a test fails when they are out of date.
+``python -m fairhuman.experiments.navigation`` writes it anew, and so does ``python -m fairhuman refresh``.
+A test fails when it is out of date.
 """
 
 import json
 import re
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 from fairhuman.files import write_text
 from fairhuman.workflow import notebook_path, steps
 
-__all__ = ["navigated"]
+__all__ = ["navigated", "run_time", "write_heads"]
 
 _LINE = "navigation"
 """Id of the cell with the neighbours."""
@@ -32,12 +34,54 @@ def navigated(name: str) -> str:
     """
     notebook = json.loads(notebook_path(name).read_text(encoding="utf-8"))
     cells = [cell for cell in notebook["cells"] if cell.get("id") != _LINE]
-    line = {"cell_type": "markdown", "id": _LINE, "metadata": {}, "source": [_neighbours(name)]}
+    head = f"{_neighbours(name)}\n\n{run_time(name, cells[0]['metadata'].get('run'))}"
+    line = {
+        "cell_type": "markdown",
+        "id": _LINE,
+        "metadata": {},
+        "source": head.splitlines(keepends=True),
+    }
     for cell in cells:
         if cell["cell_type"] == "markdown" and _source(cell).startswith(f"{_CONTENTS}\n"):
             cell["source"] = _contents(cells).splitlines(keepends=True)
     notebook["cells"] = [*cells[:1], line, *cells[1:]]
     return json.dumps(notebook, indent=1, ensure_ascii=False, sort_keys=True) + "\n"
+
+
+def run_time(name: str, record: Mapping[str, Any] | None) -> str:
+    """How long a notebook took when its stored outputs were made.
+
+    Args:
+        name: Notebook name.
+        record: What :func:`fairhuman.workflow.refresh_notebook` measured; None if nothing.
+
+    >>> run_time("08_efficiency", {"profile": "quick", "seconds": 200, "processors": 2, "kept": False})
+    'Stored outputs: profile `quick`, 3 min 20 s on 2 processors.'
+    """
+    if record is None:
+        return (
+            "Stored outputs: profile `quick`. "
+            f"The run time is recorded by the next `python -m fairhuman refresh {name}`."
+        )
+    minutes, seconds = divmod(round(record["seconds"]), 60)
+    time = f"{minutes} min {seconds} s" if minutes else f"{seconds} s"
+    kept = ", with earlier runs at hand" if record["kept"] else ""
+    return (
+        f"Stored outputs: profile `{record['profile']}`, {time} on {record['processors']} processors{kept}."
+    )
+
+
+def write_heads(names: Iterable[str]) -> None:
+    """Write the heads of notebooks anew.
+
+    Args:
+        names: Notebook names without ending.
+
+    Raises:
+        ValueError: No such notebook.
+    """
+    for name in names:
+        write_text(Path(notebook_path(name)), navigated(name))
 
 
 def _neighbours(name: str) -> str:
@@ -66,10 +110,5 @@ def _source(cell: dict[str, Any]) -> str:
     return "".join(cell["source"])
 
 
-def _main() -> None:
-    for name in steps():
-        write_text(Path(notebook_path(name)), navigated(name))
-
-
 if __name__ == "__main__":
-    _main()
+    write_heads(steps())

@@ -16,6 +16,8 @@ _HOMES = {
     "LedgerExplorer": "ledger",
     "MaskExplorer": "masks",
     "PromptBox": "prompt",
+    "RegionExplorer": "regions",
+    "TrainingExplorer": "training",
     "fragment": "_page",
     "page": "_page",
 }

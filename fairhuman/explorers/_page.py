@@ -20,6 +20,8 @@ KINDS: Mapping[str, tuple[str, ...]] = {
     "gradients": ("solver.js", "marks.js", "gradients.js"),
     "ledger": ("marks.js", "ledger.js"),
     "masks": ("grid.js", "marks.js", "masks.js"),
+    "regions": ("marks.js", "regions.js"),
+    "training": ("marks.js", "training.js"),
 }
 """Explorer → its script's modules, each after those it imports."""
 

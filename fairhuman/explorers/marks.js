@@ -26,6 +26,7 @@ export function digits(value, count = 3) {
 behind it and `data-dark` says whether that is dark, whoever made it so. Returns the root and what ends the watch. */
 export function prepare(el, name) {
   const root = make("div", { class: `fairhuman-explorer ${name}`, "data-lm-suppress-shortcuts": "true" });
+  root.addEventListener("keydown", event => event.stopPropagation());  // JupyterLab would take sliders' arrow keys
   el.replaceChildren(root);
   const look = () => {
     const ground = groundOf(root.parentElement);

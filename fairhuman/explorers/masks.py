@@ -19,6 +19,7 @@ from PIL import Image
 from fairhuman.data import HumanSample
 from fairhuman.experiments.figures import PAGE, colour, style
 from fairhuman.explorers._explorer import Explorer, png
+from fairhuman.explorers._pictures import url
 from fairhuman.profiles import unknown
 from fairhuman.regions import box_mask, latent_mask
 from fairhuman.sheet import jpeg
@@ -139,8 +140,8 @@ def _packed(sample: HumanSample) -> dict[str, Any]:
     """Picture and masks as a browser reads them."""
     return {
         "text": sample.text,
-        "image": _url("jpeg", jpeg(Image.fromarray(sample.image))),
-        "masks": {name: _url("png", _grey(mask)) for name, mask in sample.masks.items()},
+        "image": url("jpeg", jpeg(Image.fromarray(sample.image))),
+        "masks": {name: url("png", _grey(mask)) for name, mask in sample.masks.items()},
         "boxes": {name: _boxes(sample, name) for name in sample.masks},
     }
 
@@ -149,7 +150,3 @@ def _grey(mask: NDArray[np.uint8]) -> bytes:
     file = BytesIO()
     Image.fromarray(mask).save(file, format="png", optimize=True)
     return file.getvalue()
-
-
-def _url(kind: str, content: bytes) -> str:
-    return f"data:image/{kind};base64,{b64encode(content).decode()}"

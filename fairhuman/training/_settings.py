@@ -106,8 +106,8 @@ class TrainSettings(Settings):
         shuffle_tags: Put what stands between commas of a caption in another order each time it comes. Such
             captions are encoded at every step.
         keep_tokens: How many tags at the start, the trigger included, stay where they are then.
-        trigger: Word put before each caption that lacks it, held-out captions included and those of regularisation
-            images not; ``None`` for none.
+        trigger: Word put before each caption that lacks it, of held-out images too, not of regularisation
+            images; ``None`` for none.
         prompt_chunks: In how many parts of the text encoders' length, 75 tokens for CLIP, captions are
             encoded, ≥ 1: 2 is what kohya's scripts call 150 tokens. Sample with the same number.
         steps: Optimiser steps, ≥ 1.

@@ -7,6 +7,7 @@ import logging
 import os
 import shutil
 import sys
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -82,7 +83,8 @@ def refresh_notebook(name: str) -> Path:
     """Execute a notebook in place, with its parameters, so that its stored outputs are current.
 
     Its parameters are those of ``quick``, and so are the run folders: kept or removed as for
-    :func:`run_notebook`. Metadata is reduced to the kernel; nothing else of the file changes.
+    :func:`run_notebook`. Metadata is reduced to the kernel, tags, and the time that it took, under ``run`` of
+    the first cell; nothing else of the file changes.
 
     Raises:
         ValueError: No such notebook.
@@ -97,9 +99,11 @@ def refresh_notebook(name: str) -> Path:
     notebook = nbformat.read(path, as_version=4)
     run_directory("quick", "notebooks").mkdir(parents=True, exist_ok=True)
     _forget_stale(name, "quick", _fingerprint(name, {"profile": "quick"}))
+    kept = any(_made_here(run_directory("quick", owned)) for owned in steps()[name].owns)
     client = NotebookClient(
         notebook, timeout=None, kernel_name="python3", resources={"metadata": {"path": path.parent}}
     )
+    began = time.perf_counter()
     try:
         with _environment("quick", executed_path(name, "quick")):
             client.execute()
@@ -111,6 +115,12 @@ def refresh_notebook(name: str) -> Path:
         if "outputs" in cell:
             cell.outputs = [output for output in cell.outputs if _keep_one_form(output.get("data", {}))]
         cell.metadata = {key: value for key, value in cell.metadata.items() if key == "tags"}
+    notebook.cells[0].metadata["run"] = {
+        "profile": "quick",
+        "seconds": round(time.perf_counter() - began, 1),
+        "processors": os.cpu_count(),
+        "kept": kept,
+    }
     with written_whole(path) as partial:
         nbformat.write(notebook, partial)
     return path

@@ -20,8 +20,8 @@ UNCOUNTED = (
 """What only reads, compares and writes results decides nothing of them."""
 DRAWING = ("fairhuman.experiments.figures", "fairhuman.sheet")
 """Counts for a notebook that draws with it, but what it imports does not: each drawing needs only some."""
-JUDGING = ("fairhuman.evaluation", "fairhuman.experiments")
-"""Looks at runs and images, and makes none."""
+JUDGING = ("fairhuman.evaluation", "fairhuman.experiments", "fairhuman.explorers")
+"""Looks at runs and images, and makes none that is kept."""
 
 
 def sources(name: str, judging: bool = True) -> list[Path]:

@@ -122,6 +122,23 @@ def test_other_results_give_other_figures(results, evaluation):
     }
 
 
+def test_the_pipeline_has_the_medians_of_the_mpd_run():
+    names = ("global", "face", "hand")
+    rows = [
+        {"run": run, "step": step, "objective": name, "norm": 0.1**i * (1 + step), "weight": 10.0**i}
+        | {"mpd_share": (0.2, 0.3, 0.5)[i]}
+        for run, steps in (("lora-ls", (9,)), ("lora-mpd", (0, 1, 5)))
+        for step in steps
+        for i, name in enumerate(names)
+    ]
+    figure, data = figures.pipeline_figure({"gradients": rows})
+    assert data.objective.tolist() == [*names]
+    assert data.norm.tolist() == pytest.approx([2, 0.2, 0.02])
+    words = {text.get_text() for text in figure.axes[0].texts}
+    assert {"20 %", "30 %", "50 %", "0.02", "100"} <= words
+    assert min(text.get_fontsize() for text in figure.axes[0].texts) >= 7
+
+
 def test_an_axis_shows_the_values_it_was_given(evaluation):
     figure, data = figures.detection_figure(evaluation)
     points = {float(x) for panel in figure.axes for line in panel.lines for x in line.get_xdata()}

@@ -9,7 +9,15 @@ from PIL import Image
 
 from fairhuman.data import HumanRecord
 from fairhuman.detectors import Detection, Face, Hand
-from fairhuman.experiments.close_ups import close_up, close_up_prompts, redraw_close_ups, region_square
+from fairhuman.experiments.close_ups import (
+    close_up,
+    close_up_prompts,
+    redraw_close_ups,
+    region_square,
+    shown_square,
+    with_close_ups,
+)
+from fairhuman.experiments.figures import colour
 from fairhuman.experiments.motivation import (
     choose_by_framing,
     gap_by_area,
@@ -204,6 +212,25 @@ def test_a_close_up_shows_what_was_there():
     picture[16:32, 16:32] = 255
     large = np.asarray(close_up(Image.fromarray(picture), (16, 16, 32, 32), 64))
     assert large.shape == (64, 64, 3) and large.min() == 255
+
+
+def test_a_square_follows_the_size_of_the_image():
+    nothing = Detection(128, 128, (), (), ())
+    assert shown_square(record(), "face", nothing) == (26, 8, 74, 56)  # twice the record's
+    assert shown_square(record(), "hand", nothing) is None
+    face = Face(0.9, (20.0, 30.0, 24.0, 36.0), None)
+    assert shown_square(record(), "face", Detection(128, 128, (face,), (), ())) == (16, 27, 28, 39)
+
+
+def test_close_ups_stand_beneath_their_image():
+    picture = Image.new("RGB", (64, 64), "white")
+    picture.paste((255, 0, 0), (13, 4, 37, 28))  # the square of the record's face
+    shown = with_close_ups(picture, record(), Detection(64, 64, (), (), ()), side=64)
+    assert shown.size == (64, 96)
+    assert np.array_equal(np.asarray(shown)[:64], np.asarray(picture))
+    assert shown.getpixel((0, 64)) == tuple(bytes.fromhex(colour("face")[1:]))
+    assert shown.getpixel((16, 80)) == (255, 0, 0)
+    assert shown.getpixel((48, 80)) == (255, 255, 255)  # no hand is asked for
 
 
 def test_only_the_square_is_drawn_anew():

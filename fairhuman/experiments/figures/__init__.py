@@ -33,6 +33,7 @@ from ._index import figure_index
 from ._motivation import motivation_figure, repair_figure
 from ._objectives import latent_masks_figure, shares_figure, timestep_conflict_figure
 from ._paper import PAPER_ABLATIONS, PAPER_COLUMNS
+from ._pipeline import pipeline_figure
 from ._redraw import drawn_profiles, redraw
 from ._registry import DRAWINGS, Drawing, drawn_from
 from ._study import preference_figure
@@ -84,6 +85,7 @@ __all__ = [
     "maps_figure",
     "markdown_table",
     "motivation_figure",
+    "pipeline_figure",
     "preference_figure",
     "preview",
     "primary_figure",

@@ -61,7 +61,7 @@ def efficiency_figure(values: Mapping[str, Any]) -> tuple[Figure, pd.DataFrame]:
         ylim=(len(times) - 0.5, -0.5),
         xlim=(0, None),
         xlabel="× the base's time (the paper: on SDXL)",
-        title="Time an image",
+        title="Time per image",
     )
     for panel in (left, right):
         panel.grid(visible=False, axis="y")
