@@ -9,7 +9,6 @@ import numpy as np
 from PIL import Image, ImageFilter, ImageOps
 
 from fairhuman.boxes import largest
-from fairhuman.experiments.figures import colour
 from fairhuman.seeds import sample_generator
 
 if TYPE_CHECKING:
@@ -113,6 +112,8 @@ def with_close_ups(
             neither has is left white.
         side: Width in pixels.
     """
+    from fairhuman.experiments.figures import colour  # what only cuts needs no drawings
+
     height, half = round(side * image.height / image.width), side // 2
     whole = Image.new("RGB", (side, height + half), "white")
     whole.paste(image.resize((side, height), Image.Resampling.LANCZOS), (0, 0))
