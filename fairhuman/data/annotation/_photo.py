@@ -84,7 +84,8 @@ def _found(pixels: NDArray[np.uint8], settings: AnnotateSettings) -> Detection:
         raise Refused("unreadable", f"detection failed: {error}") from error
     share = _person_share(found)
     if share == 0:
-        raise Refused("filtered", "nobody found")
+        others = len(found.unconfirmed_faces) + len(found.unconfirmed_hands)
+        raise Refused("filtered", "nobody found" + (f": {others} not confirmed" if others else ""))
     if share < settings.min_person:
         raise Refused("filtered", f"person too small: {share:.4f} of the image")
     return found
@@ -103,6 +104,10 @@ def _write(
     hands_of_main = main_hands(found)
     face_boxes = [padded(face.box, settings.face_padding, width, height) for face in found.faces]
     hand_boxes = [padded(hand.box, settings.hand_padding, width, height) for hand in found.hands]
+    others = {
+        "face": [padded(face.box, settings.face_padding, width, height) for face in found.unconfirmed_faces],
+        "hand": [padded(hand.box, settings.hand_padding, width, height) for hand in found.unconfirmed_hands],
+    }
     grow = dilation_pixels(settings.dilation, width, height)
     faces, hands = ([box for box in boxes if box] for boxes in (face_boxes, hand_boxes))
     if settings.mask == "box":
@@ -136,6 +141,7 @@ def _write(
         "right_hand_box": side_box["right"],
         "face_boxes": faces,
         "hand_boxes": hands,
+        **{f"unconfirmed_{region}_boxes": [box for box in boxes if box] for region, boxes in others.items()},
         "keypoints": None if found.body is None else _rounded(body),
         "left_hand_keypoints": None if points["left"] is None else _rounded(points["left"]),
         "right_hand_keypoints": None if points["right"] is None else _rounded(points["right"]),
