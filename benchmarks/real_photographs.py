@@ -51,7 +51,10 @@ def main() -> None:
         raise SystemExit(f"packages: {given.packages} holds none of those that {TABLE} names")
     settings = AnnotateSettings(scales=given.scales)
     detector = PhotographDetector(settings.threshold, settings.scales)
-    rows = [judge(entry, detector(as_rgb(read(there[entry["archive"]], entry))), settings) for entry in photographs]
+    rows = [
+        judge(entry, detector(as_rgb(read(there[entry["archive"]], entry))), settings)
+        for entry in photographs
+    ]
     detector.close()
     figures = {
         "photographs": rows,
@@ -60,7 +63,12 @@ def main() -> None:
         "match": MATCH,
     }
     write_result(
-        "benchmarks", "real_photographs", figures, parameters={"scales": given.scales}, samples=len(rows), seed=0
+        "benchmarks",
+        "real_photographs",
+        figures,
+        parameters={"scales": given.scales},
+        samples=len(rows),
+        seed=0,
     )
     print(json.dumps({half: figures[half] for half in HALVES}, indent=1))
 
@@ -107,11 +115,9 @@ def match(found: Sequence[Box], drawn: Sequence[Box], uncounted: Sequence[Box]) 
 
     A box beside the drawn ones that has something of an uncounted one in it is left out of the count.
     """
-    pairs = sorted(
-        ((iou(box, other), i, j) for i, box in enumerate(found) for j, other in enumerate(drawn)), reverse=True
-    )
+    overlaps = ((iou(box, other), i, j) for i, box in enumerate(found) for j, other in enumerate(drawn))
     taken: dict[int, int] = {}
-    for overlap, i, j in pairs:
+    for overlap, i, j in sorted(overlaps, reverse=True):
         if overlap > MATCH and i not in taken and j not in taken.values():
             taken[i] = j
     wrong = [

@@ -28,7 +28,7 @@ _SIDE: Final = 384  # pixels of an enlarged view
 # Sides of the views against the box's longer side. A profile shows its landmarks in some of them only, a hand
 # that holds something is found in wide ones.
 _FACE_VIEWS, _HAND_VIEWS = (2.0, 1.5, 3.0), (2.5, 4.0, 5.0, 2.0, 3.0, 8.0)
-# Least IoU of what is found again: landmarks of a face span less than its box; a hand is found in the same way.
+# Least IoU of what is found again; landmarks of a face span less than its box.
 _AGAIN_FACE, _AGAIN_HAND = 0.2, 0.6
 
 

@@ -114,7 +114,8 @@ def test_a_mistake_of_the_search_reaches_no_mask_with_any_number_of_workers(tmp_
     search = _photograph.FaceModel.__call__
 
     def mistaken(self, pixels, region):
-        more = (face(wrong, 0.99),) if (region.x0, region.y0) == (0, 0) and self._options["model_selection"] else ()
+        far_and_whole = self._options["model_selection"] and (region.x0, region.y0) == (0, 0)
+        more = (face(wrong, 0.99),) if far_and_whole else ()
         return *more, *search(self, pixels, region)
 
     (tmp_path / "in").mkdir()
