@@ -27,7 +27,7 @@ from fairhuman.boxes import Box, area, common_area, iou
 from fairhuman.data.annotation import AnnotateSettings
 from fairhuman.data.store import padded
 from fairhuman.detectors import Detection, PhotographDetector
-from fairhuman.evaluation import estimate_ratio
+from fairhuman.evaluation import estimate_mean, estimate_ratio
 from fairhuman.images import as_rgb
 from fairhuman.results import write_result
 
@@ -148,10 +148,18 @@ def summarise(rows: list[dict]) -> dict:
                 "there": int(there.sum()),
                 "right": int(right.sum()),
                 "wrong": int(wrong.sum()),
-                "recall": estimate_ratio(right, there).stored(),
-                "precision": estimate_ratio(right, right + wrong).stored(),
+                "recall": share(right, there),
+                "precision": share(right, right + wrong),
             }
     return figures
+
+
+def share(right: np.ndarray, counts: np.ndarray) -> dict:
+    """Σ right / Σ counts over photographs; Wilson's interval over these where it is 1 in every one."""
+    some = counts > 0
+    if (right == counts).all() and some.any():
+        return estimate_mean(right[some] / counts[some], bounds=(0, 1)).stored()
+    return estimate_ratio(right, counts).stored()
 
 
 if __name__ == "__main__":
