@@ -1,6 +1,6 @@
 """How well annotation finds faces and hands in real photographs, with and without its second look.
 
-The photographs lie in packages of PyPI and npm; benchmarks/real_photographs.json names each with its package,
+Python and npm packages ship the photographs; benchmarks/real_photographs.json names each with its package,
 hash, licence and the boxes of its faces and hands, drawn by eye. Boxes that are hidden, cut or too small are
 not counted, neither as found nor as missed. Nothing is fetched: download the packages that are listed, e.g.
 
