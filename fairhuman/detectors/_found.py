@@ -126,6 +126,8 @@ class Detection:
         hands: found by MediaPipe, then those found by YOLO alone.
         palms: where MediaPipe looked for hands.
         body: the most prominent one, where bodies are looked for.
+        unconfirmed_faces, unconfirmed_hands: in a photograph to be annotated, what was found but not
+            confirmed by a second look.
     """
 
     width: int
@@ -135,6 +137,8 @@ class Detection:
     hands: tuple[Hand, ...]
     palms: tuple[Palm, ...] = ()
     body: Body | None = None
+    unconfirmed_faces: tuple[Face, ...] = ()
+    unconfirmed_hands: tuple[Hand, ...] = ()
 
 
 def encode(detection: Detection) -> dict[str, Any]:

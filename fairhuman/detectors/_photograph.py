@@ -2,6 +2,7 @@
 
 Four models look at each photograph: faces near and far, hands, a body. Each sees the whole; then the models
 for far faces and for hands see tiles of it, and the model for hands the surroundings of the body's wrists.
+What they find are candidates: :mod:`fairhuman.detectors._confirm` looks at each a second time.
 """
 
 from __future__ import annotations
@@ -15,9 +16,10 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from fairhuman.boxes import Box
+from fairhuman.detectors._confirm import Confirmer, confirmed
 from fairhuman.detectors._found import Body, Detection, Face, Hand
 from fairhuman.detectors._mediapipe import BodyModel, FaceModel, HandModel
-from fairhuman.detectors._tiles import Region, distinct, is_cut, square_around, tiles
+from fairhuman.detectors._tiles import Region, is_cut, square_around, tiles
 from fairhuman.detectors._yolo import YoloDetector
 
 __all__ = ["PhotographDetector"]
@@ -57,10 +59,11 @@ class PhotographDetector:
         self._far, self._near = (FaceModel(threshold, far) for far in (True, False))
         self._hands = HandModel(threshold, _MOST_HANDS)
         self._body = BodyModel(threshold, presence=threshold)
+        self._confirmer = Confirmer(threshold)
 
     def close(self) -> None:
         """End the graphs."""
-        for model in (self._far, self._near, self._hands, self._body):
+        for model in (self._far, self._near, self._hands, self._body, self._confirmer):
             model.close()
 
     def __call__(self, pixels: NDArray[np.uint8]) -> Detection:
@@ -78,13 +81,18 @@ class PhotographDetector:
         for region in parts:
             found = self._far(_view(picture, region), region)
             faces += [face for face in found if not is_cut(face.box, region, width, height)]
-        faces += [Face(score, box, None) for score, box in self._by_yolo("face", pixels, [whole, *parts])]
+        yolo = {region: self._by_yolo(region, pixels, [whole, *parts]) for region in ("face", "hand")}
+        faces += [Face(score, box, None) for score, box in yolo["face"]]
         faces.sort(key=lambda face: (-face.score, face.box))
         hands.sort(key=lambda hand: (-(hand.handedness or 0), hand.box))
         # Last, since of a hand found twice the one with landmarks stays, whatever the scores.
-        hands += [Hand(None, None, box, None) for _, box in self._by_yolo("hand", pixels, [whole, *parts])]
-        faces, hands = (tuple(distinct(found, lambda one: one.box)) for found in (faces, hands))
-        return Detection(width, height, faces, (), hands, body=body)
+        hands += [Hand(None, None, box, None) for _, box in yolo["hand"]]
+        boxes = {region: [box for _, box in found] for region, found in yolo.items()}
+        faces, no_faces = confirmed(faces, boxes["face"], lambda face: self._confirmer.face(picture, face))
+        hands, no_hands = confirmed(hands, boxes["hand"], lambda hand: self._confirmer.hand(picture, hand))
+        return Detection(
+            width, height, faces, (), hands, body=body, unconfirmed_faces=no_faces, unconfirmed_hands=no_hands
+        )
 
     def _by_yolo(
         self, name: str, pixels: NDArray[np.uint8], regions: list[Region]

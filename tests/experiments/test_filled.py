@@ -10,7 +10,7 @@ from fairhuman.experiments.filled import MARK, filled
 ROOT = Path(__file__).parents[2]
 
 
-@pytest.mark.parametrize("page", ["README.md", "RESULTS.md"])
+@pytest.mark.parametrize("page", ["README.md", "RESULTS.md", "USAGE.md"])
 def test_the_pages_are_filled_in(page):
     text = (ROOT / page).read_text()
     assert MARK.search(text)

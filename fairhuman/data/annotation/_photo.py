@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from functools import cache
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -29,7 +29,7 @@ from fairhuman.data.store import (
     perceptual_hash,
     repeats_and_words,
 )
-from fairhuman.detectors import Detection, Hand, PhotographDetector
+from fairhuman.detectors import Detection, Face, Hand, PhotographDetector
 from fairhuman.images import Refused, read_picture
 
 # One set of networks per process: starting MediaPipe's graphs alone costs a second.
@@ -93,7 +93,8 @@ def _found(pixels: NDArray[np.uint8], settings: AnnotateSettings) -> Detection:
         raise Refused("unreadable", f"detection failed: {error}") from error
     share = _person_share(found)
     if share == 0:
-        raise Refused("filtered", "nobody found")
+        others = len(found.unconfirmed_faces) + len(found.unconfirmed_hands)
+        raise Refused("filtered", "nobody found" + (f": {others} not confirmed" if others else ""))
     if share < settings.min_person:
         raise Refused("filtered", f"person too small: {share:.4f} of the image")
     return found
@@ -110,10 +111,10 @@ def _write(
 ) -> dict[str, Any]:
     height, width = pixels.shape[:2]
     hands_of_main = main_hands(found)
-    face_boxes = [padded(face.box, settings.face_padding, width, height) for face in found.faces]
-    hand_boxes = [padded(hand.box, settings.hand_padding, width, height) for hand in found.hands]
+    face_padding, hand_padding = settings.face_padding, settings.hand_padding
+    faces = _padded(found.faces, face_padding, width, height)
+    hands = _padded(found.hands, hand_padding, width, height)
     grow = dilation_pixels(settings.dilation, width, height)
-    faces, hands = ([box for box in boxes if box] for boxes in (face_boxes, hand_boxes))
     if settings.mask == "box":
         face_mask, hand_mask = (draw_boxes(boxes, (height, width), grow) for boxes in (faces, hands))
     else:
@@ -133,7 +134,7 @@ def _write(
     for key, name in names.items():
         write_png(out / name, grids[key])
     side_box = {
-        side: None if hand is None else padded(hand.box, settings.hand_padding, width, height)
+        side: None if hand is None else padded(hand.box, hand_padding, width, height)
         for side, hand in hands_of_main.items()
     }
     return {
@@ -145,6 +146,8 @@ def _write(
         "right_hand_box": side_box["right"],
         "face_boxes": faces,
         "hand_boxes": hands,
+        "unconfirmed_face_boxes": _padded(found.unconfirmed_faces, face_padding, width, height),
+        "unconfirmed_hand_boxes": _padded(found.unconfirmed_hands, hand_padding, width, height),
         "keypoints": None if found.body is None else _rounded(body),
         "left_hand_keypoints": None if points["left"] is None else _rounded(points["left"]),
         "right_hand_keypoints": None if points["right"] is None else _rounded(points["right"]),
@@ -156,6 +159,11 @@ def _write(
         "hand_area": round(float(np.mean(hand_mask > 0)), 6),
         "perceptual_hash": f"{perceptual_hash(pixels):016x}",
     }
+
+
+def _padded(items: Iterable[Face | Hand], padding: float, width: int, height: int) -> list[Any]:
+    """The boxes, grown, of what lies in the image."""
+    return [box for item in items if (box := padded(item.box, padding, width, height))]
 
 
 def main_hands(found: Detection) -> dict[str, Hand | None]:

@@ -40,8 +40,10 @@ def annotate(
 
     ``out`` gets ``metadata.jsonl`` with ``images/``, ``masks/face``, ``masks/hand``, ``pose/`` and, with a
     depth model, ``depth/``; ``rejected.jsonl`` with every file that was left out and why; ``report.json``
-    and ``contact_sheet.jpg``. Masks cover all faces and hands found (``face_boxes``, ``hand_boxes``);
-    ``face_box`` is the largest face's, ``left_hand_box`` and ``right_hand_box`` are the main person's.
+    and ``contact_sheet.jpg``. Masks cover all faces and hands found and confirmed (``face_boxes``,
+    ``hand_boxes``); what was not confirmed is only listed (``unconfirmed_face_boxes``,
+    ``unconfirmed_hand_boxes``). ``face_box`` is the largest face's, ``left_hand_box`` and ``right_hand_box``
+    are the main person's.
 
     An interrupted run resumes; the files are the same, byte for byte, whatever the number of processes,
     shares and interruptions. A finished one is left alone. Nothing of a photograph's EXIF is kept.

@@ -79,4 +79,5 @@ def _entry(line: str, place: str, data: Path) -> dict[str, Any]:
         **{f"{region}_mask": entry[f"{region}_mask_file_name"] for region in REGIONS},
         "pose": entry.get("pose_file_name"),
         **{region: region_boxes(entry, region) for region in REGIONS},
+        "unconfirmed": {region: entry.get(f"unconfirmed_{region}_boxes", []) for region in REGIONS},
     }

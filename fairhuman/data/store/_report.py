@@ -39,11 +39,13 @@ def write_report(
     """
     areas: dict[str, list[float]] = {region: [] for region in REGIONS}
     converted: Counter[str] = Counter()
+    unconfirmed = dict.fromkeys(REGIONS, 0)
     shown = set(np.unique(np.linspace(0, count - 1, min(_SHOWN, count)).round().astype(int)).tolist())
     entries = []
     for index, entry in enumerate(kept):
         for region, values in areas.items():
             values.append(entry.get(f"{region}_area", 0.0))
+            unconfirmed[region] += len(entry.get(f"unconfirmed_{region}_boxes", ()))
         converted.update([entry["converted"]] if "converted" in entry else [])
         if index in shown:
             entries.append(entry)
@@ -54,6 +56,7 @@ def write_report(
         **{kind: kinds[kind] for kind in ("filtered", "unreadable", "duplicate", "struck out")},
         "filtered_why": dict(sorted(reasons.items())),
         "converted": dict(sorted(converted.items())),
+        "unconfirmed": unconfirmed,
         "areas": {region: _distribution(values) for region, values in areas.items()},
     }
     write_json(out / "report.json", report)
