@@ -160,12 +160,14 @@ def listing(folder: str, lines: int, seed: int) -> float:
     time.sleep(2.5)
     index = _index._scan(path, len(FOLDERS))
     nothing = [float("nan")] * 3
+    nowhere = [(float("nan"), float("nan"))] * 3
     for file in range(files):
         names = [f"{name}/{file // 1000:03d}/{file:06d}.png" for name in FOLDERS]
         states = [file_state(root / name) for name in names]
-        index.put(file, Facts((SIDE, SIDE), 1, names, states, [""] * 3, [False, True, True], nothing))
+        facts = Facts((SIDE, SIDE), 1, names, states, [""] * 3, [False, True, True], nothing, nowhere)
+        index.put(file, facts)
     again = np.arange(lines) % files
-    for name in ("size", "repeats", "bytes", "changed", "present", "central"):
+    for name in ("size", "repeats", "bytes", "changed", "present", "central", "half"):
         index.rows[name] = index.rows[name][again]
     index.names = [index.names[file] for file in again]
     stamp = _index.stamp_of(path, ("face", "hand"), ())
