@@ -26,7 +26,7 @@ PACKAGES = (
 
 ROOT = Path(__file__).parents[1]
 CODE = ("fairhuman", "notebooks", "params")
-"""What makes results, but for a notebook's stored outputs: they are made with them."""
+"""What makes results, but for a notebook's text and stored outputs."""
 
 
 def write_result(
@@ -146,18 +146,19 @@ def _modified() -> bool | None:
 
 
 def _does_otherwise(name: str) -> bool:
-    """Whether a changed file is more than a notebook with other outputs."""
+    """Whether a changed file is more than a notebook with other text or outputs."""
     path, committed = ROOT / name, _git("show", f"HEAD:{name}")
     if path.suffix != ".ipynb" or committed is None or not path.is_file():
         return True
     try:
-        return _sources(committed) != _sources(path.read_text(encoding="utf-8"))
+        return _code(committed) != _code(path.read_text(encoding="utf-8"))
     except (ValueError, KeyError):  # half written, or no notebook
         return True
 
 
-def _sources(notebook: str) -> list[tuple[str, str]]:
-    return [(cell["cell_type"], "".join(cell["source"])) for cell in json.loads(notebook)["cells"]]
+def _code(notebook: str) -> list[str]:
+    cells = json.loads(notebook)["cells"]
+    return ["".join(cell["source"]) for cell in cells if cell["cell_type"] == "code"]
 
 
 def plain(value: Any) -> Any:

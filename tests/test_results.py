@@ -63,14 +63,16 @@ def test_what_git_does_not_tell_is_not_made_up(monkeypatch):
     assert found["commit"] is None and found["modified"] is None
 
 
-def _notebook(source, *outputs):
-    return json.dumps({"cells": [{"cell_type": "code", "source": source, "outputs": outputs}]})
+def _notebook(source, *outputs, text="Why."):
+    code = {"cell_type": "code", "source": source, "outputs": outputs}
+    return json.dumps({"cells": [{"cell_type": "markdown", "source": text}, code]})
 
 
 @pytest.mark.parametrize(
     ("name", "text", "modified"),
     [
         ("notebooks/00.ipynb", _notebook("1 + 1", "2"), False),
+        ("notebooks/00.ipynb", _notebook("1 + 1", text="It took a minute."), False),
         ("notebooks/00.ipynb", _notebook("1 + 2"), True),
         ("notebooks/00.ipynb", '{"cells": [', True),
         ("notebooks/00.ipynb", None, True),
