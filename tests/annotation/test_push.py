@@ -100,7 +100,7 @@ def hub():
 def fitted(tmp_path):
     """The folder of a fit, as far as an upload looks at it, with what must not be uploaded."""
     out = tmp_path / "out"
-    settings = TrainSettings(data="/home/me/people", output=str(out / "lora"), trigger="ohwx", rank=2)
+    settings = TrainSettings(data=str(tmp_path / "people"), output=str(out / "lora"), trigger="ohwx", rank=2)
     write_settings(out / "lora", settings, {"data": "1"})
     LoRA(tiny_pipeline(), rank=2).save(out / "lora", settings.facts)
     (out / "after/images").mkdir(parents=True)
@@ -112,7 +112,7 @@ def fitted(tmp_path):
     counts = [{"measure": "face found", "before": 0.25, "after": 0.75}]
     (out / "report.json").write_text(json.dumps({"counts": counts, "advice": []}))
     Image.new("RGB", (8, 8)).save(out / "comparison-1.jpg")
-    (out / "fit.yaml").write_text(FitSettings(photographs="/home/me/p", out=str(out)).to_yaml())
+    (out / "fit.yaml").write_text(FitSettings(photographs=str(tmp_path / "photographs"), out=str(out)).to_yaml())
     (out / "data").mkdir()
     Image.new("RGB", (8, 8)).save(out / "data/photograph.png")
     return out
@@ -151,7 +151,7 @@ def test_a_fit_goes_up_with_card_and_samples_and_nothing_else(hub, fitted, tmp_p
     assert header["instance_prompt"] == "ohwx" and "lora" in header["tags"]
     assert header["widget"][0] == {"text": "ohwx, man 0", "output": {"url": "samples/000000-0.png"}}
     assert {one["output"]["url"] for one in header["widget"]} == pictures
-    assert "'me/mine'" in card and "THIS_FOLDER" not in card and "/home/me" not in card
+    assert "'me/mine'" in card and "THIS_FOLDER" not in card and str(tmp_path) not in card
     assert "| face found | 0.25 | 0.75 |" in card
     assert set(re.findall(r"!\[\]\((.*?)\)", card)) == pictures | {"samples/comparison-1.jpg"}
 
