@@ -112,7 +112,9 @@ def fitted(tmp_path):
     counts = [{"measure": "face found", "before": 0.25, "after": 0.75}]
     (out / "report.json").write_text(json.dumps({"counts": counts, "advice": []}))
     Image.new("RGB", (8, 8)).save(out / "comparison-1.jpg")
-    (out / "fit.yaml").write_text(FitSettings(photographs=str(tmp_path / "photographs"), out=str(out)).to_yaml())
+    (out / "fit.yaml").write_text(
+        FitSettings(photographs=str(tmp_path / "photographs"), out=str(out)).to_yaml()
+    )
     (out / "data").mkdir()
     Image.new("RGB", (8, 8)).save(out / "data/photograph.png")
     return out
