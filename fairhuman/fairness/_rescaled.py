@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from fairhuman.fairness._alpha_fair import alpha_fair_weights
-from fairhuman.fairness._strategy import Strategy
+from fairhuman.fairness._strategy import Strategy, take_gramian
 
 
 class RescaledMPD(Strategy):
@@ -25,8 +25,7 @@ class RescaledMPD(Strategy):
         return True
 
     def weights(self, losses: Tensor, gramian: Tensor | None, present: Tensor) -> Tensor:
-        if gramian is None:
-            raise ValueError(f"gramian: must be given to strategy {self.name}, got None")
+        gramian = take_gramian(self, gramian)
         c = torch.where(present, self._factors(losses), 0.0)
         return c * alpha_fair_weights(gramian * c.unsqueeze(0) * c.unsqueeze(1))
 

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 from torchjd.aggregation import MoDoWeighting, PCDWeighting
 
-from fairhuman.fairness._strategy import Strategy, take_state
+from fairhuman.fairness._strategy import Strategy, take_gramian, take_state
 
 
 class PriorityConstrained(Strategy):
@@ -37,8 +37,7 @@ class PriorityConstrained(Strategy):
         return True
 
     def weights(self, losses: Tensor, gramian: Tensor | None, present: Tensor) -> Tensor:
-        if gramian is None:
-            raise ValueError(f"gramian: must be given to strategy {self.name}, got None")
+        gramian = take_gramian(self, gramian)
         return torch.where(present & (gramian.diagonal() > 0), self._weighting(gramian), 0.0)
 
     def state_dict(self) -> dict[str, Any]:
@@ -76,8 +75,7 @@ class MoDo(Strategy):
         return True
 
     def weights(self, losses: Tensor, gramian: Tensor | None, present: Tensor) -> Tensor:
-        if gramian is None:
-            raise ValueError(f"gramian: must be given to strategy {self.name}, got None")
+        gramian = take_gramian(self, gramian)
         here = present & (gramian.diagonal() > 0)
         if not bool(here.any()):
             return torch.zeros_like(losses)

@@ -91,6 +91,17 @@ class Strategy(ABC):
         return f"{type(self).__name__}({self.name!r})"
 
 
+def take_gramian(strategy: Strategy, gramian: Tensor | None) -> Tensor:
+    """``gramian`` if there is one.
+
+    Raises:
+        ValueError: if there is none.
+    """
+    if gramian is None:
+        raise ValueError(f"gramian: must be given to strategy {strategy.name}, got None")
+    return gramian
+
+
 def take_state(strategy: Strategy, state: dict[str, Any], *keys: str) -> dict[str, Any]:
     """``state`` if it has exactly these keys.
 
@@ -124,8 +135,7 @@ class FromGramian(Strategy):
         return True
 
     def weights(self, losses: Tensor, gramian: Tensor | None, present: Tensor) -> Tensor:
-        if gramian is None:
-            raise ValueError(f"gramian: must be given to strategy {self.name}, got None")
+        gramian = take_gramian(self, gramian)
         weights = gramian.new_zeros(gramian.shape[0])
         index = ((gramian.diagonal() > 0) | self._keep_absent).nonzero().squeeze(-1)
         if index.numel():
