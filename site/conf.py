@@ -1,4 +1,4 @@
-"""Sphinx configuration of ``make site``, which builds the repository's own pages and executed notebooks in place.
+"""Sphinx configuration of ``make site``, which builds the repository's pages and executed notebooks in place.
 
 ``pages.py`` in this folder has the extensions.
 """

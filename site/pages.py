@@ -77,7 +77,7 @@ _FRAMED = """<base href="../figures/" target="_top">
 
 
 def framed(page):
-    """A page made for ``figures/``, with links that open outside the frame and point to the notebooks' pages."""
+    """A page made for ``figures/``, with links that open outside the frame, on the notebooks' pages."""
     return re.sub("(?i)</head>|</style>", rf"\g<0>{_FRAMED}", page, count=1).replace(".ipynb", ".html")
 
 

@@ -132,7 +132,7 @@ def test_the_strength_counts_once(run, base):
         (("train", "controlnet", "--data", "d", "--output", "o", "--set", "rank=4"), "not for controlnet"),
         (
             ("train", "lora", "--set", "adapter=mole"),
-            "adapter: must be lora, as the command says, got 'mole'",
+            "adapter: must be lora in this command, got 'mole'",
         ),
         (("train", "lora", "--set", "steps"), "--set: must be NAME=VALUE"),
         (("train", "lora", "--data", "nowhere"), "'output' is missing"),
@@ -148,7 +148,7 @@ def test_what_is_wrong_is_said(words, message):
 def test_a_file_for_another_adapter_is_refused(tmp_path):
     (tmp_path / "settings.yaml").write_text("adapter: controlnet\ndata: d\noutput: o\n")
     done = invoke("train", "lora", tmp_path / "settings.yaml")
-    assert str(done.exception) == "adapter: must be lora, as the command says, got 'controlnet'"
+    assert str(done.exception) == "adapter: must be lora in this command, got 'controlnet'"
 
 
 def test_a_user_sees_one_line_and_no_traceback(tmp_path):

@@ -32,7 +32,7 @@ class ControlNet(BesideUNet):
 
     kind = "controlnet"
     title = "ControlNet"
-    summary = "a ControlNet that reads the pose drawn over the depth"
+    summary = "a ControlNet conditioned on the pose drawn over the depth map"
     weights = f"{kind}/{NETWORK_FILE}"
     usage = """\
 from diffusers import ControlNetModel, StableDiffusionXLControlNetPipeline

@@ -59,7 +59,7 @@ class MoLE(Adapter):
 
     kind = "mole"
     title = "MoLE"
-    summary = "MoLE: a face and a hand expert behind gates"
+    summary = "MoLE: gated face and hand experts"
     weights = MOLE_FILE
     usage = """\
 from fairhuman.models import load_base

@@ -25,7 +25,7 @@ class T2I(BesideUNet):
 
     kind = "t2i-adapter"
     title = "T2I-Adapter"
-    summary = "a T2I-Adapter that reads the pose drawn over the depth"
+    summary = "a T2I-Adapter conditioned on the pose drawn over the depth map"
     weights = f"{kind}/{NETWORK_FILE}"
     usage = """\
 from diffusers import StableDiffusionXLAdapterPipeline, T2IAdapter

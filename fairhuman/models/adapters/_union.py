@@ -28,7 +28,7 @@ class ControlNetUnion(BesideUNet):
 
     kind = "controlnet-union"
     title = "ControlNet-Union"
-    summary = "a ControlNet-Union that reads pose and depth as separate pictures"
+    summary = "a ControlNet-Union conditioned on pose and depth as separate images"
     weights = f"{kind}/{NETWORK_FILE}"
     usage = """\
 from diffusers import ControlNetUnionModel, StableDiffusionXLControlNetUnionPipeline
