@@ -1,7 +1,6 @@
 """The command line: ``python -m fairhuman COMMAND``.
 
-Each command is a thin layer over one library function. They import modules lazily to keep ``--help``
-fast.
+Each command is a thin layer over one library function. Imports are lazy to keep ``--help`` fast.
 """
 
 import logging

@@ -8,10 +8,10 @@ With W = diag(w), y = W K w and q = w^(1−1/α), its Newton step in units of th
 
     (W K W + diag(q) / α) p = q − y.
 
-Along it the curvature grows at most like (1 − t r)^(−1−1/α), where r is the largest relative decrease max(−p,
-0), so the objective falls for every t up to (1 − (1 + r/α)^(−α)) / r. This step length needs no line search,
-keeps w positive, and tends to 1, so that convergence is quadratic. At α = 1 it is the classical 1 / (1 + r)
-of self-concordant barriers.
+Along it the curvature grows at most like (1 − t r)^(−1−1/α), where r is the largest relative decrease
+``max(−p, 0)``, so the objective falls for every t up to (1 − (1 + r/α)^(−α)) / r. This step length needs no
+line search, keeps w positive, and tends to 1, so that convergence is quadratic. At α = 1 it is the classical
+1 / (1 + r) of self-concordant barriers.
 
 Before each step, w is scaled to the minimiser along its ray, where Σ y = Σ q. Since s w has s² y and
 s^(1−1/α) q, the factor is s = (Σ q / Σ y)^(α/(α+1)). Dividing the step's equation by s² leaves y unchanged

@@ -184,7 +184,7 @@ def test_what_is_not_ours_is_left_alone(photographs, annotated, tmp_path):
     with pytest.raises(ValueError, match="must not hold the photographs"):
         annotate(photographs, photographs.parent)
     before = contents(annotated)
-    with pytest.raises(ValueError, match="min_side: must be 300, as .* was begun with, got 301"):
+    with pytest.raises(ValueError, match="min_side: must be 300, with which .* was started, got 301"):
         annotate(photographs, annotated, AnnotateSettings(min_side=301))
     with pytest.raises(FileNotFoundError, match="no such folder"):
         annotate(tmp_path / "absent", tmp_path / "out")

@@ -54,7 +54,7 @@ def test_sample_from_a_prompt_file(run, base, tmp_path):
     assert {line["adapter"] for line in lines} == {str(run.directory)}
     assert len({line["adapter_content"] for line in lines}) == 1
     other = invoke("sample", prompts, tmp_path / "out", "--base", base, "--steps", 1, "--limit", 2)
-    assert isinstance(other.exception, ValueError) and "begun with" in str(other.exception)
+    assert isinstance(other.exception, ValueError) and "was started" in str(other.exception)
 
 
 def test_images_of_an_adapter_trained_anew_are_not_mixed(run, base, tmp_path):
@@ -81,7 +81,7 @@ def test_sample_with_conditions_of_a_data_set(base, people, tmp_path):
         (("--conditions", tmp_path), "metadata.jsonl"),
     ):
         assert words in str(invoke("sample", *shared, *given, *wrong).exception)
-    assert "reads none" in str(invoke("sample", *shared, "--conditions", people).exception)
+    assert "without conditions" in str(invoke("sample", *shared, "--conditions", people).exception)
     assert not (tmp_path / "out").exists()
     done = invoke("sample", *shared, *given, "--conditions", people)
     assert done.exit_code == 0, done.output

@@ -119,7 +119,7 @@ def test_checkpoints_come_by_the_clock(values):
 
 
 def test_two_runs_do_not_share_a_folder(values, tmp_path):
-    busy = rf"output: another run is at work on .*run.*process {os.getpid()} on"
+    busy = rf"output: another run is working on .*run.*process {os.getpid()} on"
     with owned(tmp_path / "run", "output"), pytest.raises(ValueError, match=busy):
         train(TrainSettings(**values))
     assert not (tmp_path / "run").exists()
