@@ -127,7 +127,7 @@ def test_the_strength_counts_once(run, base):
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (("fuse", "nowhere", "out"), "holds no trained adapter"),
+        (("fuse", "nowhere", "out"), "has no trained adapter"),
         (("fuse", "nowhere", "out", "--scale", "nan"), "scale: must be finite, got nan"),
         (("train", "controlnet", "--data", "d", "--output", "o", "--set", "rank=4"), "not for controlnet"),
         (
