@@ -103,7 +103,7 @@ def test_shares_make_the_same_as_one_run(annotated, photographs):
     with pytest.raises(ValueError, match="journal-2-of-3.jsonl is missing"):
         merge(out)
     refused = start(photographs, out, "--shard", "1/4")
-    assert "was begun in 3 shares, got one of 4" in refused.communicate()[1]
+    assert "was started with 3 shards, got one of 4" in refused.communicate()[1]
     start(photographs, out, "--shard", "2/3").communicate()
     assert not (out / "metadata.jsonl").exists()
     merge(out)
