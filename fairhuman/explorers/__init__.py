@@ -1,4 +1,4 @@
-"""Explorers: what the notebooks show, to move, in JupyterLab and on static pages.
+"""Explorers: interactive views for the notebooks, in JupyterLab and on static pages.
 
 An explorer is a few lines of a notebook. Its JavaScript, beside the Python here, computes and draws in the
 browser and needs neither network nor kernel: :func:`fragment` and :func:`page` make HTML of it.

@@ -1,4 +1,4 @@
-"""Notebooks as steps: their inputs, their outputs and their execution.
+"""Notebooks as workflow steps: inputs, outputs and execution.
 
 Snakemake asks this package for the graph and decides what is stale; papermill executes. See ``Snakefile``.
 """
