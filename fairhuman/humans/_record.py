@@ -13,7 +13,7 @@ from fairhuman.data.png import write_png
 from fairhuman.data.pose import draw_pose
 from fairhuman.humans._types import HumanImage
 
-RENDERER: Final = 2
+RENDERER: Final = 3
 """Version of the pictures, to be raised by every change that alters what a seed draws."""
 
 MASKS: Final[Mapping[str, tuple[str, ...]]] = {
