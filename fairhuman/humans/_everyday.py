@@ -61,7 +61,7 @@ _PLACES = {"plain": 0.44, "gradient": 0.26, "room": 0.15, "outdoors": 0.15}
 
 
 def everyday(rng: Rng) -> Picture:
-    """Eight shirt colours, four poses, three gestures, six hair styles; mostly plain backdrops; soft light."""
+    """Eight shirt colours, four poses, three gestures, six hair styles; few rooms; soft light."""
     gender, age = choose(rng, ("man", "woman")), choose(rng, _AGES)
     skin, framing = choose(rng, tuple(SKIN)), choose(rng, _FRAMINGS)
     expression = choose(rng, _EXPRESSIONS)
