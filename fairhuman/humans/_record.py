@@ -13,7 +13,7 @@ from fairhuman.data.png import write_png
 from fairhuman.data.pose import draw_pose
 from fairhuman.humans._types import HumanImage
 
-RENDERER: Final = 2
+RENDERER: Final = 3
 """Version of the images, incremented by every change that alters the image of a seed."""
 
 MASKS: Final[Mapping[str, tuple[str, ...]]] = {
