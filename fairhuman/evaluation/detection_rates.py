@@ -85,7 +85,7 @@ def evaluate_detection(
     """Every metric of every detector, over the images in which the region is expected.
 
     Args:
-        detections: Of :func:`fairhuman.detectors.detect`.
+        detections: From :func:`fairhuman.detectors.detect`.
         truth: What the images should show; see :func:`tabulate_detections`.
         by_area: Also split by the region's expected area (:data:`AREA_EDGES`).
         level: Confidence level of the intervals.

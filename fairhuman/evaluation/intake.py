@@ -89,7 +89,7 @@ def list_images(folder: str | os.PathLike[str]) -> list[Path]:
     """The image files of a folder in alphabetical order, by extension, readable or not.
 
     Raises:
-        FileNotFoundError: No such folder.
+        FileNotFoundError: The folder does not exist.
     """
     folder = Path(folder)
     if not folder.is_dir():

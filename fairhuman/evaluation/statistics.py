@@ -127,7 +127,7 @@ def corrected_level(level: float, comparisons: int) -> float:
         comparisons: Number m of intervals, at least 0; 0 counts as 1.
 
     Raises:
-        ValueError: A value out of range.
+        ValueError: A value is out of range.
 
     >>> f"{corrected_level(0.95, 10):.3f}"
     '0.995'
@@ -171,10 +171,10 @@ def estimate_mean(
         values: One finite number per unit, shape (n,).
         bounds: Minimum and maximum possible value, such as (0, 1) for a score.
         level: Confidence level in (0, 1).
-        seed: Of the resampling; the same seed gives the same interval.
+        seed: Seed of the resampling; the same seed gives the same interval.
 
     Raises:
-        ValueError: Values that are not finite, or outside the bounds, or a level out of range.
+        ValueError: Values are not finite or outside the bounds, or the level is out of range.
     """
     sample = _sample("values", values, level)
     if bounds is not None and sample.size and not bounds[0] <= sample.min() <= sample.max() <= bounds[1]:
@@ -199,10 +199,10 @@ def estimate_ratio(totals: ArrayLike, counts: ArrayLike, *, level: float = 0.95,
         totals: Sum over the items of each cluster, shape (n,).
         counts: Number of items of each cluster, shape (n,).
         level: Confidence level in (0, 1).
-        seed: Of the resampling.
+        seed: Seed of the resampling.
 
     Raises:
-        ValueError: Shapes that differ, values that are not finite, or negative counts.
+        ValueError: Shapes differ, values are not finite, or counts are negative.
     """
     totals, counts = _clusters(totals, counts, level)
     totals, counts = totals[counts > 0], counts[counts > 0]
@@ -225,14 +225,14 @@ def estimate_steps(
 
     Args:
         values: One finite number per step, in order, shape (n,).
-        bounds: Least and greatest value the quantity can take; the interval is cut there.
+        bounds: Minimum and maximum value the quantity can take; the interval is cut there.
         level: Confidence level in (0, 1).
 
     Returns:
         ``n`` counts stretches. Fewer than 50 steps give no interval.
 
     Raises:
-        ValueError: Values that are not finite, or a level out of range.
+        ValueError: Values are not finite, or the level is out of range.
 
     >>> estimate_steps([0, 1] * 50, bounds=(0, 1)).n
     10
@@ -264,10 +264,10 @@ def paired_difference(
     """Mean of ``second − first`` over units measured twice, such as the same prompt and seed in two systems.
 
     Args:
-        first, second: One finite number a unit, in the same order, shape (n,).
-        bounds: Least and greatest value of each measurement.
+        first, second: One finite number per unit, in the same order, shape (n,).
+        bounds: Minimum and maximum value of each measurement.
         level: Confidence level in (0, 1).
-        seed: Of the resampling.
+        seed: Seed of the resampling.
 
     Raises:
         ValueError: Different lengths, or what :func:`estimate_mean` refuses.
@@ -297,10 +297,10 @@ def paired_ratio_difference(
     Args:
         first, second: Totals and counts of each system, all of shape (n,).
         level: Confidence level in (0, 1).
-        seed: Of the resampling.
+        seed: Seed of the resampling.
 
     Raises:
-        ValueError: Shapes that differ, values that are not finite, or negative counts.
+        ValueError: Shapes differ, values are not finite, or counts are negative.
     """
     data = (*_clusters(*first, level), *_clusters(*second, level))
     if data[0].size != data[2].size:

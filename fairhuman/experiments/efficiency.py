@@ -44,7 +44,7 @@ def sdxl_sizes(kinds: Mapping[str, Mapping[str, Any]]) -> pd.DataFrame:
         One row per adapter: ``method``, ``parameters``, ``MiB float32``, ``MiB bf16`` (1 MiB = 2²⁰ bytes).
 
     Raises:
-        ValueError: An unknown kind.
+        ValueError: The kind is unknown.
     """
     from diffusers import UNet2DConditionModel
 

@@ -30,7 +30,7 @@ def navigated(name: str) -> str:
         name: Notebook name without ending.
 
     Raises:
-        ValueError: No such notebook.
+        ValueError: The notebook does not exist.
     """
     notebook = json.loads(notebook_path(name).read_text(encoding="utf-8"))
     cells = [cell for cell in notebook["cells"] if cell.get("id") != _LINE]
@@ -78,7 +78,7 @@ def write_heads(names: Iterable[str]) -> None:
         names: Notebook names without ending.
 
     Raises:
-        ValueError: No such notebook.
+        ValueError: The notebook does not exist.
     """
     for name in names:
         write_text(Path(notebook_path(name)), navigated(name))

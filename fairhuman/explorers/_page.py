@@ -56,7 +56,7 @@ def script(kind: str) -> str:
         kind: One of :data:`KINDS`.
 
     Raises:
-        ValueError: No such explorer.
+        ValueError: The explorer does not exist.
     """
     if kind not in KINDS:
         raise ValueError(f"kind: {unknown(kind, KINDS)}")

@@ -46,7 +46,7 @@ def notebook_path(name: str) -> Path:
     """The notebook's file.
 
     Raises:
-        ValueError: No such notebook.
+        ValueError: The notebook does not exist.
     """
     folder = notebooks_folder()
     path = folder / f"{name}.ipynb"

@@ -268,7 +268,7 @@ def find_table(name: str) -> Table:
     """The table of this name.
 
     Raises:
-        ValueError: There is none.
+        ValueError: It does not exist.
     """
     if name not in TABLES:
         raise ValueError(f"table: {unknown(name, TABLES)}")

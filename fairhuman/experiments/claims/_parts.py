@@ -1,8 +1,8 @@
-"""One rule of the ledger: a stored interval or number, held against what the paper says of it.
+"""Rules of the ledger: a stored interval or number is compared with a statement of the paper.
 
-Rules read the ends of intervals, never points. A difference that is not told from zero decides nothing: its
-outcome is "open", with the least difference that would have been found. "Equal" needs the whole interval
-inside a margin of the plan. A stored null is a number that was not finite: it breaks every bound.
+Rules use the bounds of intervals, never point estimates. A difference that is not distinguishable from zero
+is undecided: its outcome is "open", with the least detectable difference. "Equal" requires the whole interval
+inside a margin of the plan. A stored null is a non-finite number and violates every bound.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ _OVER = ("max", "min")
 
 @dataclass(frozen=True)
 class Judged:
-    """What became of one part.
+    """The result of one part.
 
     Attributes:
         outcome: Of :data:`OUTCOMES`.
