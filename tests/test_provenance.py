@@ -141,7 +141,7 @@ def test_modified_results_are_listed(workspace):
     )
     said = CliRunner().invoke(app, ["provenance", "--modified"]).output
     assert "quick/made" in said and "quick/clean" not in said
-    assert "1 of 2 results were made by uncommitted code" in said
+    assert "1 of 2 results come from uncommitted code" in said
 
 
 def test_stored_fits_are_those_of_the_stored_images():

@@ -69,7 +69,7 @@ def test_an_item_that_kills_its_process_is_told_apart(tmp_path, workers):
 
 
 def test_an_item_that_kills_its_process_is_an_error_unless_it_may(tmp_path):
-    with pytest.raises(RuntimeError, match="3 brought down the process"):
+    with pytest.raises(RuntimeError, match="3 crashed the process"):
         list(work_through(die_of_three, range(8), 2, tmp_path))
 
 

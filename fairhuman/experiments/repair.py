@@ -116,7 +116,7 @@ def repair_small(
         seen: Record's number → what was found in its generated image, which is where ADetailer draws too;
             where nothing was, the render tells the place.
         small: Largest area that is repaired, a share of the image.
-        options: From :func:`fairhuman.experiments.close_ups.redraw_close_ups`.
+        options: Options of :func:`fairhuman.experiments.close_ups.redraw_close_ups`.
 
     Returns:
         Region → its repair.
