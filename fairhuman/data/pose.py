@@ -76,7 +76,7 @@ def draw_pose(
 
     Args:
         keypoints: (17, 3) in COCO order: x, y in pixels, visibility 0, 1 or 2.
-        left_hand, right_hand: (21, 3) in MediaPipe order, likewise; None: not known.
+        left_hand, right_hand: (21, 3) in MediaPipe order, same columns; None if unknown.
         size: side length of the square image, or (height, width), in pixels.
 
     Returns:

@@ -24,7 +24,7 @@ _UNLISTED = ("Contents", "Parameters")
 
 
 def navigated(name: str) -> str:
-    """A notebook's text with its head as it should be; nothing else is changed.
+    """A notebook's text with an updated header and no other changes.
 
     Args:
         name: Notebook name without ending.
@@ -72,10 +72,10 @@ def run_time(name: str, record: Mapping[str, Any] | None) -> str:
 
 
 def write_heads(names: Iterable[str]) -> None:
-    """Write the heads of notebooks anew.
+    """Update the headers of notebooks.
 
     Args:
-        names: Notebook names without ending.
+        names: Notebook names without extension.
 
     Raises:
         ValueError: The notebook does not exist.

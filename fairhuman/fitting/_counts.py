@@ -23,13 +23,13 @@ from fairhuman.results import plain
 __all__ = ["MEASURES", "Seen", "compare_counts", "count_regions"]
 
 MEASURES: Final = {
-    "face found": "share of images in which a face is found",
-    "face found enlarged": "share in which it is found in the enlarged crop of where it, or the head, is",
-    "hand found": "share of images in which a hand is found",
-    "hand found enlarged": "share in which one is found in the enlarged crop of where it, or a wrist, is",
-    "hands": "hands found per image",
-    "stray hands": "hands per image beyond two for each face found, and beyond two without a face",
-    "fingers": "of prompts that name a gesture, share whose highest hand stretches just its fingers out",
+    "face found": "fraction of images with a detected face",
+    "face found enlarged": "fraction with a face detected in the enlarged crop around the face or head",
+    "hand found": "fraction of images with a detected hand",
+    "hand found enlarged": "fraction with a hand detected in the enlarged crop around a hand or wrist",
+    "hands": "detected hands per image",
+    "stray hands": "hands per image in excess of two per detected face, or of two if there is no face",
+    "fingers": "for prompts with a gesture, fraction whose highest hand extends exactly its fingers",
 }
 """Measure → description. The best value is 0 for ``stray hands`` and 1 for all others except ``hands``."""
 _A_PERSONS_HANDS: Final = 2

@@ -71,7 +71,7 @@ def write_report(
     lines = [
         "# Before and after",
         "",
-        "The base alone, and with the LoRA, for the same prompts and starting noises.",
+        "The base alone and with the LoRA, for the same prompts and initial noise.",
         "",
         "| measure | before | after | difference | prompts |",
         "| --- | ---: | ---: | ---: | ---: |",
@@ -85,11 +85,11 @@ def write_report(
         )
     lines += ["", f"An asterisk marks a difference whose {100 * level:g} % interval excludes 0.", ""]
     lines += [f"- {row['measure']}: {MEASURES[row['measure']]}." for row in counts]
-    lines += ["", "## What to change next", ""]
-    lines += [f"- {one}" for one in advice] or ["No rule asks for a change."]
+    lines += ["", "## Recommendations", ""]
+    lines += [f"- {one}" for one in advice] or ["No rule recommends a change."]
     lines += ["", "## Images", ""]
     lines += [f"![Before and after, with faces and hands enlarged]({path.name})" for path in sheets]
-    lines += ["", "`python -m fairhuman fit fit.yaml` makes all of this again."]
+    lines += ["", "`python -m fairhuman fit fit.yaml` repeats this fit."]
     content = {"counts": list(counts), "advice": [one._asdict() for one in advice]}
     write_json(folder / "report.json", content)
     return write_text(folder / REPORT, "\n".join(lines) + "\n")
@@ -105,4 +105,4 @@ def _said(seen: Seen, number: int, name: str) -> str:
     region = name.replace("_", " ")
     if (number, name) not in seen.crops:
         return f"no {region}"
-    return f"{region} {'found' if seen.found[number, name] else 'looked for, not found'}"
+    return f"{region} {'found' if seen.found[number, name] else 'not found'}"

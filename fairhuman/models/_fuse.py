@@ -20,8 +20,8 @@ tags: [fairhuman, stable-diffusion-xl]
 
 # A Stable Diffusion XL pipeline with a LoRA merged in
 
-Base: {base}. LoRA: {lora}, at strength {scale:g}. What was merged cannot be removed or weighted again.
-It is subject to the base's licence and limits.
+Base: {base}. LoRA: {lora}, at strength {scale:g}. The merged LoRA cannot be removed or reweighted.
+The result is subject to the base's licence and limitations.
 """
 
 
@@ -73,7 +73,7 @@ def fuse(
     with written_whole(out) as partial, quiet():
         pipeline.save_pretrained(partial, safe_serialization=True)
         local = base is not None and Path(base).exists()
-        name = Path(base).name if local else base or "the miniature embedded in fairhuman"
+        name = Path(base).name if local else base or "the base embedded in fairhuman"
         facts = {"base": name, "lora": Path(lora).name, "scale": scale}
         (partial / "README.md").write_text(_CARD.format(**facts), encoding="utf-8")
     return out

@@ -28,7 +28,7 @@ def write_card(folder: Path, adapter: Adapter, facts: Mapping[str, Any]) -> Path
         adapter: The adapter to describe.
         facts: Training setting → value.
     """
-    base = facts.get("base") or "the miniature embedded in fairhuman"
+    base = facts.get("base") or "the base embedded in fairhuman"
     header = {"library_name": "diffusers", "tags": ["fairhuman", "stable-diffusion-xl", adapter.kind]}
     if "/" in str(facts.get("base")):  # a repository's name
         header["base_model"] = str(base)
@@ -50,8 +50,8 @@ def write_card(folder: Path, adapter: Adapter, facts: Mapping[str, Any]) -> Path
 |---|---|
 {rows}
 
-It was trained on images of people; what it does to other images was not examined. What it adds to a base
-is subject to the base's licence and limits.
+It was trained on images of people; its effect on other images was not examined. Its use with a base
+is subject to the base's licence and limitations.
 """
     return write_text(folder / "README.md", text)
 

@@ -31,7 +31,7 @@ _TEXT_ATTENTION = ("q_proj", "k_proj", "v_proj", "out_proj")
 _ENCODERS = ("text_encoder", "text_encoder_2")
 _ALPHAS = (
     "{file} must have one alpha for all layers, got one for each, as in kohya's layout; "
-    "`python -m fairhuman convert --layout diffusers` writes it anew"
+    "`python -m fairhuman convert --layout diffusers` converts it"
 )
 
 
