@@ -88,7 +88,8 @@ def test_a_good_fit_is_asked_for_nothing(tmp_path):
          "--steps 2000"),
         ({}, {}, GOOD, 0.4, "differ by only 0.40 of 255", "--steps 2000"),
         ({}, {}, [row(before=0.9)], 9, "face found got worse: 0.90 before, 0.50 after", "--scale 0.5"),
-        ({}, {}, [row("stray hands", after=1.5)], 9, "stray hands got worse: 0.50 before, 1.50 after", "--scale 0.5"),
+        ({}, {}, [row("stray hands", after=1.5)], 9, "stray hands got worse: 0.50 before, 1.50 after",
+         "--scale 0.5"),
         ({}, {}, [row()], 9, "detected with 32 prompts", "--images 128"),
     ],
 )  # fmt: skip
