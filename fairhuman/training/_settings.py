@@ -100,7 +100,7 @@ class TrainSettings(Settings):
             gradient is short: there λ is their say within each objective's gradient. Where a batch has
             nothing but them (batch size 1, or a bucket of theirs), MPD's direction goes as λ^(−1/3).
         crop: ``center`` or ``random``.
-        flip: Probability of mirroring, in [0, 1]. Captions that name left or right do not follow.
+        flip: Probability of mirroring, in [0, 1]. The words left and right of a caption are exchanged.
         caption_dropout: Share of the images whose caption is replaced by what classifier-free guidance starts
             from, in [0, 1).
         shuffle_tags: Put what stands between commas of a caption in another order each time it comes. Such
