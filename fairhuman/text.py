@@ -1,4 +1,4 @@
-"""What people write: text files in whatever encoding their editor saves, and captions."""
+"""Text files in any common encoding, and captions of mirrored images."""
 
 from __future__ import annotations
 
@@ -29,11 +29,11 @@ _MOST_FOREIGN: Final = 0.25  # of the bytes of Western text beyond ASCII; other 
 
 
 def read_text(path: Path) -> tuple[str, str]:
-    """A text file's content, and a note if its encoding was guessed.
+    """Read a text file; also returns a note if the encoding was guessed.
 
     Raises:
-        OSError: It cannot be read.
-        ValueError: As :func:`decode_text`, naming the file.
+        OSError: The file cannot be read.
+        ValueError: As :func:`decode_text`, with the file name.
     """
     try:
         return decode_text(path.read_bytes())
@@ -42,10 +42,10 @@ def read_text(path: Path) -> tuple[str, str]:
 
 
 def decode_text(data: bytes) -> tuple[str, str]:
-    """Text of bytes in UTF-8, or in UTF-16 or UTF-32 with their mark; else, with a note, in Windows-1252.
+    """Decode UTF-8, or UTF-16 or UTF-32 with a byte order mark; otherwise Windows-1252, with a note.
 
     Raises:
-        ValueError: None of these.
+        ValueError: The bytes are in none of these encodings.
 
     >>> decode_text("a café".encode("utf-8-sig"))
     ('a café', '')
@@ -64,7 +64,7 @@ def decode_text(data: bytes) -> tuple[str, str]:
         except UnicodeDecodeError:
             raise ValueError(f"is not UTF-8 text: {error}; save it as UTF-8") from error
     if "\0" in text:
-        raise ValueError("is not UTF-8 text: it holds zeros; save it as UTF-8")
+        raise ValueError("is not UTF-8 text: it contains zero bytes; save it as UTF-8")
     return text, note
 
 

@@ -1,4 +1,4 @@
-"""The picture of ``ARCHITECTURE.md``, drawn from the source.
+"""The diagram in ``ARCHITECTURE.md``, drawn from the source.
 
 ``python -m fairhuman.experiments.architecture`` draws it again. A test compares its data with the source.
 """

@@ -1,17 +1,17 @@
-"""Numbers in Markdown, filled in from stored results: ``python -m fairhuman.experiments.filled PAGE ...``.
+"""Fill in numbers in Markdown from stored results: ``python -m fairhuman.experiments.filled PAGE ...``.
 
-A mark is ``<!-- value: FILE PATH FORMAT -->text<!-- /value -->``. PATH is a path as
-:func:`fairhuman.experiments.paths.enter` takes it. FORMAT is a Python format such as ``.1%``, or one of
+A mark is ``<!-- value: FILE PATH FORMAT -->text<!-- /value -->``. PATH is a path for
+:func:`fairhuman.experiments.paths.enter`. FORMAT is a Python format such as ``.1%``, or one of
 
 - ``share``: the relative size of a stored difference, unsigned, with its interval, which excludes zero;
-- ``change``: the same with its sign, whatever its interval;
+- ``change``: the same with its sign, for any interval;
 - ``points``: a difference of rates in percentage points, with its interval;
 - ``rate``: a rate with its interval;
-- ``found``: the share of rows whose ``found`` is true, with its Wilson interval;
+- ``found``: the proportion of rows with ``found`` true, with its Wilson interval;
 - ``count``: the number of rows;
 - ``median``: the median of a list of numbers.
 
-``<!-- figures/NAME.md -->`` to ``<!-- end -->`` holds that file's first table and the paragraph under it.
+``<!-- figures/NAME.md -->`` to ``<!-- end -->`` contains that file's first table and the following paragraph.
 """
 
 from __future__ import annotations
@@ -31,10 +31,10 @@ TABLE = re.compile(r"(<!-- (figures/\S+\.md) -->\n).*?(\n<!-- end -->)", flags=r
 
 
 def filled(text: str, root: Path) -> str:
-    """The page with the number of every mark, and every table, taken from what ``root`` holds.
+    """Return the page with every number and table updated from the files in ``root``.
 
     Raises:
-        ValueError: A path that names nothing, or several rows; the message says which.
+        ValueError: A path matches nothing or several rows; the message says which.
     """
 
     def fill(mark: re.Match) -> str:

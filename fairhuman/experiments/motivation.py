@@ -1,8 +1,8 @@
-"""Does quality fall with a region's area, and how much of that is due to the detector? (§3.1, Fig. 2)
+"""Does quality fall with region area, and how much of that is due to the detector? (§3.1, Fig. 2)
 
-A detector fails on small true faces too. So renders, whose faces are true, are judged beside images
-generated from their captions, and what counts is the gap between the two at equal area. Area is that of the
-region in the render whose caption was the prompt: what was asked for.
+Detectors also fail on small real faces. Renders, which have correct faces, are therefore compared with images
+generated from their captions; the quantity of interest is the gap between the two at equal area. The area is
+the requested one, that of the region in the render.
 """
 
 from __future__ import annotations

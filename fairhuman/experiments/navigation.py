@@ -1,7 +1,7 @@
-"""The head of each notebook: its neighbours, profile and run time, and contents that link to its sections.
+"""Notebook headers: links to neighbours, profile and run time, and a table of contents.
 
-``python -m fairhuman.experiments.navigation`` writes it anew, and so does ``python -m fairhuman refresh``.
-A test fails when it is out of date.
+``python -m fairhuman.experiments.navigation`` and ``python -m fairhuman refresh`` update them. A test fails
+if they are outdated.
 """
 
 import json

@@ -1,4 +1,4 @@
-"""What to change next: rules on what was measured, each said with its number."""
+"""Recommendations: rules on measured values, each with its number."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ _WORSE: Final = {
     ),
     "stray hands": 1,
 }
-"""Measure to the sign of a change for the worse. More or fewer hands are neither good nor bad."""
+"""Measure → sign of a deterioration. More or fewer hands are neither better nor worse."""
 
 
 class Advice(NamedTuple):
-    """One thing to change: what was measured, by which rule it counts, and what to do."""
+    """A recommendation: the measured value, the rule, and what to do."""
 
     measured: str
     rule: str
@@ -40,14 +40,14 @@ class Advice(NamedTuple):
 def advise(
     data: HumanFolder, run: Run, counts: Sequence[Mapping[str, Any]], moved: float, factor: int = 8
 ) -> list[Advice]:
-    """All rules that apply; none may.
+    """All recommendations that apply, possibly none.
 
     Args:
-        data: The photographs trained on, with their report.
+        data: The training photographs, with their report.
         run: The finished training.
-        counts: Of :func:`fairhuman.fitting._counts.compare_counts`.
-        moved: Mean absolute difference of the images after from those before, of 255.
-        factor: Pixels on a side of a latent cell.
+        counts: From :func:`fairhuman.fitting._counts.compare_counts`.
+        moved: Mean absolute difference between the images before and after, out of 255.
+        factor: Side length of a latent cell in pixels.
     """
     return [
         *_of_photographs(data),

@@ -1,6 +1,6 @@
 """Rendered people: bodies, poses, clothes, scenes, and exact annotations.
 
-The heavy modules (torch, anny, Warp) load when the first person is drawn.
+Heavy modules (torch, anny, Warp) are loaded when the first person is rendered.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Merging a LoRA into a base: the result is a base like any other and costs nothing more at inference."""
+"""Merge a LoRA into a base, for inference without extra cost."""
 
 from __future__ import annotations
 
@@ -36,18 +36,18 @@ def fuse(
 
     Args:
         lora: A run's folder or a LoRA file.
-        out: Folder for the new base, absent or empty; or a new ``.safetensors`` file, which is written in
-            SDXL's original layout. It appears whole or not at all.
-        base: The base the LoRA was trained on; ``None`` is the embedded one.
+        out: New or empty folder for the merged base; or a new ``.safetensors`` file, written in SDXL's
+            original layout. The write is atomic.
+        base: The base the LoRA was trained on; ``None`` selects the embedded base.
         scale: β of Eq. 12.
 
     Returns:
-        The folder or file, which :func:`load_base` and plain diffusers read.
+        The folder or file, readable by :func:`load_base` and plain diffusers.
 
     Raises:
-        FileNotFoundError: No such LoRA or base.
-        ValueError: Another kind of adapter, a LoRA for another base, a strength that is not finite, a
-            folder that holds something, or a file that exists.
+        FileNotFoundError: The LoRA or base does not exist.
+        ValueError: The adapter is not a LoRA or is for another base, the strength is not finite, the folder
+            is not empty, or the file exists.
     """
     from fairhuman.models.adapters import LoRA, adapter_kind, load_lora
 

@@ -60,7 +60,7 @@ def test_a_fit_yaml_takes_no_other_options(tmp_path):
     path = tmp_path / "fit.yaml"
     path.write_text(FitSettings(photographs=str(tmp_path / "none"), out=str(tmp_path / "out")).to_yaml())
     for words, message in (
-        ([str(path), "--steps", "3"], f"steps: stands in {path}; change it there"),
+        ([str(path), "--steps", "3"], f"steps: is set in {path}; change it there"),
         ([str(path)], f"photographs: no such folder: {tmp_path / 'none'}"),
         ([str(tmp_path)], "out: must be given, unless the first argument is a fit.yaml"),
     ):

@@ -126,7 +126,7 @@ def test_a_damaged_file_among_good_ones_is_named(tmp_path, eager, workers):
         ([np.zeros((4, 4), np.uint8)], {}, ValueError, r"images\[0\].* got uint8 of shape \(4, 4\)"),
         ([np.zeros((4, 4, 3))], {}, ValueError, "got float64"),
         ([None], {}, ValueError, "got NoneType"),
-        ([], {"workers": 0}, ValueError, "workers: must be a whole number of at least 1, got 0"),
+        ([], {"workers": 0}, ValueError, "workers: must be an integer of at least 1, got 0"),
         ([], {"threshold": 1.5}, ValueError, r"threshold: must be in \[0, 1\], got 1.5"),
     ],
 )

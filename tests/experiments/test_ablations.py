@@ -413,12 +413,12 @@ def test_the_command_computes_in_sittings(people, workspace):
         assert done.exit_code == 0, done.output
         return done.output
 
-    assert "4 settings, seeds 0: 4 results left" in told("--state")
+    assert "4 settings, seeds 0: 4 results missing" in told("--state")
     assert not (workspace / "results").exists()
     short = told("--minutes", "0")
     assert "ablations/base-seed0.json" in short and "the same command resumes" in short
-    assert "4 settings, seeds 0: 3 results left" in told()
-    assert "0 results left" in told("--state")
+    assert "4 settings, seeds 0: 3 results missing" in told()
+    assert "0 results missing" in told("--state")
     assert len(files(workspace)) == 4
     summary = read_result("quick", "ablations-2")
     assert summary["values"]["settings"] == ["base", "global", "sum", "mpd"]

@@ -1,4 +1,4 @@
-"""What the stored results say: differences between settings, over images and seeds both."""
+"""Comparison of stored results: differences between settings, over images and seeds."""
 
 from __future__ import annotations
 
@@ -33,14 +33,14 @@ _COMPARED = ("face", "hand")  # detectors whose finds are compared; the others' 
 
 
 def compare_table(profile: str, table: Table, seeds: Sequence[int], *, level: float = 0.95) -> dict[str, Any]:
-    """Losses and paired differences of a table's settings, as far as they are stored.
+    """Losses and paired differences of a table's stored settings.
 
     Levels and margins of differences are the plan's (:mod:`fairhuman.experiments.plan`), whatever the table.
 
     Args:
-        profile: Whose results.
-        table: Settings that are not stored for all seeds are left out and named in ``missing``, those with a
-            run that diverged in ``diverged``.
+        profile: Profile of the results.
+        table: Settings not stored for all seeds are excluded and listed in ``missing``, those with a diverged
+            run in ``diverged``.
         seeds: The runs of each setting.
         level: Confidence level of each setting's loss and detection rate.
 
@@ -55,7 +55,7 @@ def compare_table(profile: str, table: Table, seeds: Sequence[int], *, level: fl
         renders of the first seed's; ``detection_differences`` as rows like ``differences``.
 
     Raises:
-        ValueError: Settings made with unequal budgets; names them.
+        ValueError: Settings were computed with unequal budgets; the message names them.
     """
     plan = load_plan()
     read = {name: _read(profile, name, seeds) for name in table.settings}
@@ -94,10 +94,10 @@ def compare_table(profile: str, table: Table, seeds: Sequence[int], *, level: fl
 
 
 def compare_pair(profile: str, reference: str, setting: str, seeds: Sequence[int]) -> list[Row]:
-    """Every difference between two settings that is stored, setting − reference.
+    """All stored differences between two settings, setting − reference.
 
     Args:
-        profile: Whose results.
+        profile: Profile of the results.
         reference, setting: Names.
         seeds: The runs of each setting.
 
@@ -197,7 +197,7 @@ def _read(profile: str, name: str, seeds: Sequence[int]) -> list[Mapping[str, An
 
 
 def _check_budget(table: Table, stored: Mapping[str, Sequence[Mapping[str, Any]]]) -> None:
-    """A sitting with other values may have left results behind, which compare with nothing."""
+    """Exclude results of earlier sessions with other values, which are not comparable."""
     first: dict[str, tuple[str, Any]] = {}
     for name, results in stored.items():
         for result in results:
@@ -286,6 +286,6 @@ def _seen(profile: str, setting: Setting, seeds: Sequence[int]) -> Seen:
 
 
 def _asked(values: Sequence[Sequence[float | None]]) -> np.ndarray:
-    """Without the captions that do not ask for it."""
+    """Exclude captions that do not ask for the region."""
     table = np.array(values, dtype=float)
     return table[:, np.isfinite(table).all(axis=0)]

@@ -1,4 +1,4 @@
-"""The model card beside an adapter's weights: what it is, how it was trained, how diffusers loads it."""
+"""Model cards of adapters: description, training facts and loading code."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ The condition image shows {what}, as `fairhuman.data.condition_image` draws it.
 
 
 def write_card(folder: Path, adapter: Adapter, facts: Mapping[str, Any]) -> Path:
-    """Write ``README.md`` with the metadata that model hubs read in its header, whole or not at all.
+    """Write ``README.md`` atomically, with the metadata header that model hubs read.
 
     Args:
-        folder: Where the weights will lie.
-        adapter: What is described.
-        facts: Setting → value of the training.
+        folder: Folder of the weights.
+        adapter: The adapter to describe.
+        facts: Training setting → value.
     """
     base = facts.get("base") or "the miniature embedded in fairhuman"
     header = {"library_name": "diffusers", "tags": ["fairhuman", "stable-diffusion-xl", adapter.kind]}
