@@ -70,13 +70,16 @@ def run(
 def refresh(
     notebooks: Annotated[list[str] | None, typer.Argument(help="Names; by default all, in order.")] = None,
 ) -> None:
-    """Execute notebooks in place, so that their stored outputs are current."""
+    """Execute notebooks in place, so that their stored outputs, heads and marked numbers are current."""
+    from fairhuman.experiments.filled import write_filled
     from fairhuman.experiments.navigation import write_heads
     from fairhuman.workflow import refresh_notebook, steps
 
     for name in notebooks or steps():
-        typer.echo(refresh_notebook(name))
+        path = refresh_notebook(name)
         write_heads([name])
+        write_filled(path, path.parents[1])
+        typer.echo(path)
 
 
 @app.command("humans")

@@ -57,6 +57,16 @@ def test_with_fewer_seeds_the_first_ones_are_taken(stored):
     assert read_result("quick", "ablations-2")["values"]["seeds"] == [0, 1, 2]
 
 
+def test_a_table_of_one_seed_says_what_its_intervals_leave_out(stored):
+    one, three = (ablation_note(compare_table("quick", TABLES["2"], seeds)) for seeds in ([0], [0, 1, 2]))
+    assert "1 seed(s)" in one and "Intervals are over images alone, of one training each." in one
+    assert "Intervals are over images and seeds." in three
+
+
+def ablation_note(told):
+    return figures.ablation_markdown(told).split("\n\n")[2]
+
+
 def test_only_supported_changes_are_marked_and_the_paper_is_quoted_apart(stored):
     told = compare_table("quick", TABLES["2"], [0, 1, 2])
     ours, papers = figures.ablation_markdown(told).split("not comparable")
