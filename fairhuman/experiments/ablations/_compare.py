@@ -138,8 +138,10 @@ def _loss_rows(
 
 
 def _seen_rows(seen: Mapping[str, Seen], pair: tuple[str, str], plan: Plan) -> list[Row]:
-    """Differences of what detectors find; of several seeds as of losses, of one over its captions alone. Seeds
-    of which only one of the two has images are left out: a lone run has no variance of its own."""
+    """Differences of what detectors find; of several seeds as of losses, of one over its captions alone.
+
+    Seeds of which only one of the two has images are left out: a lone run has no variance of its own.
+    """
     rows = []
     for measure, region in seen[pair[0]]:
         first, second = (seen[name].get((measure, region)) for name in pair)
