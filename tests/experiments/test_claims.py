@@ -159,6 +159,9 @@ def test_the_first_profile_with_the_result_counts(workspace):
     assert part.judged(["full", "quick"]).outcome == "open"
     assert part.judged(["quick", "full"]).outcome == "holds"
     assert part.judged(["quick"]).result == "quick/made"
+    write_result("full", "made", {"other": 1}, parameters={}, samples=1, seed=0)
+    lacking = part.judged(["full", "quick"])  # what long runs have not compared, ten steps do not decide
+    assert (lacking.outcome, lacking.result) == ("absent", "full/made")
 
 
 def test_what_the_paper_prints_is_compared_as_printed():
