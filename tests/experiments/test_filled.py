@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from fairhuman.experiments.filled import MARK, filled
+from fairhuman.experiments.filled import MARK, filled, filled_page
 
 ROOT = Path(__file__).parents[2]
 
@@ -15,6 +15,24 @@ def test_the_pages_are_filled_in(page):
     text = (ROOT / page).read_text()
     assert MARK.search(text)
     assert filled(text, ROOT) == text
+
+
+NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
+
+
+@pytest.mark.parametrize("notebook", NOTEBOOKS, ids=lambda path: path.stem)
+def test_the_notebooks_text_is_filled_in(notebook):
+    assert filled_page(notebook, ROOT) == notebook.read_text()
+
+
+def test_of_a_notebook_the_text_alone_is_filled_in(tmp_path):
+    mark = "<!-- value: a.json values.0 .0% -->?<!-- /value -->"
+    cells = [{"cell_type": kind, "source": [f"{mark}\n", "α"]} for kind in ("markdown", "code")]
+    (tmp_path / "a.json").write_text(json.dumps({"values": [0.25]}))
+    (tmp_path / "n.ipynb").write_text(json.dumps({"cells": cells}))
+    text, code = json.loads(filled_page(tmp_path / "n.ipynb", tmp_path))["cells"]
+    assert code["source"] == cells[1]["source"]
+    assert text["source"] == [f"{mark.replace('?', '25 %')}\n", "α"]
 
 
 @pytest.mark.parametrize("value", [0.25, 0.5])
