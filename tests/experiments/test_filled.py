@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from fairhuman.experiments.filled import MARK, filled, filled_page
+from fairhuman.experiments.paths import enter
 
 ROOT = Path(__file__).parents[2]
 
@@ -15,6 +16,22 @@ def test_the_pages_are_filled_in(page):
     text = (ROOT / page).read_text()
     assert MARK.search(text)
     assert filled(text, ROOT) == text
+
+
+DIFFERENCES = ("share", "change", "points")
+
+
+@pytest.mark.parametrize("page", ["README.md", "RESULTS.md"])
+def test_the_pages_name_the_level_of_every_difference_that_they_show(page):
+    """Those of the plan's comparisons are not 95 %."""
+    text = (ROOT / page).read_text()
+    levels = set()
+    for _, file, path, style, _ in MARK.findall(text):
+        if style in DIFFERENCES:
+            row = enter(json.loads((ROOT / file).read_text()), path)
+            levels.add(row.get("level", 0.95))
+    assert len(levels) > 1
+    assert [level for level in levels if f"{100 * level:.5g} %" not in text] == []
 
 
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
