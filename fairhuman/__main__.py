@@ -71,13 +71,16 @@ def refresh(
         list[str] | None, typer.Argument(help="Notebook names. Default: all, in order.")
     ] = None,
 ) -> None:
-    """Execute notebooks in place to update their stored outputs."""
+    """Execute notebooks in place to update their stored outputs, heads and marked numbers."""
+    from fairhuman.experiments.filled import write_filled
     from fairhuman.experiments.navigation import write_heads
     from fairhuman.workflow import refresh_notebook, steps
 
     for name in notebooks or steps():
-        typer.echo(refresh_notebook(name))
+        path = refresh_notebook(name)
         write_heads([name])
+        write_filled(path, path.parents[1])
+        typer.echo(path)
 
 
 @app.command("humans")

@@ -1,12 +1,13 @@
-"""Text files in any common encoding."""
+"""Text files in any common encoding, and captions of mirrored images."""
 
 from __future__ import annotations
 
 import codecs
+import re
 from pathlib import Path
 from typing import Final
 
-__all__ = ["decode_text", "read_text"]
+__all__ = ["decode_text", "mirrored", "read_text"]
 
 _MARKS: Final = {  # the longer ones first: UTF-32's begins like UTF-16's
     codecs.BOM_UTF32_LE: "utf-32",
@@ -15,6 +16,15 @@ _MARKS: Final = {  # the longer ones first: UTF-32's begins like UTF-16's
     codecs.BOM_UTF16_LE: "utf-16",
     codecs.BOM_UTF16_BE: "utf-16",
 }
+_OTHER_SIDE: Final = {
+    "left": "right",
+    "Left": "Right",
+    "LEFT": "RIGHT",
+    "right": "left",
+    "Right": "Left",
+    "RIGHT": "LEFT",
+}
+_SIDE: Final = re.compile(rf"\b({'|'.join(_OTHER_SIDE)})\b")
 _MOST_FOREIGN: Final = 0.25  # of the bytes of Western text beyond ASCII; other code pages have more
 
 
@@ -56,3 +66,12 @@ def decode_text(data: bytes) -> tuple[str, str]:
     if "\0" in text:
         raise ValueError("is not UTF-8 text: it contains zero bytes; save it as UTF-8")
     return text, note
+
+
+def mirrored(caption: str) -> str:
+    """The caption of the mirrored image: the words left and right exchanged, capitals kept.
+
+    >>> mirrored("Left hand raised, lit from the right")
+    'Right hand raised, lit from the left'
+    """
+    return _SIDE.sub(lambda found: _OTHER_SIDE[found.group()], caption)

@@ -9,6 +9,7 @@ import numpy as np
 from PIL import Image
 
 from fairhuman.boxes import Box
+from fairhuman.text import mirrored
 
 __all__ = ["HumanSample", "crop_sample", "flip_sample", "resize_sample"]
 
@@ -56,13 +57,13 @@ class HumanSample:
 
 def flip_sample(sample: HumanSample) -> HumanSample:
     """Mirror left and right. The person's left hand becomes the right hand, so boxes and keypoints swap
-    names. The caption is unchanged."""
+    names, and the caption exchanges the words left and right."""
     width = sample.size[1]
     keypoints = {}
     for name, points in sample.keypoints.items():
-        mirrored = points.copy()
-        mirrored[:, 0] = width - mirrored[:, 0]
-        keypoints[_SIDES.get(name, name)] = mirrored[_COCO_MIRROR] if name == "body" else mirrored
+        moved = points.copy()
+        moved[:, 0] = width - moved[:, 0]
+        keypoints[_SIDES.get(name, name)] = moved[_COCO_MIRROR] if name == "body" else moved
     boxes = {
         _SIDES.get(name, name): box and (width - box[2], box[1], width - box[0], box[3])
         for name, box in sample.boxes.items()
@@ -70,6 +71,7 @@ def flip_sample(sample: HumanSample) -> HumanSample:
     return _on_grids(
         replace(
             sample,
+            text=mirrored(sample.text),
             boxes=boxes,
             keypoints=keypoints,
             face_yaw=None if sample.face_yaw is None else -sample.face_yaw,

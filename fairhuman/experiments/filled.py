@@ -12,6 +12,8 @@ A mark is ``<!-- value: FILE PATH FORMAT -->text<!-- /value -->``. PATH is a pat
 - ``median``: the median of a list of numbers.
 
 ``<!-- figures/NAME.md -->`` to ``<!-- end -->`` contains that file's first table and the following paragraph.
+
+In notebooks, only text is filled in; code and outputs stay.
 """
 
 from __future__ import annotations
@@ -25,6 +27,7 @@ from statistics import median
 from typing import Any
 
 from fairhuman.experiments.paths import enter
+from fairhuman.files import write_text
 
 MARK = re.compile(r"(<!-- value: (\S+) (.+?) (\S+) -->).*?(<!-- /value -->)", flags=re.DOTALL)
 TABLE = re.compile(r"(<!-- (figures/\S+\.md) -->\n).*?(\n<!-- end -->)", flags=re.DOTALL)
@@ -49,6 +52,22 @@ def filled(text: str, root: Path) -> str:
     return TABLE.sub(
         lambda mark: mark[1] + _table((root / mark[2]).read_text()) + mark[3], MARK.sub(fill, text)
     )
+
+
+def filled_page(page: Path, root: Path) -> str:
+    """:func:`filled` of a Markdown file, or of the text of a notebook."""
+    if page.suffix != ".ipynb":
+        return filled(page.read_text(), root)
+    notebook = json.loads(page.read_text())
+    for cell in notebook["cells"]:
+        if cell["cell_type"] == "markdown":
+            cell["source"] = filled("".join(cell["source"]), root).splitlines(keepends=True)
+    return json.dumps(notebook, indent=1, ensure_ascii=False, sort_keys=True) + "\n"
+
+
+def write_filled(page: Path, root: Path) -> None:
+    """Fill a page in place."""
+    write_text(page, filled_page(page, root))
 
 
 def _table(page: str) -> str:
@@ -106,4 +125,4 @@ STYLES: Mapping[str, Callable[[Any], str]] = {
 
 if __name__ == "__main__":
     for page in map(Path, sys.argv[1:]):
-        page.write_text(filled(page.read_text(), Path()))
+        write_filled(page, Path())

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import matplotlib.pyplot as plt
 import traitlets
+from matplotlib.ticker import LogLocator
 from PIL import Image
 
 from fairhuman.evaluation.truth import expected_regions
@@ -145,7 +146,10 @@ class RegionExplorer(Explorer):
             scores = [images[i]["scores"][self.region] for i in asked]
             panels[3].plot(areas, scores, "o", color=colour(name), alpha=0.7, label=label(name))
         panels[3].set(xscale="log", xlabel=f"{self.region} asked for, % of the image", ylabel="best score")
-        panels[3].legend(fontsize=6)
+        panels[3].xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))  # a decade's label alone says little
+        panels[3].xaxis.set_major_formatter("{x:g}")
+        panels[3].minorticks_off()
+        figure.legend(*panels[3].get_legend_handles_labels(), loc="outside lower right", ncols=len(own))
         return figure
 
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import matplotlib.pyplot as plt
 import numpy as np
 import traitlets
+from matplotlib.lines import Line2D
 
 from fairhuman.experiments.dynamics import loss_curves
 from fairhuman.experiments.figures import PAGE, colour, label, style
@@ -115,22 +116,26 @@ class TrainingExplorer(Explorer):
     def _drawn(self) -> plt.Figure:
         pictures = {name: self.shown(name) for name in (BASE, *(one["name"] for one in self.runs))}
         seen = {name: one for name, one in pictures.items() if one is not None}
+        objectives = dict.fromkeys(one for run in self.runs for one in run["heldout"]["values"])
+        wide = [1.8] if objectives or not seen else []
         figure, panels = plt.subplots(
-            1, len(seen) + 1, figsize=(PAGE, 1.9), width_ratios=[1] * len(seen) + [1.8], squeeze=False
+            1, len(seen) + len(wide), figsize=(PAGE, 2.1), width_ratios=[1] * len(seen) + wide, squeeze=False
         )
         for panel, (name, one) in zip(panels[0], seen.items(), strict=False):
             panel.imshow(one.image)
             panel.set_title(label(name), fontsize=7)
             panel.set_axis_off()
-        panel = panels[0][-1]
+        if not objectives:
+            return figure
+        panel, marks = panels[0][-1], [Line2D([], [], color=colour(one), label=one) for one in objectives]
         for run, line in zip(self.runs, _STYLES * len(self.runs), strict=False):
             for objective, values in run["heldout"]["values"].items():
                 points = run["heldout"]["steps"], np.array(values, float)
-                panel.plot(*points, line, color=colour(objective), label=f"{label(run['name'])}: {objective}")
+                panel.plot(*points, line, color=colour(objective))
+            marks.append(Line2D([], [], color="black", linestyle=line, label=label(run["name"])))
         panel.axvline(self.step, color="black", linewidth=0.6)
         panel.set(xlabel="step", ylabel="held-out loss / first")
-        if panel.lines[:-1]:
-            panel.legend(fontsize=5)
+        figure.legend(handles=marks, loc="outside lower right", ncols=len(marks))
         return figure
 
 

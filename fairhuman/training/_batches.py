@@ -20,6 +20,7 @@ from fairhuman.data import (
 from fairhuman.models import Batch
 from fairhuman.regions import MaskMode, latent_mask
 from fairhuman.seeds import mask_generators
+from fairhuman.text import mirrored
 from fairhuman.training._captions import Captions
 from fairhuman.training._encoding import (
     Encodings,
@@ -173,9 +174,10 @@ class Examples:
         drawn = self._draw(index, generator)
         if drawn.key in self._images:
             return self._images[drawn.key]
-        form, key = "-flipped" if drawn.draw.flip else "", self.data.key(index) + repr(drawn.key).encode()
+        form, key = "-mirrored" if drawn.draw.flip else "", self.data.key(index) + repr(drawn.key).encode()
         if self._kept and (tensors := self._kept.get(index, form, key)):
-            return _of_tensors(tensors, self.captions.fixed(self.data.records[index].text))
+            text = self.data.records[index].text
+            return _of_tensors(tensors, self.captions.fixed(mirrored(text) if drawn.draw.flip else text))
         sample = self._transformed(drawn)
         text = self._text(self.captions.fixed(sample.text))
         encoded = self._assembled(sample, self._latent(drawn, sample), text)

@@ -102,7 +102,7 @@ class TrainSettings(Settings):
             is short, so there λ sets their contribution within each objective's gradient. If a batch has only
             such images (batch size 1, or a bucket with no others), MPD's direction scales as λ^(−1/3).
         crop: ``center`` or ``random``.
-        flip: Probability of mirroring, in [0, 1]. Left and right in captions are not swapped.
+        flip: Probability of mirroring, in [0, 1]. Captions exchange left and right then.
         caption_dropout: Fraction of images with the caption replaced by the unconditional input of
             classifier-free guidance, in [0, 1).
         shuffle_tags: Shuffle a caption's comma-separated tags at each use. Such captions are encoded at every

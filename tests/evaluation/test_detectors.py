@@ -142,6 +142,7 @@ def test_what_was_found_before_is_not_looked_for_again(found, tmp_path, monkeypa
     again = detect([photograph], cache=tmp_path)  # the same pixels, without a file's name
     assert kept == again == [found]
     assert (again[0].faces[0].keypoints == found.faces[0].keypoints).all()
+    assert detect([photograph], threshold=0.5, cache=tmp_path) == [found]  # the paper's
     for other in ({"threshold": 0.6}, {"images": [photograph[::-1]]}):
         with pytest.raises(TypeError):
             detect(**({"images": [photograph], "cache": tmp_path} | other))

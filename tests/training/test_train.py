@@ -133,8 +133,13 @@ def test_caching_changes_nothing(values, tmp_path):
 def test_random_crops_train(values, tmp_path):
     wide = tmp_path / "wide"
     write_folder(wide, count=2, size=(64, 96))
-    run = train(TrainSettings(**values | {"data": str(wide), "steps": 2}, crop="random", cache=False))
-    assert len(run.log) == 2
+    runs = [
+        train(TrainSettings(**values | {"data": str(wide), "steps": 2, "output": str(tmp_path / crop)},
+                            crop=crop, cache=False))
+        for crop in ("random", "center")
+    ]  # fmt: skip
+    random, center = ([line["losses"]["global"] for line in run.log] for run in runs)
+    assert len(random) == 2 and random[0] != center[0]
 
 
 def test_images_without_hands_train(values, people, tmp_path):

@@ -19,17 +19,11 @@ from ._derivation import (
     strategies_figure,
 )
 from ._efficiency import PAPER_MEMORY, STEP_NAMES, efficiency_figure, step_cost_figure
-from ._evaluation import (
-    detection_figure,
-    draw_estimates,
-    image_metrics_figure,
-    label,
-    losses_figure,
-    rates_by_area_figure,
-)
+from ._evaluation import detection_figure, image_metrics_figure, losses_figure, rates_by_area_figure
 from ._files import preview, save, stored, write_text
 from ._humans import annotation_figure, areas_figure, boxes_figure, draw_regions
 from ._index import figure_index
+from ._marks import draw_estimates, label
 from ._motivation import motivation_figure, repair_figure
 from ._objectives import latent_masks_figure, shares_figure, timestep_conflict_figure
 from ._paper import PAPER_ABLATIONS, PAPER_COLUMNS

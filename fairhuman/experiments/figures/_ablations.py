@@ -15,7 +15,7 @@ from matplotlib.ticker import MaxNLocator
 
 from fairhuman.experiments.ablations import PRIMARY, TABLES
 
-from ._evaluation import label
+from ._marks import PERCENT, counts, draw_rows, frame, label
 from ._markup import PAPER_NOTE, latex_line, latex_text, markdown_rows
 from ._paper import PAPER_ABLATIONS, PAPER_COLUMNS
 from ._registry import drawn_from
@@ -27,8 +27,8 @@ _FOUND = ("rate", "distance")
 def ablation_figure(values: Mapping[str, Any]) -> tuple[Figure, pd.DataFrame]:
     """One panel per region: each setting's change of the held-out loss from the first reference stored.
 
-    Filled points are changes whose interval, at the plan's level, excludes zero. An interval may reach out of
-    the frame.
+    Filled points are changes whose interval, at the plan's level, excludes zero. All panels have one scale;
+    an interval that leaves the frame ends in an arrow.
 
     Args:
         values: Of the result ``ablations-<table>``.
@@ -46,29 +46,20 @@ def ablation_figure(values: Mapping[str, Any]) -> tuple[Figure, pd.DataFrame]:
     settings = [name for name in values["settings"] if name in set(data.setting)]
     regions = list(dict.fromkeys(data.region))
     size = (PAGE, 0.75 + 0.21 * len(settings))
-    figure, panels = plt.subplots(1, len(regions), figsize=size, sharey=True, squeeze=False)
+    figure, panels = plt.subplots(1, len(regions), figsize=size, sharex=True, sharey=True, squeeze=False)
+    names = [values["labels"][name] for name in settings]
+    shades = [colour({"sum": "ls"}.get(name.rsplit("-", 1)[-1], name)) for name in settings]
+    limits = frame(data)
     for panel, region in zip(panels[0], regions, strict=True):
-        subset = data[data.region == region].set_index("setting").reindex(settings)
-        arms = np.vstack([subset.value - subset.low, subset.high - subset.value]).astype(float)
-        rows = np.arange(len(settings))
+        rows = data[data.region == region].set_index("setting").reindex(settings)
         panel.axvline(0, color=colour("base"), linewidth=0.8, zorder=1)
-        panel.errorbar(subset.value, rows, np.nan * rows, np.nan_to_num(arms.clip(min=0)), "none", "#4D4D4D")
-        for row, (name, supported) in enumerate(zip(settings, subset.supported, strict=True)):
-            shade = colour({"sum": "ls"}.get(name.rsplit("-", 1)[-1], name))
-            face = shade if supported is True or supported == 1 else "white"
-            panel.plot(subset.value.iloc[row], row, "o", color=shade, markerfacecolor=face, zorder=3)
-        # Intervals of two seeds reach far; they may leave the frame, but the points must be distinguishable.
-        reach = max(0.02, 2.2 * subset.value.abs().max())
-        low, high = subset.low.fillna(subset.value).min(), subset.high.fillna(subset.value).max()
-        limits = (max(-reach, min(low, 0) - 0.1 * reach), min(reach, max(high, 0) + 0.1 * reach))
-        panel.set(title=label(region), ylim=(len(settings) - 0.5, -0.5), xlim=limits)
-        panel.set_yticks(rows, [values["labels"][name] for name in settings])
-        panel.grid(visible=False, axis="y")
-        panel.xaxis.set_major_formatter(lambda x, _: f"{100 * x:.4g}%".replace("-", "\N{MINUS SIGN}"))
+        draw_rows(panel, rows, names, shades, filled=rows.supported.eq(True), limits=limits)
+        panel.set(title=label(region), xlabel=counts(rows))
+        panel.xaxis.set_major_formatter(PERCENT)
         panel.xaxis.set_major_locator(MaxNLocator(3))
     seeds = f"{len(values['seeds'])} seed" + "s" * (len(values["seeds"]) > 1)
     figure.supxlabel(
-        f"change of the held-out loss from “{values['labels'][reference]}” ({seeds}); left is better",
+        f"change of the held-out loss from “{values['labels'][reference]}” ({seeds}, n images); left: better",
         fontsize=8,
     )
     return figure, data
@@ -130,25 +121,24 @@ def primary_figure(values: Mapping[str, Any]) -> tuple[Figure, pd.DataFrame]:
     outcomes = list(dict.fromkeys(zip(data.measure, data.region, strict=True)))
     size = (PAGE, 0.9 + 0.24 * len(pairs))
     figure, panels = plt.subplots(1, len(outcomes), figsize=size, sharey=True, squeeze=False)
+    names = [f"{values['labels'][b]} − {values['labels'][a]}" for a, b in pairs]
     for panel, (measure, region) in zip(panels[0], outcomes, strict=True):
-        subset = data[(data.measure == measure) & (data.region == region)].set_index(["reference", "setting"])
-        subset = subset.reindex(pairs)
-        shade = colour("mpd")
+        of_measure = data[data.measure == measure]
+        rows = of_measure[of_measure.region == region].set_index(["reference", "setting"]).reindex(pairs)
         panel.axvline(0, color=colour("base"), linewidth=0.8, zorder=1)
-        margin = subset.margin.abs().max()
+        margin = rows.margin.abs().max()
         panel.axvspan(-margin, margin, color=colour("base"), alpha=0.15, linewidth=0, zorder=0)
-        for place, row in enumerate(subset.itertuples()):
-            if np.isfinite(row.value):
-                panel.plot([row.low, row.high], [place, place], color="#4D4D4D", linewidth=1)
-                face = shade if row.supported is True else "white"
-                panel.plot(row.value, place, "o", color=shade, markerfacecolor=face, zorder=3)
-        panel.set(title=f"{label(region)}, {measure}", ylim=(len(pairs) - 0.5, -0.5))
-        names = [f"{values['labels'][b]} − {values['labels'][a]}" for a, b in pairs]
-        panel.set_yticks(range(len(pairs)), names)
-        panel.grid(visible=False, axis="y")
-        panel.xaxis.set_major_formatter(lambda x, _: f"{100 * x:.4g}%".replace("-", "\N{MINUS SIGN}"))
+        draw_rows(
+            panel, rows, names, [colour("mpd")] * len(pairs), filled=rows.supported.eq(True),
+            limits=frame(of_measure),
+        )  # fmt: skip
+        panel.set(title=f"{label(region)}, {measure}", xlabel=counts(rows))
+        panel.xaxis.set_major_formatter(PERCENT)
         panel.xaxis.set_major_locator(MaxNLocator(3))
-    figure.supxlabel("difference, its interval and the margin of equality; filled: supported", fontsize=8)
+    figure.supxlabel(
+        "change, corrected interval (n images); grey: margin of equality; filled: supported",
+        fontsize=8,
+    )
     return figure, data
 
 
@@ -272,7 +262,8 @@ def _note(values: Mapping[str, Any]) -> str:
         f"“{values['labels'][reference]}”: {stars}° where it is exploratory and its "
         f"{100 * plan['exploratory']:g} % interval, not corrected, excludes zero, = where the interval lies "
         "within the plan's margin; lde: least detectable change, where neither applies. Intervals are over "
-        f"images and seeds.{_note_on_images(values)}{missing}"
+        f"{'images and seeds' if len(values['seeds']) > 1 else 'images alone, of one training each'}."
+        f"{_note_on_images(values)}{missing}"
     )
 
 

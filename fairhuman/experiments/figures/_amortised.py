@@ -10,6 +10,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.ticker import PercentFormatter
 
+from ._marks import legend_below
 from ._registry import drawn_from
 from ._style import PAGE, colour
 
@@ -47,6 +48,5 @@ def amortised_figure(values: Mapping[str, Any]) -> tuple[Figure, pd.DataFrame]:
         panel.set(xscale="log", xlabel="share of exact steps")
         panel.set_xticks([0.02, 0.05, 0.1, 0.2, 0.5], ["2 %", "5 %", "10 %", "20 %", "50 %"])
         panel.minorticks_off()
-    handles, labels = left.get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside lower center", ncols=3)
+    legend_below(figure, left, 3)
     return figure, data

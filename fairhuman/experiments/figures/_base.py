@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from ._evaluation import draw_estimates, label
+from ._marks import counts, draw_estimates, label, legend_below
 from ._registry import drawn_from
 from ._style import PAGE, colour
 
@@ -71,10 +71,10 @@ def base_detection_figure(values: Mapping[str, Any]) -> tuple[Figure, pd.DataFra
     for panel, detector in zip(panels, ("face", "hand"), strict=True):
         subset = data[data.detector == detector]
         draw_estimates(panel, subset, "area", list(dict.fromkeys(subset.area)), systems)
-        panel.set(title=label(detector).capitalize(), xlabel="detection rate", xlim=(-0.02, 1.02))
+        panel.set(title=label(detector).capitalize(), xlim=(-0.02, 1.02))
+        panel.set_xlabel(f"detection rate ({counts(subset)})")
     panels[0].set_ylabel("area of the region")
-    handles, labels = panels[0].get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside upper right", ncols=len(systems))
+    legend_below(figure, panels[0])
     return figure, data
 
 
@@ -116,11 +116,16 @@ def base_progress_figure(results: Sequence[Mapping[str, Any]]) -> tuple[Figure, 
             panel.errorbar(drawn.images_seen / 1000, drawn.value, errors, fmt=line, color=hue, label=name)
             ceiling = float(curve[curve.system == "renders"].value.iloc[-1])
             panel.axhline(ceiling, linestyle=line[1:], color=colour("renders"), linewidth=0.8)
-        panel.set(title=label(detector).capitalize(), xlabel="views (thousands)", ylim=(0, 1.02))
+            panel.annotate("renders", (0.02, ceiling), (0, -9), ("axes fraction", "data"), "offset points",
+                           fontsize=7)  # fmt: skip
+        panel.set(
+            title=label(detector).capitalize(),
+            xlabel=f"images seen, thousands ({counts(of_panel)})",
+            ylim=(0, 1.02),
+        )
         panel.set_xlim(left=0)
-    panels[0].set_ylabel("found in samples")
-    handles, labels = panels[0].get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside upper right", ncols=len(labels), fontsize="small")
+    panels[0].set_ylabel("share found in samples")
+    legend_below(figure, panels[0])
     return figure, data
 
 

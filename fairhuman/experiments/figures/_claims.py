@@ -7,6 +7,7 @@ from matplotlib.figure import Figure
 
 from fairhuman.experiments.claims import SHADES, VERDICTS, counts
 
+from ._marks import legend_below
 from ._style import PAGE
 
 
@@ -31,6 +32,5 @@ def ledger_figure(findings: pd.DataFrame) -> tuple[Figure, pd.DataFrame]:
     panel.invert_yaxis()
     panel.grid(visible=False, axis="y")
     panel.set_xlabel("rows of the ledger")
-    handles, labels = panel.get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside lower center", ncols=4)
+    legend_below(figure, panel, 4)
     return figure, table.reset_index()

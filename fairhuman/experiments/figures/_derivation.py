@@ -1,6 +1,6 @@
 """The derivation's figures: what Eq. 10 and ``least_squares`` give, against the optimum of Eq. 5."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import matplotlib.pyplot as plt
@@ -10,17 +10,25 @@ from matplotlib.colors import LogNorm
 from matplotlib.figure import Figure
 from matplotlib.ticker import MultipleLocator, PercentFormatter
 
+from fairhuman.experiments.ablations import SETTINGS
+
+from ._marks import legend_below
 from ._registry import drawn_from
 from ._style import PAGE, colour
 
+_STRATEGIES = {"mpd": SETTINGS["mpd"].label} | {
+    one.changes["strategy"]: one.label
+    for one in SETTINGS.values()
+    if {*one.changes} == {"strategy"} and one.longer == 1
+}
 _METHODS = {
     "exact": ("exact (Eq. 8)", colour("mpd"), "o"),
     "closed_form": ("closed form (Eq. 10)", colour("closed_form"), "s"),
     "plain_sum": ("plain sum", colour("ls"), "^"),
     "max_min": ("max-min (MGDA)", colour("base"), "D"),
     "upgrad": ("UPGrad", colour("hand"), "v"),
-    "pcd": ("PCD", colour("face"), "P"),
-    "sdmgrad": ("SDMGrad", colour("max_min"), "X"),
+    "pcd": ("PCD", colour("face"), "+"),
+    "sdmgrad": ("SDMGrad", colour("max_min"), "x"),
 }
 _OBJECTIVES = {"global": "s", "face": "o", "hand": "^"}
 
@@ -47,14 +55,30 @@ def rates_figure(values: Mapping[str, Any]) -> tuple[Figure, dict[str, Any]]:
         for name, point in plane["points"].items():
             words, shade, marker = _METHODS[name]
             panel.plot(
-                *point, marker, color=shade, markersize=6, label=words, markeredgecolor="white", zorder=5
-            )
+                *point, marker, color=shade, markersize=7, label=words, markerfacecolor="none",
+                markeredgewidth=1.4, zorder=5,
+            )  # fmt: skip
+        _name_coinciding(panel, plane["points"])
         panel.set(title=title, xlabel="rate of objective 1, g₁ᵀd")
         panel.set(xlim=(-0.35 * x.max(), 1.12 * x.max()), ylim=(-0.35 * y.max(), 1.12 * y.max()))
     panels[0, 0].set_ylabel("rate of objective 2, g₂ᵀd")
-    handles, labels = panels[0, 0].get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside lower center", ncols=4)
+    legend_below(figure, panels[0, 0], 4)
     return figure, {"planes": planes}
+
+
+def _name_coinciding(panel: Any, points: Mapping[str, Sequence[float]]) -> None:
+    """Words at a point where several methods lie, whose marks hide one another."""
+    short = {name: _METHODS[name][0].partition(" (")[0] for name in points}
+    places: dict[tuple[float, ...], list[str]] = {}
+    for name, point in points.items():
+        places.setdefault(tuple(np.round(point, 6)), []).append(short[name])
+    for place, names in places.items():
+        if len(names) > 1:
+            others = [name for name in short.values() if name not in names]
+            words = f"all but {', '.join(others)}" if len(others) < len(names) else " = ".join(names)
+            panel.annotate(
+                words, place, (-8, -4), textcoords="offset points", ha="right", va="top", fontsize=7
+            )
 
 
 @drawn_from("mpd_derivation", "derivation_strategies")
@@ -68,22 +92,22 @@ def strategies_figure(values: Mapping[str, Any]) -> tuple[Figure, pd.DataFrame]:
         The figure, and its rows.
     """
     rows = sorted(values["strategies"], key=lambda row: -row["cosine"])
-    places, names = np.arange(len(rows)), [row["strategy"].partition(":")[0] for row in rows]
-    figure, (left, right) = plt.subplots(1, 2, figsize=(PAGE, 0.8 + 0.17 * len(rows)), sharey=True)
+    places, names = np.arange(len(rows)), [row["strategy"] for row in rows]
+    figure, (left, right) = plt.subplots(1, 2, figsize=(PAGE, 0.8 + 0.19 * len(rows)), sharey=True)
     mean, low = (np.array([row[key] for row in rows]) for key in ("cosine", "cosine_5"))
     left.hlines(places, low, mean, color=colour("mpd"), linewidth=1)
     left.plot(mean, places, "o", color=colour("mpd"))
     for (objective, marker), shift in zip(_OBJECTIVES.items(), (-0.22, 0, 0.22), strict=True):
         shares = [row["ascends"][objective] for row in rows]
         right.plot(shares, places + shift, marker, color=colour(objective), label=objective)
-    left.set_yticks(places, [name.replace("_", " ") for name in names])
+    left.set_yticks(places, [_STRATEGIES.get(name, name) for name in names])
     left.set(ylim=(len(rows) - 0.5, -0.5), xlabel="cosine, mean and 5th percentile")
     right.set(xlabel="steps in which it ascends")
     left.set_title("With the exact direction")
     right.set_title("Each objective")
     right.xaxis.set_major_locator(MultipleLocator(0.05))
     right.xaxis.set_major_formatter(PercentFormatter(1, decimals=0))
-    figure.legend(*right.get_legend_handles_labels(), loc="outside lower center", ncols=3)
+    legend_below(figure, right)
     return figure, pd.json_normalize(rows)
 
 
@@ -127,8 +151,7 @@ def dimension_figure(values: Mapping[str, Any]) -> tuple[Figure, pd.DataFrame]:
     for panel in panels[1:]:
         panel.set_ylim(-0.02, 0.5)
         panel.yaxis.set_major_formatter(PercentFormatter(1, decimals=0))
-    handles, labels = panels[0].get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside lower center", ncols=len(labels))
+    legend_below(figure, panels[0])
     return figure, data
 
 
@@ -184,16 +207,17 @@ def shrinking_figure(values: Mapping[str, Any]) -> tuple[Figure, pd.DataFrame]:
     ):
         low, high = data[f"{column}_5"], data[f"{column}_95"]
         panel.fill_between(
-            size, low, high, color=colour("ls"), alpha=0.2, lw=0, label="5th to 95th percentile"
+            size, low, high, color=colour("least_squares"), alpha=0.3, lw=0, label="5th to 95th percentile"
         )
-        panel.plot(size, data[column], "o-", color=colour("ls"), label="least_squares, median")
-        panel.axhline(1, color=colour("mpd"), label="exact")
+        panel.plot(
+            size, data[column], "o-", color=colour("least_squares"), label="least squares, median", zorder=3
+        )
+        panel.axhline(1, color=colour("mpd"), label="exact", zorder=1)
         panel.set(title=title, xscale="log", xlabel="norm of the global gradient")
         panel.invert_xaxis()
     panels[0].set_ylim(0, 1.05)
     panels[1].set_yscale("log")
-    handles, labels = panels[0].get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside lower center", ncols=len(labels))
+    legend_below(figure, panels[0])
     return figure, data
 
 
@@ -226,8 +250,7 @@ def condition_figure(values: Mapping[str, Any]) -> tuple[Figure, pd.DataFrame]:
     panels[2].set(title="Residual of Eq. 8", yscale="log")
     for panel in panels:
         panel.set(xscale="log", xlabel="condition number")
-    handles, labels = panels[0].get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside lower center", ncols=len(labels))
+    legend_below(figure, panels[0])
     return figure, data
 
 
@@ -245,13 +268,12 @@ def stationary_figure(values: Mapping[str, Any]) -> tuple[Figure, dict[str, Any]
     theta, losses = np.asarray(wells["theta"]), np.asarray(wells["losses"])
     path = np.asarray(wells["path"])
     figure, (left, right) = plt.subplots(1, 2, figsize=(PAGE, 2.4))
-    for loss, shade, name in zip(losses, (colour("face"), colour("hand")), ("l₁", "l₂"), strict=True):
+    for loss, shade, name in zip(losses, ("black", "darkgrey"), ("loss 1", "loss 2"), strict=True):
         left.plot(theta, loss, "-", color=shade, label=name)
         left.plot(path, np.interp(path, theta, loss), "-", color=shade, linewidth=3.5, alpha=0.35)
         left.plot(path[-1], np.interp(path[-1], theta, loss), "o", color=shade)
         left.plot(wells["dominating"], np.interp(wells["dominating"], theta, loss), "*", color=shade, ms=9)
-    left.set(title="Two objectives of one variable", xlabel="θ", ylabel="loss", ylim=(-0.1, 2))
-    left.legend(loc="upper center")
+    left.set(title="Two objectives of one variable", xlabel="the variable", ylabel="loss", ylim=(-0.1, 2))
     right.plot(losses[0], losses[1], ".", color=colour("base"), ms=2, label="reachable")
     reached = [np.interp(path, theta, loss) for loss in losses]
     right.plot(*reached, "-", color=colour("mpd"), linewidth=2.5, label="MPD descent")
@@ -259,9 +281,13 @@ def stationary_figure(values: Mapping[str, Any]) -> tuple[Figure, dict[str, Any]
     best = [np.interp(wells["dominating"], theta, loss) for loss in losses]
     right.plot(*best, "*", color="black", ms=9, label="better for both")
     right.set(
-        title="The same, loss against loss", xlabel="l₁", ylabel="l₂", xlim=(-0.1, 1.6), ylim=(-0.1, 1.6)
+        title="The same, loss against loss",
+        xlabel="loss 1",
+        ylabel="loss 2",
+        xlim=(-0.1, 1.6),
+        ylim=(-0.1, 1.6),
     )
-    right.legend(loc="lower right")
+    figure.legend(loc="outside lower center", ncols=6, columnspacing=1.2)
     return figure, {"double_well": wells}
 
 

@@ -8,15 +8,13 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from ._evaluation import draw_estimates
+from ._marks import draw_estimates
 from ._registry import drawn_from
 from ._style import COLUMN, PAGE, colour
 
 #: Table 4 of the paper: extra memory in "MB" and time per image over the base's.
 PAPER_MEMORY = {"FairHuman LoRA": 1413.12, "MoLE": 2611.75}
 PAPER_TIME = {"LoRA": 1.4, "MoLE": 3.0}
-
-_MEASURED = "measured, with quartiles"
 
 #: Names of kinds of training steps in figures.
 STEP_NAMES = {
@@ -45,17 +43,19 @@ def efficiency_figure(values: Mapping[str, Any]) -> tuple[Figure, pd.DataFrame]:
     sizes, times = pd.DataFrame(values["sdxl"]), pd.DataFrame(values["time"])
     figure, (left, right) = plt.subplots(1, 2, figsize=(PAGE, 2.1))
     places = np.arange(len(sizes))
-    for offset, (precision, shade) in zip((-0.19, 0.19), (("float32", "base"), ("bf16", "mpd")), strict=True):
-        left.barh(places + offset, sizes[f"MiB {precision}"], 0.34, color=colour(shade), label=precision)
+    for offset, (precision, shade) in zip(
+        (-0.19, 0.19), (("float32", "silver"), ("bf16", "dimgrey")), strict=True
+    ):
+        left.barh(places + offset, sizes[f"MiB {precision}"], 0.34, color=shade, label=precision)
     paper = sizes.method.map(PAPER_MEMORY)
-    left.plot(paper, places, "D", color="black", markersize=4, label="the paper")
+    left.plot(paper, places, "D", color="black", markerfacecolor="white", label="the paper")
     left.set_yticks(places, sizes.method)
     left.set(ylim=(len(sizes) - 0.5, -0.5), xlabel="MiB beside SDXL", title="Size")
     places = np.arange(len(times))
     arms = np.abs(np.vstack([times.ratio - times.quartile_1, times.quartile_3 - times.ratio]))
     right.axvline(1, color=colour("base"), linewidth=0.8, zorder=1)
-    right.errorbar(times.ratio, places, xerr=arms, fmt="o", color=colour("mpd"), label=_MEASURED)
-    right.plot(times.method.map(PAPER_TIME), places, "D", color="black", label="the paper")
+    right.errorbar(times.ratio, places, xerr=arms, fmt="o", color="dimgrey", label="measured, with quartiles")
+    right.plot(times.method.map(PAPER_TIME), places, "D", color="black", markerfacecolor="white")
     right.set_yticks(places, times.method)
     right.set(
         ylim=(len(times) - 0.5, -0.5),
@@ -65,11 +65,7 @@ def efficiency_figure(values: Mapping[str, Any]) -> tuple[Figure, pd.DataFrame]:
     )
     for panel in (left, right):
         panel.grid(visible=False, axis="y")
-    handles, labels = _once(left, right)
-    order = [labels.index(name) for name in ("float32", "bf16", _MEASURED, "the paper")]
-    figure.legend(
-        [handles[i] for i in order], [labels[i] for i in order], loc="outside lower center", ncols=4
-    )
+    figure.legend(loc="outside lower center", ncols=4)
     return figure, pd.concat([sizes.assign(panel="size"), times.assign(panel="time")], ignore_index=True)
 
 
@@ -93,12 +89,3 @@ def step_cost_figure(values: Mapping[str, Any]) -> tuple[Figure, pd.DataFrame]:
     draw_estimates(panel, subset.assign(system="mpd"), "name", list(subset.name), ["mpd"])
     panel.set(xlim=(0, None), xlabel="× an ordinary step's time")
     return figure, data
-
-
-def _once(*panels: Any) -> tuple[list[Any], list[str]]:
-    """Handles and labels of several panels, without repetition."""
-    found: dict[str, Any] = {}
-    for panel in panels:
-        handles, labels = panel.get_legend_handles_labels()
-        found |= dict(zip(labels, handles, strict=True))
-    return list(found.values()), list(found)

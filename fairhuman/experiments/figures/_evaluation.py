@@ -1,56 +1,16 @@
 """The evaluation's figures: what detectors find in each system's images, and held-out losses by region."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 import matplotlib.pyplot as plt
-import numpy as np
 import pandas as pd
-from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator, PercentFormatter
 
+from ._marks import counts, draw_estimates, label, legend_below
 from ._registry import drawn_from
 from ._style import PAGE, colour
-
-#: Names in the results → names in figures.
-LABELS: Mapping[str, str] = {
-    "base": "base",
-    "lora-ls": "LoRA, sum",
-    "lora-mpd": "LoRA, MPD",
-    "renders": "renders",
-    "face": "face",
-    "face_short": "face (short range)",
-    "hand": "hand",
-    "palm": "palm",
-    "mole": "MoLE",
-    "controlnet-default": "ControlNet, default",
-    "controlnet-ls": "ControlNet, sum",
-    "controlnet-mpd": "ControlNet, MPD",
-    "controlnet-union": "ControlNet-Union",
-    "whole": "whole image",
-    "drawn anew": "re-inpainted",
-    "drawn anew, enlarged": "re-inpainted, enlarged",
-    "head": "heads found",
-    "hands": "hands found",
-    "shirt_color": "shirt's colour",
-    "coverage": "joints found",
-    "pck": "right within a tenth",
-    "pose_found": "anybody found",
-    "global": "global",
-    "rate": "Detection rate",
-    "confidence": "Confidence (paper's)",
-    "confidence_with_misses": "Confidence, misses as 0",
-}
-
-
-#: Kinds of systems that share colours with others by strategy are distinguished by shape.
-MARKERS: Mapping[str, str] = {"controlnet": "s", "mole": "^"}
-
-
-def label(name: str) -> str:
-    """The name that figures use for ``name``; by default itself."""
-    return LABELS.get(name, name)
 
 
 @drawn_from("evaluation", "evaluation_detection")
@@ -69,8 +29,8 @@ def detection_figure(values: Mapping[str, Any]) -> tuple[Figure, pd.DataFrame]:
     figure, panels = plt.subplots(1, len(metrics), figsize=(PAGE, 2.5), sharey=True, squeeze=False)
     for panel, metric in zip(panels[0], metrics, strict=True):
         draw_estimates(panel, data[data.metric == metric], "detector", detectors, values["systems"])
-        panel.set(title=label(metric), xlim=(-0.02, 1.02))
-    _legend(figure, panels[0][0])
+        panel.set(title=label(metric), xlim=(-0.02, 1.02), xlabel=counts(data[data.metric == metric]))
+    legend_below(figure, panels[0][0])
     return figure, data
 
 
@@ -95,13 +55,13 @@ def losses_figure(values: Mapping[str, Any]) -> tuple[Figure, pd.DataFrame]:
     regions, systems = list(dict.fromkeys(losses.region)), list(dict.fromkeys(losses.system))
     figure, (left, right) = plt.subplots(1, 2, figsize=(PAGE, 2.3), sharey=True)
     draw_estimates(left, losses, "region", regions, systems)
-    left.set(title="Held-out loss", xlabel="mean squared error", xlim=(0, None))
+    left.set(title="Held-out loss", xlabel=f"mean squared error ({counts(losses)} images)", xlim=(0, None))
     right.axvline(0, color=colour(first), linewidth=0.8, zorder=1)
     draw_estimates(right, changes, "region", regions, systems)
     right.set(title=f"Change from {label(first)}", xlabel="paired difference; left of the line is better")
     right.xaxis.set_major_formatter(PercentFormatter(1, decimals=None))
     right.xaxis.set_major_locator(MaxNLocator(5))  # labels of the default would touch
-    _legend(figure, left)
+    legend_below(figure, left)
     data = [losses.assign(quantity="loss"), changes.assign(quantity="change")]
     return figure, pd.concat(data, ignore_index=True)
 
@@ -124,7 +84,7 @@ def rates_by_area_figure(values: Mapping[str, Any]) -> tuple[Figure, pd.DataFram
     for panel, detector in zip(panels[0], detectors, strict=True):
         subset = data[data.detector == detector].assign(system="renders")
         draw_estimates(panel, subset, "area", list(dict.fromkeys(subset.area)), ["renders"])
-        panel.set(title=label(detector), xlim=(-0.02, 1.02), xlabel="detection rate")
+        panel.set(title=label(detector), xlim=(-0.02, 1.02), xlabel=f"rate ({counts(subset)})")
     panels[0][0].set_ylabel("area of the region")
     return figure, data
 
@@ -149,50 +109,15 @@ def image_metrics_figure(values: Mapping[str, Any]) -> tuple[Figure, pd.DataFram
     for panel, subset, column in parts:
         draw_estimates(panel, subset, column, list(dict.fromkeys(subset[column])), values["systems"])
     left.axvline(0, color=colour("renders"), linewidth=0.8, zorder=1)
-    left.set(title="Reader's distance", xlabel="kernel distance")
-    middle.set(title="Agreement with captions", xlabel="share read as stated", xlim=(-0.02, 1.02))
-    right.set(title="Pose asked for", xlabel="share of joints", xlim=(-0.02, 1.02))
-    _legend(figure, left)
+    # Few images of hands make a wide interval; the scale is linear to ½ and logarithmic beyond.
+    left.set_xscale("symlog", linthresh=0.5, linscale=2)
+    left.set_xticks([-0.5, 0, 0.5, 2, 5], ["−½", "0", "½", "2", "5"])
+    left.minorticks_off()
+    left.set(title="Reader's distance", xlabel=f"kernel distance ({counts(distance)})")
+    middle.set(title="Agreement with captions", xlabel=f"share read as stated ({counts(caption)})")
+    right.set(title="Pose asked for", xlabel=f"share of joints ({counts(pose)})")
+    least = min(caption.low.astype(float).min(), pose.low.astype(float).min())
+    for panel in (middle, right):
+        panel.set_xlim(min(0.9, least - 0.05), 1.02)
+    legend_below(figure, left)
     return figure, pd.concat([distance, caption, pose], ignore_index=True)
-
-
-def draw_estimates(
-    ax: Axes, data: pd.DataFrame, column: str, rows: Sequence[str], systems: Sequence[str]
-) -> None:
-    """Points with intervals: one row for each of ``rows``, within it one line for each system.
-
-    Args:
-        ax: Where to draw.
-        data: Columns ``system``, ``column``, ``value``, ``low``, ``high``; an interval may be missing.
-        column: Column whose values are the rows.
-        rows: Its values from top to bottom.
-        systems: Systems from top to bottom within a row; those without data keep their place.
-    """
-    offsets = np.linspace(-0.27, 0.27, len(systems)) if len(systems) > 1 else [0.0]
-    for offset, system in zip(offsets, systems, strict=True):
-        subset = data[data.system == system].set_index(column).reindex(rows).astype({"value": float})
-        places = np.arange(len(rows)) + offset
-        arms = np.vstack([subset.value - subset.low.astype(float), subset.high.astype(float) - subset.value])
-        # An interval may not contain its value by a rounding error; Matplotlib refuses negative arms.
-        ax.errorbar(
-            subset.value,
-            places,
-            xerr=np.nan_to_num(arms.clip(min=0)),
-            fmt=marker(system),
-            color=colour(system),
-            label=label(system),
-            elinewidth=1.1,
-        )
-    ax.set_yticks(range(len(rows)), [label(row) for row in rows])
-    ax.set_ylim(len(rows) - 0.5, -0.5)
-    ax.grid(visible=False, axis="y")
-
-
-def marker(system: str) -> str:
-    """The marker of a system, the same in every figure."""
-    return MARKERS.get(system.split("-")[0], "o")
-
-
-def _legend(figure: Figure, ax: Axes) -> None:
-    handles, labels = ax.get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside lower center", ncols=len(labels))

@@ -14,6 +14,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 from matplotlib.ticker import FuncFormatter
 
+from ._marks import legend_below
 from ._registry import drawn_from
 from ._style import PAGE, colour
 
@@ -72,15 +73,14 @@ def boxes_figure(
         annotated, detected: One box (x0, y0, x1, y1) in pixels an image.
         titles: A few words above each image.
     """
-    figure, panels = plt.subplots(1, len(images), figsize=(PAGE, PAGE / len(images) + 0.6), squeeze=False)
+    figure, panels = plt.subplots(1, len(images), figsize=(PAGE, PAGE / len(images) + 0.35), squeeze=False)
     for panel, image, mask, found, title in zip(panels[0], images, annotated, detected, titles, strict=True):
         panel.imshow(image)
         _outline(panel, mask, colour("face"), "-", "mask")
         _outline(panel, found, colour("mpd"), "--", "detector")
         panel.set_title(title, fontweight="normal", fontsize=7)
         panel.set_axis_off()
-    handles, labels = panels[0][0].get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside lower center", ncols=2)
+    legend_below(figure, panels[0][0])
     return figure
 
 

@@ -9,7 +9,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter
 
-from ._evaluation import draw_estimates
+from ._marks import counts, draw_estimates, legend_below
 from ._registry import drawn_from
 from ._style import PAGE, colour
 
@@ -51,12 +51,13 @@ def motivation_figure(values: Mapping[str, Any]) -> tuple[Figure, pd.DataFrame]:
             panel.plot(marks.area, places, "|", color=shade, markersize=4, alpha=0.8)
             shown += [subset.assign(region=fit["region"], what="curve")]
             shown += [bins.assign(region=fit["region"], what="bin")]
-        panel.set(title=fit["region"], xscale="log", ylim=(-0.12, 1.12), xlabel="area asked for")
+        panel.set(
+            title=fit["region"], xscale="log", ylim=(-0.12, 1.12), xlabel=f"area asked for (n = {fit['n']})"
+        )
         panel.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{100 * value:g} %"))
         panel.xaxis.set_minor_formatter(FuncFormatter(lambda value, _: ""))
-    panels[0][0].set_ylabel("probability of being found")
-    handles, labels = panels[0][0].get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside lower center", ncols=2)
+    panels[0][0].set_ylabel("share found")
+    legend_below(figure, panels[0][0])
     return figure, pd.concat([*shown, images.assign(what="image")], ignore_index=True)
 
 
@@ -77,7 +78,6 @@ def repair_figure(values: Mapping[str, Any]) -> tuple[Figure, pd.DataFrame]:
     for panel, region in zip(panels[0], regions, strict=True):
         subset = data[data.region == region].rename(columns={"source": "system"})
         draw_estimates(panel, subset, "view", views, list(_LINES))
-        panel.set(title=region, xlim=(-0.03, 1.03), xlabel="share found")
-    handles, labels = panels[0][0].get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside lower center", ncols=2)
+        panel.set(title=region, xlim=(-0.03, 1.03), xlabel=f"share found ({counts(subset)})")
+    legend_below(figure, panels[0][0])
     return figure, data

@@ -14,8 +14,8 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 from matplotlib.ticker import PercentFormatter
 
-from ._evaluation import label
 from ._humans import draw_regions
+from ._marks import label, legend_below
 from ._registry import drawn_from
 from ._style import PAGE, colour
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from fairhuman.data import HumanSample
 
 _DIRECTIONS = {"sum": "Plain sum", "mpd": "MPD"}
-_PAIRS = {("global", "face"): "face", ("global", "hand"): "hand", ("face", "hand"): "mpd"}
+_PAIRS = {("global", "face"): colour("face"), ("global", "hand"): colour("hand"), ("face", "hand"): "black"}
 
 
 def latent_masks_figure(
@@ -74,14 +74,14 @@ def timestep_conflict_figure(values: Mapping[str, Any]) -> tuple[Figure, pd.Data
     figure, (left, right) = plt.subplots(1, 2, figsize=(PAGE, 2.5))
     for shift, ((first, second), shade) in enumerate(_PAIRS.items()):
         rows = cosines[(cosines["first"] == first) & (cosines.second == second)]
-        _draw_over_timesteps(left, rows, 25 * (shift - 1), colour(shade), f"{first} and {second}")
+        _draw_over_timesteps(left, rows, 25 * (shift - 1), shade, f"{first}, {second}")
     left.axhline(0, color="black", linewidth=0.8)
     left.set(title="Cosine of two gradients", xlabel="timestep")
     for shift, (objective, rows) in enumerate(norms.groupby("objective", sort=False)):
         _draw_over_timesteps(right, rows, 25 * (shift - 1), colour(objective), label(objective))
     right.set(title="Norm of a gradient", xlabel="timestep", yscale="log")
     for panel in (left, right):
-        panel.legend(loc="upper center", bbox_to_anchor=(0.5, -0.2), ncols=3)
+        panel.legend(loc="upper center", bbox_to_anchor=(0.5, -0.2), ncols=3, columnspacing=1)
     return figure, pd.concat([cosines.assign(quantity="cosine"), norms.assign(quantity="norm")])
 
 
@@ -115,6 +115,5 @@ def shares_figure(values: Mapping[str, Any]) -> tuple[Figure, pd.DataFrame]:
         panel.set(title=title, xscale="log", xlabel="factor on the local losses", ylim=(0, 1))
         panel.yaxis.set_major_formatter(PercentFormatter(1, decimals=0))
     panels[0].set_ylabel("share of the step")
-    handles, labels = panels[0].get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside lower center", ncols=len(labels))
+    legend_below(figure, panels[0])
     return figure, data

@@ -4,12 +4,11 @@ from collections.abc import Mapping
 from typing import Any
 
 import matplotlib.pyplot as plt
-import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.ticker import PercentFormatter
 
-from ._evaluation import label
+from ._marks import counts, draw_rows, label
 from ._registry import drawn_from
 from ._style import PAGE, colour
 
@@ -30,20 +29,17 @@ def preference_figure(values: Mapping[str, Any]) -> tuple[Figure, pd.DataFrame]:
     pairs = list(dict.fromkeys(zip(data["first"], data.second, strict=True)))
     questions = list(dict.fromkeys(data.question))
     figure, panels = plt.subplots(
-        1, len(questions), figsize=(PAGE, 0.95 + 0.3 * len(pairs)), sharey=True, squeeze=False
+        1, len(questions), figsize=(PAGE, 1.1 + 0.3 * len(pairs)), sharey=True, squeeze=False
     )
+    names = [f"{label(second)} over {label(first)}" for first, second in pairs]
     for panel, question in zip(panels[0], questions, strict=True):
-        subset = data[data.question == question].set_index(["first", "second"]).reindex(pairs)
-        arms = np.vstack([subset.value - subset.low, subset.high - subset.value]).astype(float)
+        rows = data[data.question == question].set_index(["first", "second"]).reindex(pairs)
         panel.axvline(0.5, color=colour("base"), linewidth=0.8, zorder=1)
-        for row, (_, second) in enumerate(pairs):
-            panel.errorbar(
-                subset.value.iloc[row], row, xerr=np.nan_to_num(arms[:, [row]].clip(min=0)), fmt="o",
-                color=colour(second),
-            )  # fmt: skip
-        panel.set(title=f"{question} quality", xlim=(0, 1), ylim=(len(pairs) - 0.5, -0.5))
-        panel.set_yticks(range(len(pairs)), [f"{label(b)} over {label(a)}" for a, b in pairs])
+        draw_rows(panel, rows, names, [colour(second) for _, second in pairs], limits=(0, 1))
+        panel.set(title=f"{question} quality", xlabel=f"{counts(rows)} votes")
         panel.xaxis.set_major_formatter(PercentFormatter(1))
-        panel.grid(visible=False, axis="y")
+        if "simulated" in values["raters_are"]:  # nobody may take them for people
+            panel.text(0.5, 0.5, "SIMULATED", transform=panel.transAxes, ha="center", va="center",
+                       fontsize=26, color="black", alpha=0.18, rotation=12)  # fmt: skip
     figure.supxlabel(f"preferred by {values['raters_are']}", fontsize=8)
     return figure, data

@@ -4,12 +4,10 @@ from collections.abc import Mapping
 from typing import Any
 
 import matplotlib.pyplot as plt
-import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
-from matplotlib.ticker import MaxNLocator
 
-from ._evaluation import label, marker
+from ._marks import counts, draw_rows, label, marker
 from ._markup import latex_line, latex_text, markdown_rows
 from ._registry import drawn_from
 from ._style import PAGE, colour
@@ -62,23 +60,16 @@ def systems_figure(values: Mapping[str, Any]) -> tuple[Figure, pd.DataFrame]:
     data = pd.DataFrame(values["rows"])
     data = data[data.metric.isin(_PANELS)].reset_index(drop=True)
     starred, systems = _starred(values), list(values["systems"])
-    figure, panels = plt.subplots(2, 3, figsize=(PAGE, 3.6), sharey=True)
+    figure, panels = plt.subplots(2, 3, figsize=(PAGE, 4.0), sharey=True)
+    names, shades, shapes = ([what(system) for system in systems] for what in (label, colour, marker))
     for panel, metric in zip(panels.flat, _PANELS, strict=True):
         title, factor, _ = METRICS[metric]
         subset = data[data.metric == metric].set_index("system").reindex(systems)
-        value, low, high = (factor * subset[name].astype(float) for name in ("value", "low", "high"))
-        arms = np.nan_to_num(np.vstack([value - low, high - value]).clip(min=0))
-        for row, system in enumerate(systems):
-            shade = colour(system)
-            face = "white" if (system, metric) not in starred else shade
-            panel.errorbar(
-                value.iloc[row], row, xerr=arms[:, row : row + 1], fmt=marker(system), color=shade,
-                markerfacecolor=face, elinewidth=1.1,
-            )  # fmt: skip
-        panel.set(title=title.replace("confidence", "conf."), ylim=(len(systems) - 0.5, -0.5))
-        panel.set_yticks(range(len(systems)), [label(name) for name in systems])
-        panel.grid(visible=False, axis="y")
-        panel.xaxis.set_major_locator(MaxNLocator(4))
+        draw_rows(
+            panel, subset[["value", "low", "high"]].astype(float) * factor, names, shades, markers=shapes,
+            filled=[(system, metric) in starred for system in systems],
+        )  # fmt: skip
+        panel.set(title=title.replace("confidence", "conf."), xlabel=counts(subset))
     return figure, data
 
 

@@ -8,7 +8,7 @@ import pandas as pd
 
 from fairhuman.evaluation.tables import format_estimate
 
-from ._evaluation import label
+from ._marks import label
 from ._markup import latex_text, markdown_row
 
 #: Columns of the miniature: detector and metric.

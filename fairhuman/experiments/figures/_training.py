@@ -9,7 +9,7 @@ import seaborn.objects as so
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator, PercentFormatter
 
-from ._evaluation import draw_estimates, label, marker
+from ._marks import counts, draw_estimates, label, legend_below, marker
 from ._registry import drawn_from
 from ._style import PAGE, colour
 
@@ -46,9 +46,8 @@ def heldout_figure(values: Mapping[str, Any]) -> tuple[Figure, pd.DataFrame]:
     panels[-1].axvline(0, color=colour("base"), linewidth=0.8, zorder=1)
     panels[-1].xaxis.set_major_formatter(PercentFormatter(1, decimals=None))
     panels[-1].xaxis.set_major_locator(MaxNLocator(4))  # labels of the default would touch
-    panels[-1].set(title="after the last step", xlabel="change against the base")
-    handles, labels = panels[-1].get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside lower center", ncols=len(runs))
+    panels[-1].set(title="after the last step", xlabel=f"change ({counts(changes)} images)")
+    legend_below(figure, panels[-1])
     data = pd.concat([curves.assign(quantity="curve"), changes.assign(quantity="change")])
     return figure, data
 
@@ -99,8 +98,7 @@ def gradients_figure(values: Mapping[str, Any]) -> tuple[Figure, pd.DataFrame]:
             panel.plot(rows.step, smooth, "-", color=colour(objective), label=label(objective))
         panel.set(title=title, xlabel="step", yscale=scale)
     panels[2].set_ylim(0, 1)
-    handles, labels = panels[0].get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside lower center", ncols=len(labels))
+    legend_below(figure, panels[0])
     return figure, data
 
 
@@ -131,7 +129,7 @@ def conflict_figure(values: Mapping[str, Any]) -> tuple[Figure, pd.DataFrame]:
                 bbox={"boxstyle": "round", "fc": "white", "ec": "none", "alpha": 0.8},
             )  # fmt: skip
         panel.axvline(0, color="black", linewidth=0.8)
-        panel.set(title=title, xlabel="cosine of gradient and direction", ylabel="", xlim=(-1, 1))
+        panel.set(title=title, xlabel="cosine of gradient and direction; % below 0", ylabel="", xlim=(-1, 1))
         panel.grid(axis="y", visible=False)
         panel.label_outer()
     return figure, data
