@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from abc import abstractmethod
+from base64 import b64encode
 from io import BytesIO
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -14,7 +14,7 @@ from fairhuman.explorers._page import MIME, fragment, page, script, stylesheet
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-__all__ = ["Explorer", "png"]
+__all__ = ["Explorer"]
 
 _KEPT: dict[str, dict[str, Any]] = {}
 """Starting values → where an explorer that began with them was left; as long as the kernel runs."""
@@ -51,9 +51,21 @@ class Explorer(anywidget.AnyWidget):
         """What the explorer shows now, as JSON can hold it."""
         return {name: getattr(self, name) for name in (*self.data, *self.state)}
 
-    @abstractmethod
     def still(self) -> dict[str, Any]:
-        """What is shown without a kernel: MIME type → content."""
+        """What is shown without a kernel: MIME type → content; by default a picture."""
+        import matplotlib.pyplot as plt
+
+        from fairhuman.experiments.figures import style
+
+        with plt.rc_context():
+            style()
+            figure, file = self._drawn(), BytesIO()
+            figure.savefig(file, format="png", dpi=110)
+            plt.close(figure)
+        return {"image/png": b64encode(file.getvalue()).decode()}
+
+    def _drawn(self) -> Figure:
+        raise NotImplementedError(f"{type(self).__name__} has no picture")
 
     def fragment(self) -> str:
         """HTML to put into a page; see :func:`fairhuman.explorers.fragment`."""
@@ -70,13 +82,3 @@ class Explorer(anywidget.AnyWidget):
         return bundle | told | self.still() | {
             MIME: {"explorer": self.name, "values": self.values()}
         }, metadata
-
-
-def png(figure: Figure) -> bytes:
-    """A figure's picture, and an end of the figure."""
-    import matplotlib.pyplot as plt
-
-    file = BytesIO()
-    figure.savefig(file, format="png", dpi=110)
-    plt.close(figure)
-    return file.getvalue()
