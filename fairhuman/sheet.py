@@ -69,7 +69,7 @@ def contact_sheet(
 
 
 def table_sheet(
-    rows: Mapping[str, Sequence[Image.Image]],
+    rows: Mapping[str, Sequence[Image.Image | NDArray[np.uint8]]],
     captions: Sequence[str],
     *,
     tile: int = 192,
@@ -79,7 +79,7 @@ def table_sheet(
     """Arrange images in a table, with a name before each row and a caption above each column.
 
     Args:
-        rows: Name → one image per caption; all of the same shape.
+        rows: Name → one image per caption, as in :func:`contact_sheet`; all of the same shape.
         captions: Column captions, wrapped and truncated as in :func:`contact_sheet`.
         tile: Width of an image in pixels.
         lines: Maximum lines per caption.
@@ -98,10 +98,11 @@ def table_sheet(
     for name, pictures in rows.items():
         if len(pictures) != len(captions):
             raise ValueError(f"rows: {name!r} needs {len(captions)} pictures, found {len(pictures)}")
-    sheet = _tabulate(rows, captions, tile, lines)
+    pictures_of = {name: [_picture(one) for one in pictures] for name, pictures in rows.items()}
+    sheet = _tabulate(pictures_of, captions, tile, lines)
     while limit is not None and tile > _LEAST_TILE and _png_bytes(sheet) > limit:
         tile = max(_LEAST_TILE, round(0.92 * tile))
-        sheet = _tabulate(rows, captions, tile, lines)
+        sheet = _tabulate(pictures_of, captions, tile, lines)
     return sheet
 
 
@@ -162,13 +163,17 @@ def _tabulate(
         for line, text in enumerate(name.split()):
             draw.text((gap, y + line * step), text, fill=_INK, font=bold)
         for column, picture in enumerate(pictures):
-            fitted = picture.convert("RGB").resize((tile, tall), Image.Resampling.LANCZOS)
+            fitted = picture.resize((tile, tall), Image.Resampling.LANCZOS)
             sheet.paste(fitted, (left + column * (tile + gap), y))
     return sheet
 
 
+def _picture(image: Image.Image | NDArray[np.uint8]) -> Image.Image:
+    return (image if isinstance(image, Image.Image) else Image.fromarray(np.asarray(image))).convert("RGB")
+
+
 def _fit(image: Image.Image | NDArray[np.uint8], tile: int) -> Image.Image:
-    picture = (image if isinstance(image, Image.Image) else Image.fromarray(np.asarray(image))).convert("RGB")
+    picture = _picture(image)
     scale = tile / max(picture.size)
     width, height = (max(1, round(side * scale)) for side in picture.size)
     size = width, height

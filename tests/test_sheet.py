@@ -83,6 +83,7 @@ def test_bad_input_is_named(images, captions, options, message):
 def test_a_table_has_a_row_per_name_and_a_column_per_caption():
     shades = {"base": [(200, 0, 0), (0, 200, 0)], "LoRA, MPD": [(0, 0, 200), (200, 200, 0)]}
     rows = {name: [Image.new("RGB", (32, 48), shade) for shade in own] for name, own in shades.items()}
+    rows["base"] = [np.asarray(picture) for picture in rows["base"]]  # arrays are taken too
     sheet = np.asarray(table_sheet(rows, ["A man", "A woman with a long caption"], tile=64))
     places = []
     for own in shades.values():

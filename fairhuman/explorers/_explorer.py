@@ -4,7 +4,7 @@ kernel."""
 from __future__ import annotations
 
 import json
-from abc import abstractmethod
+from base64 import b64encode
 from io import BytesIO
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -15,7 +15,7 @@ from fairhuman.explorers._page import MIME, fragment, page, script, stylesheet
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-__all__ = ["Explorer", "png"]
+__all__ = ["Explorer"]
 
 _KEPT: dict[str, dict[str, Any]] = {}
 """Initial values → last state of the explorer with these values, for the kernel's lifetime."""
@@ -52,9 +52,21 @@ class Explorer(anywidget.AnyWidget):
         """The explorer's current values as JSON."""
         return {name: getattr(self, name) for name in (*self.data, *self.state)}
 
-    @abstractmethod
     def still(self) -> dict[str, Any]:
-        """The display without a kernel: MIME type → content."""
+        """The display without a kernel: MIME type → content. Default: an image."""
+        import matplotlib.pyplot as plt
+
+        from fairhuman.experiments.figures import style
+
+        with plt.rc_context():
+            style()
+            figure, file = self._drawn(), BytesIO()
+            figure.savefig(file, format="png", dpi=110)
+            plt.close(figure)
+        return {"image/png": b64encode(file.getvalue()).decode()}
+
+    def _drawn(self) -> Figure:
+        raise NotImplementedError(f"{type(self).__name__} has no image")
 
     def fragment(self) -> str:
         """HTML to embed in a page; see :func:`fairhuman.explorers.fragment`."""
@@ -71,13 +83,3 @@ class Explorer(anywidget.AnyWidget):
         return bundle | told | self.still() | {
             MIME: {"explorer": self.name, "values": self.values()}
         }, metadata
-
-
-def png(figure: Figure) -> bytes:
-    """Render a figure as an image and close the figure."""
-    import matplotlib.pyplot as plt
-
-    file = BytesIO()
-    figure.savefig(file, format="png", dpi=110)
-    plt.close(figure)
-    return file.getvalue()

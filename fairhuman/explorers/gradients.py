@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from base64 import b64encode
 from typing import Any
 
 import matplotlib.pyplot as plt
@@ -14,7 +13,7 @@ from torch import Tensor
 from fairhuman.experiments.derivation.reference import potential_delay, rates_of_descent
 from fairhuman.experiments.derivation.studies import official_weights, plain_sum_weights
 from fairhuman.experiments.figures import PAGE, colour
-from fairhuman.explorers._explorer import Explorer, png
+from fairhuman.explorers._explorer import Explorer
 from fairhuman.fairness import alpha_fair_weights, closed_form_weights
 
 __all__ = ["GradientExplorer"]
@@ -77,9 +76,6 @@ class GradientExplorer(Explorer):
         cosines = self.shared * (angles[:, None] - angles).cos()
         cosines.fill_diagonal_(1.0)
         return cosines * norms[:, None] * norms
-
-    def still(self) -> dict[str, Any]:
-        return {"image/png": b64encode(png(self._drawn())).decode()}
 
     def _drawn(self) -> plt.Figure:
         figure = plt.figure(figsize=(PAGE, 2.6))

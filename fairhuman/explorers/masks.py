@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from base64 import b64encode
 from collections.abc import Sequence
 from io import BytesIO
 from itertools import product
@@ -17,8 +16,8 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from fairhuman.data import HumanSample
-from fairhuman.experiments.figures import PAGE, colour, style
-from fairhuman.explorers._explorer import Explorer, png
+from fairhuman.experiments.figures import PAGE, colour
+from fairhuman.explorers._explorer import Explorer
 from fairhuman.explorers._pictures import url
 from fairhuman.profiles import unknown
 from fairhuman.regions import box_mask, latent_mask
@@ -99,11 +98,6 @@ class MaskExplorer(Explorer):
         size = (moved.shape[0] // self.side, moved.shape[1] // self.side)
         mode = "soft" if (way or self.way) == "mean" else "hard"
         return latent_mask(moved[None, None], size, mode)[0, 0].numpy()
-
-    def still(self) -> dict[str, Any]:
-        with plt.rc_context():
-            style()
-            return {"image/png": b64encode(png(self._drawn())).decode()}
 
     def _drawn(self) -> plt.Figure:
         figure, panels = plt.subplots(1, 5, figsize=(PAGE, 1.7))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from base64 import b64encode
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -13,9 +12,9 @@ from PIL import Image
 
 from fairhuman.evaluation.truth import expected_regions
 from fairhuman.experiments.close_ups import shown_square
-from fairhuman.experiments.figures import PAGE, colour, label, style
+from fairhuman.experiments.figures import PAGE, colour, label
 from fairhuman.experiments.motivation import framing_of
-from fairhuman.explorers._explorer import Explorer, png
+from fairhuman.explorers._explorer import Explorer
 from fairhuman.explorers._pictures import urls, webp
 from fairhuman.images import as_rgb
 from fairhuman.profiles import unknown
@@ -115,11 +114,6 @@ class RegionExplorer(Explorer):
         if value not in known:
             raise traitlets.TraitError(f"{name}: {unknown(value, known)}")
         return value
-
-    def still(self) -> dict[str, Any]:
-        with plt.rc_context():
-            style()
-            return {"image/png": b64encode(png(self._drawn())).decode()}
 
     def _drawn(self) -> plt.Figure:
         figure, panels = plt.subplots(1, 4, figsize=(PAGE, 2.0), width_ratios=(1, 1, 1, 1.8))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from base64 import b64encode
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -12,9 +11,9 @@ import traitlets
 from matplotlib.lines import Line2D
 
 from fairhuman.experiments.dynamics import loss_curves
-from fairhuman.experiments.figures import PAGE, colour, label, style
+from fairhuman.experiments.figures import PAGE, colour, label
 from fairhuman.experiments.strengths import BASE
-from fairhuman.explorers._explorer import Explorer, png
+from fairhuman.explorers._explorer import Explorer
 from fairhuman.explorers._pictures import urls
 
 if TYPE_CHECKING:
@@ -107,11 +106,6 @@ class TrainingExplorer(Explorer):
                 (one for one in kept if one.step == reached), key=lambda one: abs(one.beta - self.beta)
             )
         return next((one for one in own if one.run == BASE), None)
-
-    def still(self) -> dict[str, Any]:
-        with plt.rc_context():
-            style()
-            return {"image/png": b64encode(png(self._drawn())).decode()}
 
     def _drawn(self) -> plt.Figure:
         pictures = {name: self.shown(name) for name in (BASE, *(one["name"] for one in self.runs))}

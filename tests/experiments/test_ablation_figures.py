@@ -126,6 +126,22 @@ def test_the_figure_fills_supported_points_alone(stored):
     supported = data[data.region == "face"].supported.tolist()
     assert filled == supported and supported[-1]
     assert [float(line.get_xdata()[0]) for line in points] == data[data.region == "face"].value.tolist()
+    assert {panel.get_xlim() for panel in drawing.axes} == {drawing.axes[0].get_xlim()}
+    assert drawing.axes[1].get_xlabel() == "n = 30"
+    plt.close(drawing)
+
+
+def test_an_interval_that_leaves_the_frame_ends_in_an_arrow(stored):
+    told = compare_table("quick", TABLES["2"], [0, 1, 2])
+    for row in told["differences"]:
+        row |= {"low": -9.0, "high": row["value"]} if row["setting"] == "mpd" else {}
+    drawing, _ = figures.ablation_figure(told)
+    left, right = drawing.axes[1].get_xlim()
+    arrows = [line for line in drawing.axes[1].lines if line.get_marker() in ("<", ">")]
+    assert [(line.get_marker(), *line.get_xdata()) for line in arrows] == [("<", left)]
+    assert all(
+        left < line.get_xdata()[0] < right for line in drawing.axes[1].lines if line.get_marker() == "o"
+    )
     plt.close(drawing)
 
 
@@ -157,4 +173,5 @@ def test_motivation_and_study_are_drawn_from_their_results(workspace):
     assert figures.stored("user_study").value.tolist() == [0.7]
     drawing, _ = figures.preference_figure(read_result("quick", "user_study")["values"])
     assert "simulated" in drawing.get_supxlabel()  # nobody may take them for people
+    assert all("SIMULATED" in [text.get_text() for text in panel.texts] for panel in drawing.axes)
     plt.close(drawing)

@@ -1,7 +1,5 @@
 """The studies of the derivation, on cases whose answer is known."""
 
-import json
-
 import mpmath
 import pytest
 import torch
@@ -9,7 +7,7 @@ import torch
 from fairhuman.experiments.derivation import studies
 from fairhuman.experiments.derivation.ensembles import conditioned, gaussian, regional
 from fairhuman.experiments.derivation.reference import potential_delay, residual, residual_twice
-from fairhuman.experiments.derivation.replay import agreement, compare_strategies, read_log, recorded, replay
+from fairhuman.experiments.derivation.replay import agreement, compare_strategies, recorded, replay
 from fairhuman.fairness import Amortised, alpha_fair_weights, get_strategy
 
 
@@ -103,17 +101,11 @@ def test_double_well_ends_where_no_step_helps_but_another_point_is_better():
     assert wells["dominating"] < 0 < wells["end"]
 
 
-def log_line(losses, gramian, **others):
-    return json.dumps({"losses": losses, "gramian": gramian, "finite": True, **others})
-
-
-def test_replay_of_a_log(tmp_path):
+def test_replay_of_a_log():
     K = gaussian(12, 2, 5, draw())
-    lines = [log_line({"global": 1.0, "face": 0.5}, k.tolist()) for k in K]
-    lines.insert(3, log_line({"global": 1.0, "face": 0.5}, None))
-    (tmp_path / "log.jsonl").write_text("\n".join(lines) + "\n")
-    names, steps = read_log(tmp_path / "log.jsonl")
-    assert names == ("global", "face")
+    lines = [{"losses": {"global": 1.0, "face": 0.5}, "gramian": k.tolist()} for k in K]
+    lines.insert(3, lines[0] | {"gramian": None})
+    steps = recorded(lines)
     assert len(steps) == 12
     weights, asked = replay(steps, get_strategy("mpd"))
     assert asked.all()
@@ -121,12 +113,6 @@ def test_replay_of_a_log(tmp_path):
     torch.testing.assert_close(agreement(steps, weights), torch.ones(12).double())
     _, asked = replay(steps, Amortised(every=5, warmup=2, adaptive=False))
     assert asked.tolist() == [True, True, True] + [False] * 4 + [True] + [False] * 4
-
-
-def test_log_without_inner_products_is_refused(tmp_path):
-    (tmp_path / "log.jsonl").write_text(log_line({"global": 1.0}, None) + "\n")
-    with pytest.raises(ValueError, match="no step holds a Gram matrix"):
-        read_log(tmp_path / "log.jsonl")
 
 
 def test_recorded_steps_keep_their_sketch():

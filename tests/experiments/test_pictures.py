@@ -58,3 +58,4 @@ def test_systems_keep_their_places_in_every_panel():
     assert [len([x for x in points(ax) if not math.isnan(x)]) for ax in figure.axes] == [3, 2, 2]
     assert set(data.metric) == {"kernel", "agreement", "pck"}
     assert isinstance(data, pd.DataFrame) and len(data) == 8
+    assert [text.get_text() for text in figure.axes[0].texts] == ["12 are too few"]

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import torch
@@ -44,21 +42,6 @@ def recorded(lines: Iterable[Mapping[str, Any]]) -> list[Recorded]:
         sketch = None if sketch is None else torch.tensor(sketch, dtype=torch.float64)
         steps.append(Recorded(losses, gramian, gramian.diagonal() > 0, sketch))
     return steps
-
-
-def read_log(path: str | Path) -> tuple[tuple[str, ...], list[Recorded]]:
-    """The objectives' names and the :func:`recorded` steps of a training log (``log.jsonl``).
-
-    Raises:
-        FileNotFoundError: if there is no such file.
-        ValueError: if no step of it holds a Gram matrix.
-    """
-    with Path(path).open(encoding="utf-8") as text:
-        lines = [json.loads(line) for line in text]
-    steps = recorded(lines)
-    if not steps:
-        raise ValueError(f"{path}: no step holds a Gram matrix")
-    return tuple(lines[0]["losses"]), steps
 
 
 def replay(steps: Iterable[Recorded], strategy: Strategy) -> tuple[Tensor, Tensor]:

@@ -46,12 +46,8 @@ def losses_figure(values: Mapping[str, Any]) -> tuple[Figure, pd.DataFrame]:
         The figure, and its rows, distinguished by the column ``quantity``: "loss", or "change", a share of
         the first system's mean loss in the region, which is taken as exact.
     """
-    losses, changes = pd.DataFrame(values["losses"]), pd.DataFrame(values["loss_differences"])
+    losses, changes = pd.DataFrame(values["losses"]), relative_changes(values)
     first = losses.system.iloc[0]
-    changes = changes[changes.reference == first].reset_index(drop=True)
-    base = losses[losses.system == first].set_index("region").value
-    for column in ("value", "low", "high"):
-        changes[column] = changes[column].astype(float) / changes.region.map(base)
     regions, systems = list(dict.fromkeys(losses.region)), list(dict.fromkeys(losses.system))
     figure, (left, right) = plt.subplots(1, 2, figsize=(PAGE, 2.3), sharey=True)
     draw_estimates(left, losses, "region", regions, systems)
@@ -64,6 +60,17 @@ def losses_figure(values: Mapping[str, Any]) -> tuple[Figure, pd.DataFrame]:
     legend_below(figure, left)
     data = [losses.assign(quantity="loss"), changes.assign(quantity="change")]
     return figure, pd.concat(data, ignore_index=True)
+
+
+def relative_changes(values: Mapping[str, Any]) -> pd.DataFrame:
+    """Paired differences from the first system as a share of its mean loss, which is taken as exact."""
+    losses, changes = pd.DataFrame(values["losses"]), pd.DataFrame(values["loss_differences"])
+    first = losses.system.iloc[0]
+    changes = changes[changes.reference == first].reset_index(drop=True)
+    base = losses[losses.system == first].set_index("region").value
+    for column in ("value", "low", "high"):
+        changes[column] = changes[column].astype(float) / changes.region.map(base)
+    return changes
 
 
 @drawn_from("evaluation", "evaluation_areas")

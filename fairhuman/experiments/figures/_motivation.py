@@ -51,9 +51,8 @@ def motivation_figure(values: Mapping[str, Any]) -> tuple[Figure, pd.DataFrame]:
             panel.plot(marks.area, places, "|", color=shade, markersize=4, alpha=0.8)
             shown += [subset.assign(region=fit["region"], what="curve")]
             shown += [bins.assign(region=fit["region"], what="bin")]
-        panel.set(
-            title=fit["region"], xscale="log", ylim=(-0.12, 1.12), xlabel=f"area asked for (n = {fit['n']})"
-        )
+        numbers = ", ".join(f"{fit['n'][source]} {source}" for source in _LINES)
+        panel.set(title=fit["region"], xscale="log", ylim=(-0.12, 1.12), xlabel=f"area asked for ({numbers})")
         panel.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{100 * value:g} %"))
         panel.xaxis.set_minor_formatter(FuncFormatter(lambda value, _: ""))
     panels[0][0].set_ylabel("share found")

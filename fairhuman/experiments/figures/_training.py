@@ -9,6 +9,7 @@ import seaborn.objects as so
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator, PercentFormatter
 
+from ._evaluation import relative_changes
 from ._marks import counts, draw_estimates, label, legend_below, marker
 from ._registry import drawn_from
 from ._style import PAGE, colour
@@ -26,7 +27,7 @@ def heldout_figure(values: Mapping[str, Any]) -> tuple[Figure, pd.DataFrame]:
     Returns:
         The figure, and its rows, distinguished by the column ``quantity``: "curve" or "change".
     """
-    curves, changes = pd.DataFrame(values["curves"]), _relative_changes(values)
+    curves, changes = pd.DataFrame(values["curves"]), relative_changes(values)
     regions, runs = list(dict.fromkeys(changes.region)), list(dict.fromkeys(changes.system))
     figure, panels = plt.subplots(
         1, len(regions) + 1, figsize=(PAGE, 2.3), width_ratios=[1] * len(regions) + [1.3]
@@ -61,16 +62,6 @@ def controlnet_heldout_figure(values: Mapping[str, Any]) -> tuple[Figure, pd.Dat
 def _padded(values: pd.Series) -> tuple[float, float]:
     margin = 0.06 * (values.max() - values.min()) or 0.01
     return values.min() - margin, values.max() + margin
-
-
-def _relative_changes(values: Mapping[str, Any]) -> pd.DataFrame:
-    """Paired differences from the base as a share of its mean loss, which is taken as exact."""
-    losses, changes = pd.DataFrame(values["losses"]), pd.DataFrame(values["loss_differences"])
-    changes = changes[changes.reference == "base"].reset_index(drop=True)
-    base = losses[losses.system == "base"].set_index("region").value
-    for column in ("value", "low", "high"):
-        changes[column] = changes[column].astype(float) / changes.region.map(base)
-    return changes
 
 
 @drawn_from("train_lora", "training_gradients")
