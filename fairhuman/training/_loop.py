@@ -114,10 +114,15 @@ def train(
     if run.complete and not other:
         logger.info("%s: finished before", run.directory)
         return run
-    bounds = {"batch": settings.batch_size, "largest_enlargement": settings.largest_enlargement}
-    check_suitability(data, settings.transform, **bounds)
-    if regularisation:
-        check_suitability(regularisation, settings.transform, **bounds)
+    for folder in (data, regularisation):
+        if folder:
+            check_suitability(
+                folder,
+                settings.transform,
+                batch=settings.batch_size,
+                largest_enlargement=settings.largest_enlargement,
+                unmasked_weight=settings.unmasked_weight,
+            )
     trainer = Trainer(run, data, heldout, encodings, inputs["base"], regularisation)
     main = trainer.accelerator.is_main_process
     with owned(run.directory, "output") if main else nullcontext():

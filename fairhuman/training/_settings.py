@@ -61,6 +61,13 @@ class TrainSettings(Settings):
             and an adapter that reads no pictures: what a ControlNet is asked for lies outside, too.
             ``mpd`` weighs small gradients up, and this one's is smallest at the start; ``ls:<w>,…`` holds
             its weight fixed.
+        unmasked_weight: Weight of what lies outside all regions in the loss of the whole image, ≥ 0, as in
+            OneTrainer's masked training; a cell of the latent grid that a region reaches in part counts in
+            full. An image without a region lies outside throughout. Under ``ls`` the gradient of the outside
+            counts so many times. ``mpd`` gives the global objective no less of the update because its
+            gradient is shorter: there the weight turns that gradient towards the regions. At 0 nothing is
+            trained outside them, and nothing kept (see ``preservation``). Held-out errors are those of Eq. 2
+            in any case.
         strategy: How the objectives share the update (see :func:`fairhuman.fairness.get_strategy`).
         mask_mode: How masks reach the latent grid (see :func:`fairhuman.regions.latent_mask`).
         reduction: Scale of the losses (see :func:`fairhuman.objectives.regional_losses`).
@@ -182,6 +189,7 @@ class TrainSettings(Settings):
     base: Place | None = None
     regions: Names = ("face", "hand")
     preservation: bool = False
+    unmasked_weight: Unsigned = 1.0
     strategy: str = "mpd"
     mask_mode: MaskMode = "soft"
     reduction: Reduction = "image"
@@ -268,6 +276,8 @@ class TrainSettings(Settings):
         self._check_captions()
         self._check_sizes()
         _ = self.transform
+        needed = self.unmasked_weight == 1 or bool(self.regions)
+        require("unmasked_weight", needed, "needs regions, outside which it counts", self.unmasked_weight)
         if self.regularisation is None:
             weight = self.regularisation_weight
             require("regularisation_weight", weight == 1, "needs regularisation images", weight)

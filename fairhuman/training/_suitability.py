@@ -20,7 +20,12 @@ _NAMED = 10  # images
 
 
 def check_suitability(
-    data: HumanFolder, transform: JointTransform, *, batch: int = 1, largest_enlargement: float | None = None
+    data: HumanFolder,
+    transform: JointTransform,
+    *,
+    batch: int = 1,
+    largest_enlargement: float | None = None,
+    unmasked_weight: float = 1.0,
 ) -> None:
     """Say what buckets there are and what they crop. Warn of regions in no image, of images that are
     enlarged, of regions that a central crop cuts, and of buckets with fewer images than a batch.
@@ -30,11 +35,14 @@ def check_suitability(
         transform: What the images go through.
         batch: Images a step.
         largest_enlargement: Most times by which an image may be enlarged.
+        unmasked_weight: Weight of what lies outside all regions.
 
     Raises:
         ValueError: An image that is enlarged more than that, or so long and thin that, resized, it would
-            exhaust the memory.
+            exhaust the memory; or no image has a region, where nothing else counts.
     """
+    if unmasked_weight == 0 and not any(data.present.values()):
+        raise ValueError(f"unmasked_weight: at 0 nothing of {data.path} counts, as no image has a region")
     enlarged = []
     for index, (height, width) in enumerate(data.sizes.tolist()):
         size, resized = (height, width), transform.resized((height, width))
