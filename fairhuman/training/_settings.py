@@ -68,7 +68,9 @@ class TrainSettings(Settings):
             gradient is shorter: there the weight turns that gradient towards the regions. At 0 nothing is
             trained outside them, and nothing kept (see ``preservation``). Held-out errors are those of Eq. 2
             in any case.
-        strategy: How the objectives share the update (see :func:`fairhuman.fairness.get_strategy`).
+        strategy: How the objectives share the update (see :func:`fairhuman.fairness.get_strategy`). To prefer
+            one, ``ls:<w₁>,<w₂>,…`` has a factor on each loss, ``mpd:<p₁>,<p₂>,…`` a priority: how much the
+            delay of each counts. In both the order is the whole image, the regions, preservation.
         mask_mode: How masks reach the latent grid (see :func:`fairhuman.regions.latent_mask`).
         reduction: Scale of the losses (see :func:`fairhuman.objectives.regional_losses`).
         local_scale: Factor on the regional losses, > 0.
