@@ -12,6 +12,7 @@ from typing import Any
 
 import torch
 from PIL import Image
+from torch import Tensor
 
 from fairhuman.data import HumanFolder
 from fairhuman.fairness import FairAccumulator, FairStep, get_strategy
@@ -32,7 +33,7 @@ from fairhuman.training._interruption import Interruption, end
 from fairhuman.training._kept import KeptEncodings
 from fairhuman.training._objectives import Objectives, Part, shares
 from fairhuman.training._optimization import (
-    learning_rate,
+    learning_rates,
     load_optimizer_state,
     make_optimizer,
     optimizer_state,
@@ -163,7 +164,7 @@ class Trainer:
         if settings.gradient_checkpointing:
             self.adapter.checkpoint_gradients()
         self.parameters = self.adapter.parameters
-        self.optimizer = make_optimizer(settings, list(self.parameters.values()))
+        self.optimizer = make_optimizer(settings, *self._by_rate())
         self.averaging = Averaging(self.parameters, self.optimizer, settings.ema)
         self.loss_scale, deviations = LossScale(settings.precision), Deviations(settings.released)
         self.strategy = RunStrategy(
@@ -231,6 +232,12 @@ class Trainer:
         return KeptEncodings(
             Path(settings.cache_folder), values | {"data": place, "base": base, "device": device}
         )
+
+    def _by_rate(self) -> tuple[list[Tensor], list[Tensor]]:
+        """What is trained: at the learning rate, and at the text encoders' own if they have one."""
+        apart, named = self.settings.text_encoder_learning_rate is not None, self.parameters.items()
+        own = {name for name in self.parameters if apart and name.startswith("text_encoder")}
+        return [p for name, p in named if name not in own], [p for name, p in named if name in own]
 
     @property
     def finished(self) -> bool:
@@ -311,8 +318,8 @@ class Trainer:
     def advance(self) -> dict[str, Any]:
         """One step; returns its line for the log."""
         start = time.perf_counter()
-        objectives, rate = self.objectives, learning_rate(self.settings, self.step)
-        for group in self.optimizer.param_groups:
+        objectives, rates = self.objectives, learning_rates(self.settings, self.step)
+        for group, rate in zip(self.optimizer.param_groups, rates, strict=True):
             group["lr"] = rate
         examples = objectives.draw(self.step)
         parts = objectives.parts(examples, grouped=self.grouped)
@@ -348,7 +355,8 @@ class Trainer:
             "present": {GLOBAL: len(examples)} | with_region,
             "coverage": coverage(covered),
             "finite": fair.finite,
-            "learning_rate": rate,
+            "learning_rate": rates[0],
+            **({"text_encoder_learning_rate": rates[1]} if rates[1:] else {}),
             "seconds": round(seconds, 4),
             **({"size": examples[0].encoded.time_ids[-2:].int().tolist()} if self.settings.buckets else {}),
         }

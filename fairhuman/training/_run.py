@@ -30,7 +30,9 @@ _MAY_DIFFER = {
     *("sample_every", "sample_count", "checkpoint_every", "checkpoint_minutes", "keep_checkpoints"),
 }
 # These may be what a run that failed needs to continue; it keeps a record of the change.
-_AFTER_FAILURE = {"learning_rate", "steps", "accumulation", "gradient_checkpointing"}
+_AFTER_FAILURE = {
+    *("learning_rate", "text_encoder_learning_rate", "steps", "accumulation", "gradient_checkpointing"),
+}
 _WAYS = ("from", "to")
 _SINCE = {"conditions", "start", "experts"}  # inputs that older runs kept no fingerprint of
 
@@ -77,9 +79,10 @@ class Run:
     def log(self) -> list[dict[str, Any]]:
         """One entry per step: ``step``, ``losses``, ``weights``, ``gramian`` (or None), ``timesteps``,
         ``present`` (images with each region), ``coverage`` (the share of the latent grid that the region
-        takes, on average over these), ``finite``, ``learning_rate``, ``seconds``; with buckets ``size``, the
-        height and width of the step's images. In a run of several
-        processes, ``timesteps``, ``present`` and ``coverage`` are those of the first one's images."""
+        takes, on average over these), ``finite``, ``learning_rate``, ``seconds``; with a rate of their
+        own ``text_encoder_learning_rate``; with buckets ``size``, the height and width of the step's images.
+        In a run of several processes, ``timesteps``, ``present`` and ``coverage`` are those of the first
+        one's images."""
         return read_lines(self.directory / LOG_FILE)
 
     @property
@@ -142,7 +145,7 @@ def check_output(
         inputs: Fingerprints of what it is made from; compared if given. The paths themselves don't count:
             a checkout may be moved.
         may_change: Whether it is the same run after a failure if only what may help has changed: learning
-            rate, steps, and options that save memory.
+            rates, steps, and options that save memory.
 
     Raises:
         ValueError: The folder is a file, or holds something else than a run.

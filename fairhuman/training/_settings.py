@@ -84,7 +84,7 @@ class TrainSettings(Settings):
         experts: Two LoRAs (runs' folders), for faces and for hands, that MoLE's third stage puts together;
             they bring their rank and alpha. ``None`` starts both experts from nothing.
         gates_only: Leave MoLE's experts as they are and train its gates alone.
-        text_encoders: Train a LoRA on both text encoders too.
+        text_encoders: Train a LoRA on both text encoders too. Captions are then encoded at every step.
         conditions: Condition images that the adapter reads, ``pose`` and ``depth``; ``None`` is both for
             adapters that read any.
         condition_dropout: Probability, for each image independently, that its conditions are replaced by
@@ -126,6 +126,9 @@ class TrainSettings(Settings):
         accumulation: In how many parts a step's images pass through the network, to save memory. The step
             is that of the whole: gradients of each objective are summed before they are weighed.
         learning_rate: The highest, > 0.
+        text_encoder_learning_rate: That of the text encoders' LoRA, > 0, under the same schedule; ``None`` is
+            ``learning_rate``. Needs ``text_encoders``. The objectives are weighed by the gradients of all
+            that is trained, whatever its rate.
         schedule: ``constant``, ``cosine`` or ``linear`` to 0 at the last step, after ``warmup``.
         warmup: Steps over which the learning rate rises from 0.
         optimizer: ``adamw``; ``adam`` as the paper says; ``adamw8bit`` with its moments in 8 bits (needs
@@ -228,6 +231,7 @@ class TrainSettings(Settings):
     batch_size: Count = 4
     accumulation: Count = 1
     learning_rate: Positive = 1e-4
+    text_encoder_learning_rate: Positive | None = None
     schedule: Literal["constant", "cosine", "linear"] = "constant"
     warmup: Whole = 0
     optimizer: Literal["adamw", "adam", "adamw8bit", "prodigy", "schedulefree"] = "adamw"
@@ -366,7 +370,10 @@ class TrainSettings(Settings):
             )
 
     def _check_optimizer(self) -> None:
+        own = self.text_encoder_learning_rate
+        require("text_encoder_learning_rate", own is None or self.text_encoders, "needs text_encoders", own)
         if self.optimizer == "prodigy":
+            require("text_encoder_learning_rate", own is None, "must be null: prodigy has one for all", own)
             rule = "is a factor on prodigy's own estimate, usually 1; must be ≥ 0.01"
             require("learning_rate", self.learning_rate >= 0.01, rule, self.learning_rate)
         if self.optimizer == "schedulefree":
