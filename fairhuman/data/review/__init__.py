@@ -1,4 +1,5 @@
-"""A data set looked through by a person: a page to strike out what is wrong, and its decisions applied."""
+"""A data set looked through by a person: a page to strike out what is wrong and accept what is right, and its
+decisions applied."""
 
 from fairhuman.data.review._apply import Reviewed, apply_review
 from fairhuman.data.review._decisions import read_decisions

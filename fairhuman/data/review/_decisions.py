@@ -1,10 +1,10 @@
-"""What a person struck out, as the page saves it."""
+"""What a person struck out and accepted, as the page saves it."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
@@ -16,21 +16,30 @@ __all__ = ["Decision", "read_decisions"]
 
 @dataclass(frozen=True)
 class Decision:
-    """Of one image: strike out the whole of it, its pose, or boxes of its faces and hands."""
+    """Of one image: strike out the whole of it, its pose, or boxes of its faces and hands; accept boxes that
+    were found but not confirmed."""
 
     image: bool = False
     pose: bool = False
     face: frozenset[Box] = frozenset()
     hand: frozenset[Box] = frozenset()
+    accepted_face: frozenset[Box] = frozenset()
+    accepted_hand: frozenset[Box] = frozenset()
+
+    def struck(self, region: str) -> frozenset[Box]:
+        """The boxes of a region that are struck out."""
+        return getattr(self, region)
+
+    def accepted(self, region: str) -> frozenset[Box]:
+        """The boxes of a region that are accepted."""
+        return getattr(self, f"accepted_{region}")
 
     def __or__(self, other: Decision) -> Decision:
-        return Decision(
-            self.image or other.image, self.pose or other.pose, self.face | other.face, self.hand | other.hand
-        )
+        return Decision(*(getattr(self, one.name) | getattr(other, one.name) for one in fields(self)))
 
 
 def read_decisions(paths: Sequence[Path]) -> dict[str, Decision]:
-    """Image to what is struck out of it, of all the files together.
+    """Image to what is decided of it, in all the files together.
 
     Raises:
         FileNotFoundError: No such file.
@@ -51,7 +60,9 @@ def read_decisions(paths: Sequence[Path]) -> dict[str, Decision]:
 
 def _decision(values: Any, place: str) -> Decision:
     try:
+        accepted = values.get("accepted", {})
         boxes = {region: frozenset(map(_box, values.get(region, ()))) for region in REGIONS}
+        boxes |= {f"accepted_{region}": frozenset(map(_box, accepted.get(region, ()))) for region in REGIONS}
         return Decision(bool(values.get("image")), bool(values.get("pose")), **boxes)
     except (TypeError, ValueError, AttributeError) as error:
         raise ValueError(f"{place}: {error}") from error
