@@ -156,9 +156,12 @@ def is_begun(folder: Path, markers: Iterable[str], *, name: str = "out", ignore:
         False where nothing is there, or nothing that counts.
 
     Raises:
-        ValueError: A file, or a folder that holds something else.
+        ValueError: A file, a place under a file, or a folder that holds something else.
     """
     if not folder.exists() and not folder.is_symlink():
+        above = next((place for place in folder.parents if place.exists()), None)
+        if above is not None and not above.is_dir():
+            raise ValueError(f"{name}: must lie in a folder, got {folder}, where {above} is a file")
         return False
     if not folder.is_dir():
         raise ValueError(f"{name}: must be a folder, got {folder}, which is a file")

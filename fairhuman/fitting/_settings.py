@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Self
+
+from pydantic import model_validator
 
 from fairhuman.data.annotation import AnnotateSettings
-from fairhuman.settings import Count, Folder, Names, Number, Place, Settings, Wholes
+from fairhuman.settings import Count, Folder, Names, Number, Place, Settings, Wholes, require
 
 __all__ = ["FitSettings", "SampleSettings"]
 
@@ -21,6 +23,9 @@ class SampleSettings(Settings):
         guidance: Scale of classifier-free guidance.
         scale: β of Eq. 12, the LoRA's strength.
         batch: Images at a time, ≥ 1.
+
+    Raises:
+        ValueError, TypeError: A value out of range, no prompt or an empty one, no seed, one below 0 or twice.
     """
 
     prompts: Names | None = None
@@ -30,6 +35,15 @@ class SampleSettings(Settings):
     guidance: Number = 7.5
     scale: Number = 1.0
     batch: Count = 8
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        prompts, seeds = self.prompts, self.seeds
+        said = prompts is None or (bool(prompts) and all(text.strip() for text in prompts))
+        require("prompts", said, "must hold at least one, none of them empty", prompts)
+        fits = bool(seeds) and len(set(seeds)) == len(seeds) and min(seeds) >= 0
+        require("seeds", fits, "must be distinct integers ≥ 0, at least one", list(seeds))
+        return self
 
 
 class FitSettings(Settings):

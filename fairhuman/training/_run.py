@@ -95,7 +95,7 @@ class Run:
     def failure(self) -> str | None:
         """How the run ended before its last step, where it diverged or ran out of memory."""
         path = self.directory / FAILURE_FILE
-        return json.loads(path.read_text())["reason"] if path.is_file() else None
+        return _object(path.read_text(errors="replace"), str(path)).get("reason") if path.is_file() else None
 
     @property
     def heldout(self) -> list[dict[str, Any]]:
@@ -128,11 +128,25 @@ class Log:
 
 
 def read_lines(path: Path) -> list[dict[str, Any]]:
-    """The whole lines of a JSON-lines file; none if there is no file."""
+    """The whole lines of a JSON-lines file; none if there is no file.
+
+    Raises:
+        ValueError: A line is damaged; names it.
+    """
     if not path.is_file():
         return []
-    lines = path.read_text().split("\n")
-    return [json.loads(line) for line in lines[:-1]]  # what follows the last newline was cut short
+    lines = path.read_text(errors="replace").split("\n")[:-1]  # what follows the last newline was cut short
+    return [_object(line, f"{path}, line {number}") for number, line in enumerate(lines, 1)]
+
+
+def _object(text: str, place: str) -> dict[str, Any]:
+    try:
+        found = json.loads(text)
+    except (ValueError, RecursionError):
+        found = None
+    if not isinstance(found, dict):
+        raise ValueError(f"run: {place} must be a JSON object, got {text[:80]!r}")
+    return found
 
 
 def check_output(
@@ -159,7 +173,8 @@ def check_output(
         if name not in free:
             return f"{name} is {there!r} there, {here!r} here"
     if inputs is not None:
-        was = json.loads((path / INPUTS_FILE).read_text()) if (path / INPUTS_FILE).is_file() else {}
+        file = path / INPUTS_FILE
+        was = _object(file.read_text(errors="replace"), str(file)) if file.is_file() else {}
         for name, value in inputs.items():
             if was.get(name) != value and (name in was or name not in _SINCE):
                 place = settings.data if name == "conditions" else getattr(settings, name)

@@ -131,7 +131,7 @@ def test_accepted_again_it_is_the_same_and_struck_out_later_it_stays_out(unsure,
 
 
 def test_an_accepted_face_is_drawn_as_the_annotation_draws_faces(unsure, tmp_path):
-    (unsure / OWNER).write_text(json.dumps({"settings": {"dilation": 31, "mask": "shape"}}))
+    (unsure / OWNER).write_text(json.dumps({"settings": {"dilation": 31, "mask": "hull"}}))
     apply_review(unsure, read_decisions(saved(tmp_path, ACCEPTED)))
     masks = HumanFolder(unsure)[1].masks
     face = np.maximum(draw_boxes(FACES, (SIZE, SIZE), 0), draw_ellipses(FOUND["face"][:1], (SIZE, SIZE), 3))

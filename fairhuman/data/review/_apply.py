@@ -151,7 +151,7 @@ def _accept(
         taken = [box for box in found if tuple(box) in decision.accepted(region)]
         if not taken:
             continue
-        draw = draw_ellipses if region == "face" and settings.get("mask", "box") != "box" else draw_boxes
+        draw = draw_ellipses if region == "face" and settings.get("mask") == "hull" else draw_boxes
         path = data / entry[f"{region}_mask_file_name"]
         mask = np.maximum(read_mask(path).pixels, draw(taken, size, grow))
         _write_mask(path, mask, entry, region)
