@@ -135,7 +135,7 @@ class _Strict(yaml.SafeLoader):
             if isinstance(key, yaml.ScalarNode):
                 if (key.tag, key.value) in seen:
                     what = f"found the key {key.value!r} a second time"
-                    raise yaml.composer.ComposerError("in a mapping", node.start_mark, what, key.start_mark)
+                    raise yaml.MarkedYAMLError("in a mapping", node.start_mark, what, key.start_mark)
                 seen.add((key.tag, key.value))
         return node
 
