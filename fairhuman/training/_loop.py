@@ -99,7 +99,7 @@ def train(
 
     Raises:
         ValueError, FileNotFoundError: Something asked for is wrong or missing.
-        FloatingPointError: ``settings.skip_limit`` non-finite steps in a row.
+        FloatingPointError: ``settings.skip_limit`` non-finite steps in a row, or weights that are not finite.
     """
     may_change = not replace
     other = check_output(settings, may_change=may_change)
@@ -287,6 +287,8 @@ class Trainer:
                 if self.step == 0:
                     self.measure(measured)
                 line = self.advance()
+                if self.finished:
+                    self.check_weights()
                 if log:
                     log.write(line)
                 if self.settings.tracker:
@@ -360,6 +362,18 @@ class Trainer:
             "seconds": round(seconds, 4),
             **({"size": examples[0].encoded.time_ids[-2:].int().tolist()} if self.settings.buckets else {}),
         }
+
+    def check_weights(self) -> None:
+        """Refuse to write weights that are not finite: such a run has diverged, be its last losses skipped.
+
+        Raises:
+            FloatingPointError: Some are not.
+        """
+        if not all(bool(parameter.isfinite().all()) for parameter in self.parameters.values()):
+            rate = self.settings.learning_rate
+            raise FloatingPointError(
+                f"training: weights are not finite after step {self.step - 1}, at learning_rate {rate:g}"
+            )
 
     def checkpoint_due(self) -> bool:
         """Whether it is time for a checkpoint, by steps or by the clock."""
@@ -446,7 +460,8 @@ class Trainer:
         log_pictures(self.accelerator.trackers, "samples", [Image.open(path) for path in paths], self.step)
 
     def save(self) -> None:
-        """Write a checkpoint."""
+        """Write a checkpoint, unless the run has diverged: the last one in order stays."""
+        self.check_weights()
         save_checkpoint(
             self.run.directory,
             self.step,

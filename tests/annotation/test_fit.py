@@ -82,7 +82,7 @@ def test_what_is_wrong_is_said_before_any_work(tmp_path):
         SampleSettings(prompts=("a man", " "))
     for training, message in {
         ("adapter", "controlnet"): "adapter: must be lora, which fit compares, got 'controlnet'",
-        ("regions", ("face", "torso")): "regions: must be among face, hand, which are annotated",
+        ("regions", ("face", "foot")): "regions: must be among face, hand, which are annotated",
         ("heldout", "nowhere"): "heldout: no such file or folder: nowhere",
         ("regularisation", "nowhere"): "regularisation: no such file or folder: nowhere",
     }.items():

@@ -13,7 +13,7 @@ from safetensors.torch import load_file, save_file
 from typer.testing import CliRunner
 
 from fairhuman.__main__ import app, extra_with, main
-from fairhuman.models import load_base
+from fairhuman.models import fuse, load_base
 from fairhuman.models.adapters import load_adapter
 from fairhuman.sampling import sample, sample_with
 from fairhuman.training import Run, load_lora
@@ -109,6 +109,12 @@ def test_a_fused_lora_draws_what_the_unfused_one_does(run, base, tmp_path):
     assert "merged" in card and str(base.parent) not in card
     again = invoke("fuse", run.directory, tmp_path / "fused", "--base", base)
     assert "must be absent or an empty folder" in str(again.exception)
+
+
+def test_a_strength_that_leaves_no_finite_weights_is_refused(run, base, tmp_path):
+    with pytest.raises(ValueError, match=r"scale: must leave the merged weights finite, got 1e\+300"):
+        fuse(run.directory, tmp_path / "fused", base=base, scale=1e300)
+    assert not (tmp_path / "fused").exists()
 
 
 def test_the_strength_counts_once(run, base):
