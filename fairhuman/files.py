@@ -154,9 +154,12 @@ def is_begun(folder: Path, markers: Iterable[str], *, name: str = "out", ignore:
         False if the folder is missing, or contains nothing relevant.
 
     Raises:
-        ValueError: The path is a file, or the folder contains something else.
+        ValueError: The path is a file or lies below one, or the folder contains something else.
     """
     if not folder.exists() and not folder.is_symlink():
+        above = next((place for place in folder.parents if place.exists()), None)
+        if above is not None and not above.is_dir():
+            raise ValueError(f"{name}: must lie in a folder, got {folder}, where {above} is a file")
         return False
     if not folder.is_dir():
         raise ValueError(f"{name}: must be a folder, got {folder}, which is a file")

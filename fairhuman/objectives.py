@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import Literal, get_args
 
@@ -33,6 +34,7 @@ def regional_losses(
     *,
     weights: Tensor | None = None,
     counts: Mapping[str, float] | None = None,
+    unmasked_weight: float = 1.0,
 ) -> dict[str, Tensor]:
     """The objectives of Eq. 2, ``‖ε − ε̂‖²`` and ``‖m ⊙ (ε − ε̂)‖²`` for each mask ``m``.
 
@@ -53,13 +55,17 @@ def regional_losses(
         counts: For ``mask``: region → number of images to divide its errors by, instead of the number of
             images in this batch that contain it. If this is one of several parts of a batch, passing the mean
             number per part makes the mean over parts equal to the loss of the whole batch.
+        unmasked_weight: Factor ≥ 0 on the squared errors of the global loss :func:`outside` all regions.
+            ``mask`` divides by the sum of these factors, 1 inside: an image without a region counts in full
+            there, but at 0 has global error 0 with every reduction.
 
     Returns:
         Name → scalar, ``"global"`` first, then the regions in the order of ``masks``. A region
         absent from the whole batch has loss 0 and zero gradient (see :func:`present`).
 
     Raises:
-        ValueError: Shapes do not match, the reduction is unknown, or the scale is not positive.
+        ValueError: Shapes do not match, the reduction is unknown, the scale is not positive, or
+            ``unmasked_weight`` is negative, or not 1 although there are no masks.
 
     >>> masks = {"face": torch.tensor([[[[1.0, 0.0]]]])}
     >>> losses = regional_losses(torch.tensor([[[[2.0, 1.0]]]]), torch.zeros(1, 1, 1, 2), masks)
@@ -68,7 +74,7 @@ def regional_losses(
     """
     if not local_scale > 0:
         raise ValueError(f"local_scale: must be > 0, got {local_scale}")
-    errors = regional_errors(prediction, target, masks, reduction)
+    errors = regional_errors(prediction, target, masks, reduction, unmasked_weight=unmasked_weight)
     if weights is not None:
         if weights.shape != (len(prediction),):
             raise ValueError(f"weights: shape must be ({len(prediction)},), got {tuple(weights.shape)}")
@@ -132,6 +138,8 @@ def regional_errors(
     target: Tensor,
     masks: Mapping[str, Tensor],
     reduction: Reduction = "image",
+    *,
+    unmasked_weight: float = 1.0,
 ) -> dict[str, Tensor]:
     """The objectives of Eq. 2 for each image: name → shape (batch,).
 
@@ -144,15 +152,21 @@ def regional_errors(
             "prediction and target: must have one shape (batch, channels, h, w), "
             f"got {tuple(prediction.shape)} and {tuple(target.shape)}"
         )
+    if not 0 <= unmasked_weight < math.inf:
+        raise ValueError(f"unmasked_weight: must be ≥ 0 and finite, got {unmasked_weight}")
     if GLOBAL in masks:
         raise ValueError(f"masks: {GLOBAL!r} names the objective of the whole image, not a region")
     # Squares are summed in float32 even when the network runs in half precision.
     squares = (prediction.float() - target.float()).square()
-    errors = {GLOBAL: _reduce(squares, squares.new_ones(len(squares), 1, 1, 1), reduction)}
+    expected = (len(prediction), 1, *prediction.shape[2:])
     for name, mask in masks.items():
-        expected = (len(prediction), 1, *prediction.shape[2:])
         if tuple(mask.shape) != expected:
             raise ValueError(f"masks[{name!r}]: shape must be {expected}, got {tuple(mask.shape)}")
+    everywhere = squares.new_ones(len(squares), 1, 1, 1)
+    if unmasked_weight != 1:
+        everywhere = torch.where(outside(masks) > 0, unmasked_weight, everywhere)
+    errors = {GLOBAL: _reduce(squares, everywhere, reduction)}
+    for name, mask in masks.items():
         errors[name] = _reduce(squares, mask.float().square(), reduction)
     return errors
 

@@ -118,12 +118,27 @@ def read_yaml(path: Path) -> Any:
     """Content of a YAML file.
 
     Raises:
-        ValueError: The file is not YAML.
+        ValueError: The file is not YAML, or a mapping has a key twice, of which YAML readers drop the first.
     """
     try:
-        return yaml.safe_load(path.read_text(encoding="utf-8"))
+        return yaml.load(path.read_text(encoding="utf-8"), Loader=_Strict)  # noqa: S506 - a safe one
     except (yaml.YAMLError, ValueError, RecursionError) as error:  # a date may have a thirteenth month
         raise ValueError(f"cannot read {path}: {error}") from error
+
+
+class _Strict(yaml.SafeLoader):
+    """The safe loader, which also refuses a key that comes twice."""
+
+    def compose_mapping_node(self, anchor: Any) -> yaml.MappingNode:
+        node = super().compose_mapping_node(anchor)
+        seen = set()
+        for key, _ in node.value:
+            if isinstance(key, yaml.ScalarNode):
+                if (key.tag, key.value) in seen:
+                    what = f"found the key {key.value!r} a second time"
+                    raise yaml.MarkedYAMLError("in a mapping", node.start_mark, what, key.start_mark)
+                seen.add((key.tag, key.value))
+        return node
 
 
 def unknown(name: object, known: Iterable[str]) -> str:

@@ -217,6 +217,8 @@ def sample_file(
         ValueError, FileNotFoundError: Conditions are missing, too few or not supported by the adapter; the
             adapter does not fit the base; or :func:`sample` raises. Nothing is written then.
     """
+    if adapter is None and adapter_scale != 1:
+        raise ValueError(f"adapter_scale: needs an adapter, got {adapter_scale} alone")
     pipeline = load_base(base, device="cuda" if torch.cuda.is_available() else "cpu")
     checkpoint = checkpoint_at(adapter)
     if checkpoint is not None:
@@ -421,13 +423,24 @@ def _batches(items: list[ImageSample], size: int, progress: bool) -> Iterator[li
             bar.update(len(part))
 
 
+def _begun(path: Path) -> dict[str, Any]:
+    """What the images of a folder were asked with."""
+    try:
+        there = json.loads(path.read_text(encoding="utf-8"))
+    except (ValueError, RecursionError):
+        there = None
+    if not isinstance(there, dict):
+        raise ValueError(f"out: {path} must be the JSON object that sampling wrote; remove the folder")
+    return there
+
+
 class _Folder:
     """Images on disk: each file is written atomically, the listing last."""
 
     def __init__(self, root: Path, options: dict[str, Any]) -> None:
         self.root, self.options = root, options
         if is_begun(root, [_SETTINGS]):
-            there = json.loads((root / _SETTINGS).read_text())
+            there = _begun(root / _SETTINGS)
             check_same(root, there, dict.fromkeys(there) | json.loads(json.dumps(options)))
         write_json(root / _SETTINGS, options)
         (root / "images").mkdir(exist_ok=True)

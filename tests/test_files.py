@@ -134,6 +134,10 @@ def test_a_folder_is_begun_by_its_marker_alone(tmp_path):
     assert is_begun(out, ["other.json", "run.json"])
     with pytest.raises(ValueError, match=r"^out: must be a folder, got .*run.json, which is a file$"):
         is_begun(out / "run.json", ["run.json"])
+    with pytest.raises(
+        ValueError, match=r"^out: must lie in a folder, got .*a/b, where .*run.json is a file$"
+    ):
+        is_begun(out / "run.json" / "a" / "b", ["run.json"])
 
 
 def test_another_run_is_refused_by_the_first_setting_that_differs(tmp_path):

@@ -118,9 +118,43 @@ def test_weights_count_each_image():
         torch.testing.assert_close(loss, (weights * errors[name]).mean())
 
 
+@given(st.integers(0, 999), st.sampled_from([0.0, 0.1, 2.0]))
+def test_what_lies_outside_all_regions_counts_as_much_as_asked(seed, weight):
+    prediction, target, masks = problem(seed)
+    masks = {name: torch.where(mask < 0.6, 0.0, mask) for name, mask in masks.items()}
+    squares = (prediction - target).square()
+    factors = torch.where((masks["face"] > 0) | (masks["hand"] > 0), 1.0, weight).expand_as(squares)
+    expected = {
+        "image": (factors * squares).mean(),
+        "sum": (factors * squares).sum() / len(squares),
+        "mask": ((factors * squares).sum((1, 2, 3)) / factors.sum((1, 2, 3))).mean(),
+    }
+    for reduction, value in expected.items():
+        plain = regional_losses(prediction, target, masks, reduction)
+        losses = regional_losses(prediction, target, masks, reduction, unmasked_weight=weight)
+        torch.testing.assert_close(losses["global"], value)
+        assert all(torch.equal(losses[name], plain[name]) for name in masks)  # the regions' are as they were
+        same = regional_losses(prediction, target, masks, reduction, unmasked_weight=1.0)
+        assert torch.equal(same["global"], plain["global"])
+
+
+@pytest.mark.parametrize("reduction", ["image", "mask", "sum"])
+def test_without_a_weight_outside_an_image_that_has_no_region_counts_nothing(reduction):
+    prediction, target, masks = problem()
+    prediction.requires_grad_()
+    for mask in masks.values():
+        mask[1] = 0
+    loss = regional_losses(prediction, target, masks, reduction, unmasked_weight=0.0)["global"]
+    (gradient,) = torch.autograd.grad(loss, prediction)
+    assert gradient[1].eq(0).all() and gradient[0].ne(0).all()
+
+
 @pytest.mark.parametrize(
     ("change", "word"),
     [
+        ({"unmasked_weight": -0.1}, "unmasked_weight: must be ≥ 0 and finite, got -0.1"),
+        ({"unmasked_weight": float("nan")}, "unmasked_weight: must be ≥ 0"),
+        ({"unmasked_weight": 0.1, "masks": {}}, "masks: must hold at least one region"),
         ({"reduction": "median"}, "'median'"),
         ({"local_scale": 0.0}, "local_scale"),
         ({"target": torch.zeros(3, 4, 4, 5)}, "one shape"),

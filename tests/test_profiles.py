@@ -47,6 +47,7 @@ def test_a_profile_adds_its_name(tmp_path):
         ("notebooks: {04_train_lora: 3}", "must map parameters to values, got 3"),
         ("notebook: {}", "unknown name 'notebook'; did you mean 'notebooks'"),
         ("- a list", "must be a mapping, got list"),
+        ("notebooks: {04_train_lora: {steps: 7, seed: 1, steps: 8}}", "found the key 'steps' a second time"),
     ],
 )
 def test_bad_parameter_files_are_refused_by_name(tmp_path, text, message):

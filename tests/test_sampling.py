@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 
 from fairhuman.models import tiny_pipeline
-from fairhuman.sampling import read_prompts, sample
+from fairhuman.sampling import read_prompts, sample, sample_file
 from fairhuman.seeds import sample_generator
 
 PROMPTS = ["a man", "a woman", "a person waving"]
@@ -106,6 +106,20 @@ def test_a_folder_that_was_hardly_begun_is_taken_up(pipeline, tmp_path):
     (tmp_path / ".sampling.json.partial").write_text('{"steps": 2, "gui')
     assert len(make(pipeline, PROMPTS[:1], tmp_path)) == 1
     assert sorted(path.name for path in tmp_path.iterdir()) == ["images", "metadata.jsonl", "sampling.json"]
+
+
+@pytest.mark.parametrize("content", ["", "[1]", '{"steps": 2'])
+def test_a_folder_whose_settings_are_damaged_is_named(pipeline, tmp_path, content):
+    (tmp_path / "sampling.json").write_text(content)
+    with pytest.raises(ValueError, match=r"out: .*sampling.json must be the JSON object that sampling wrote"):
+        make(pipeline, PROMPTS[:1], tmp_path)
+    assert (tmp_path / "sampling.json").read_text() == content
+
+
+def test_a_strength_without_an_adapter_is_refused(tmp_path):
+    with pytest.raises(ValueError, match="adapter_scale: needs an adapter, got 0.5 alone"):
+        sample_file(PROMPTS, tmp_path / "out", adapter_scale=0.5)
+    assert not (tmp_path / "out").exists()
 
 
 def test_a_folder_of_something_else_is_refused(pipeline, tmp_path):

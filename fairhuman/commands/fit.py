@@ -71,8 +71,8 @@ def fit(
         given = [name for name in command.params if name not in _BESIDE and _is_given(command, name)]
         if given:
             raise ValueError(f"{given[0]}: is set in {photographs}; change it there")
-        settings = FitSettings.from_yaml(photographs, **({} if out is None else {"out": str(out)}))
-        _show(fit_folder(**settings.arguments))
+        written = FitSettings.from_yaml(photographs, **({} if out is None else {"out": str(out)}))
+        _show(fit_folder(**written.arguments))
         return
     if out is None:
         raise ValueError("out: must be given, unless the first argument is a fit.yaml")
@@ -84,12 +84,14 @@ def fit(
         guidance=guidance,
         scale=scale,
     )
+    settings = {"strategy": strategy, "steps": steps}
+    given = [name for name in settings if _is_given(command, name)]
     done = fit_folder(
         photographs,
         out,
         base=base,
         annotation=option.annotate_settings(command),
-        training={"strategy": strategy, "steps": steps} | assignments(change or []),
+        training=settings | assignments(change or [], given),
         samples=samples,
         workers=workers,
     )

@@ -1,4 +1,4 @@
-"""``python -m fairhuman review``: review annotations in a browser and reject bad ones."""
+"""``python -m fairhuman review``: review annotations in a browser, reject bad and accept unconfirmed ones."""
 
 from pathlib import Path
 from typing import Annotated
@@ -28,7 +28,7 @@ def review(
         done = apply_review(data, read_decisions(apply), out)
         typer.echo(
             f"{out or data}: rejected {done.images} images, {done.boxes} boxes, {done.poses} poses; "
-            f"{done.left} images left"
+            f"accepted {done.accepted} boxes; {done.left} images left"
         )
     else:
         typer.echo(write_page(data, None if part is None else Shard.parse(part), out))

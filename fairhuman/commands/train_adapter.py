@@ -48,11 +48,11 @@ def _command(adapter: str, summary: str) -> Callable[..., None]:
         from fairhuman.training import TrainSettings, train
 
         values = {} if settings is None else read_settings(settings)
-        values |= assignments(change or [])
+        options = {"data": data, "output": output, "base": base, "strategy": strategy, "steps": steps}
+        options = {name: value for name, value in options.items() if value is not None}
+        values |= options | assignments(change or [], options)
         if values.get("adapter", adapter) != adapter:
             raise ValueError(f"adapter: must be {adapter} in this command, got {values['adapter']!r}")
-        options = {"data": data, "output": output, "base": base, "strategy": strategy, "steps": steps}
-        values |= {name: value for name, value in options.items() if value is not None}
         source = "settings" if settings is None else str(settings)
         run = train(TrainSettings.from_mapping(values | {"adapter": adapter}, source))
         typer.echo(run.weights)

@@ -12,7 +12,7 @@ from fairhuman.fairness._amortised import Amortised
 from fairhuman.fairness._min_norm import PeriodicMinNorm, SDMGrad
 from fairhuman.fairness._nash import Nash
 from fairhuman.fairness._optional import needs_torchjd
-from fairhuman.fairness._rescaled import AreaMPD, LogLossMPD
+from fairhuman.fairness._rescaled import AreaMPD, LogLossMPD, PriorityMPD
 from fairhuman.fairness._strategy import FromGramian, LinearScalarisation, Strategy
 
 
@@ -118,8 +118,8 @@ _MAKERS: dict[str, Callable[..., Strategy]] = {
 }
 
 STRATEGIES = tuple(_MAKERS)
-"""Names that :func:`get_strategy` knows, in addition to ``alpha_fair:<α>``, ``ls:<w₁>,<w₂>,…`` and
-``mpd_area:<a₁>,<a₂>,…``."""
+"""Names that :func:`get_strategy` knows, in addition to ``alpha_fair:<α>``, ``ls:<w₁>,<w₂>,…``,
+``mpd:<p₁>,<p₂>,…`` and ``mpd_area:<a₁>,<a₂>,…``."""
 
 
 def get_strategy(name: str, **options: Any) -> Strategy:
@@ -129,6 +129,7 @@ def get_strategy(name: str, **options: Any) -> Strategy:
       order;
     - ``dwa``, ``uw``, ``rlw``, ``si``: loss-based weights (torchjd's scalarisers);
     - ``mpd``: minimum potential delay, Eq. 8 solved exactly; ``alpha_fair:<α>``: any other fairness exponent;
+    - ``mpd:1,8,8``: with these priorities, in the objectives' order, minimises Σ pᵢ / (gᵢᵀd);
     - ``mpd_amortised``: ``mpd`` at the cost of ``ls`` (:class:`Amortised`);
     - ``mpd_log``: ``mpd`` on the logarithms of the losses, invariant to the losses' units;
     - ``mpd_area:<a₁>,<a₂>,…``: ``mpd`` on losses divided by these constants, such as mean areas;
@@ -148,8 +149,8 @@ def get_strategy(name: str, **options: Any) -> Strategy:
     ``pcd`` need torchjd.
 
     Args:
-        name: one of :data:`STRATEGIES`, ``alpha_fair:<α>`` for any α > 0, or ``ls:`` or ``mpd_area:`` with
-            one number > 0 per objective.
+        name: one of :data:`STRATEGIES`, ``alpha_fair:<α>`` for any α > 0, or ``ls:``, ``mpd:`` or
+            ``mpd_area:`` with one number > 0 per objective.
         options: keyword arguments of the strategy, such as ``period`` for ``dwa``.
 
     Raises:
@@ -170,8 +171,8 @@ def get_strategy(name: str, **options: Any) -> Strategy:
         return _with_constants(name, kind, argument, **options)
     if name not in _MAKERS:
         raise ValueError(
-            f"strategy: must be one of {', '.join(STRATEGIES)}, alpha_fair:<α>, ls:<w₁>,<w₂>,… or "
-            f"mpd_area:<a₁>,<a₂>,…, got {name!r}"
+            f"strategy: must be one of {', '.join(STRATEGIES)}, alpha_fair:<α>, ls:<w₁>,<w₂>,…, "
+            f"mpd:<p₁>,<p₂>,… or mpd_area:<a₁>,<a₂>,…, got {name!r}"
         )
     with needs_torchjd(f"Strategy `{name}`"):
         return _MAKERS[name](**options)
@@ -179,6 +180,7 @@ def get_strategy(name: str, **options: Any) -> Strategy:
 
 _WITH_CONSTANTS: dict[str, tuple[Callable[[list[float]], Strategy], str]] = {
     "ls": (LinearScalarisation, "ls:<w₁>,<w₂>,… must have positive, finite weights"),
+    "mpd": (PriorityMPD, "mpd:<p₁>,<p₂>,… must have positive, finite priorities"),
     "mpd_area": (AreaMPD, "mpd_area:<a₁>,<a₂>,… must have positive, finite constants"),
 }
 

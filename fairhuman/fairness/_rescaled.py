@@ -1,7 +1,8 @@
 """MPD on rescaled losses.
 
 MPD depends on the losses' units: replacing l by c·l multiplies an objective's share of the direction, wᵢ‖gᵢ‖,
-by c^(−1/3) if gradients are orthogonal. The unit of each loss is therefore a choice. This module offers two.
+by c^(−1/3) if gradients are orthogonal. The unit of each loss is therefore a choice. This module offers two,
+and a third that sets priorities.
 """
 
 from __future__ import annotations
@@ -66,11 +67,13 @@ class AreaMPD(RescaledMPD):
         ValueError: if a constant is not positive and finite.
     """
 
+    kind = "mpd_area"
+
     def __init__(self, constants: Sequence[float]) -> None:
         self.constants = tuple(constants)
         if not self.constants or not all(math.isfinite(one) and one > 0 for one in self.constants):
             raise ValueError(f"constants: must be positive and finite, got {self.constants}")
-        self.name = f"mpd_area:{','.join(f'{one:g}' for one in self.constants)}"
+        self.name = f"{self.kind}:{','.join(f'{one:g}' for one in self.constants)}"
 
     def _factors(self, losses: Tensor) -> Tensor:
         if len(self.constants) != len(losses):
@@ -78,3 +81,23 @@ class AreaMPD(RescaledMPD):
                 f"losses: must be {len(self.constants)} for strategy {self.name}, got {len(losses)}"
             )
         return 1 / losses.new_tensor(self.constants)
+
+
+class PriorityMPD(AreaMPD):
+    """``mpd:<p₁>,<p₂>,…``: MPD with a priority for each objective. Eq. 5 becomes Σ pᵢ / (gᵢᵀd), so that the
+    delay of an objective with priority 8 counts eight times: (p, α)-proportional fairness (Mo and Walrand,
+    2000) at α = 2.
+
+    As pᵢ / (gᵢᵀd) = 1 / ((gᵢ/pᵢ)ᵀd), it is MPD of the losses lᵢ / pᵢ. The weights solve (K w)ᵢ = √(pᵢ / wᵢ).
+    On orthogonal gradients an objective's share of the direction, wᵢ‖gᵢ‖, goes as (pᵢ / ‖gᵢ‖)^(1/3): eight
+    times the priority, twice the share. All still descend. A common factor on the priorities changes no
+    direction.
+
+    Args:
+        constants: the priorities, one > 0 for each objective, in their order.
+
+    Raises:
+        ValueError: as :class:`AreaMPD`.
+    """
+
+    kind = "mpd"

@@ -13,8 +13,10 @@ import numpy as np
 
 from fairhuman.data import HumanFolder
 from fairhuman.data.annotation import AnnotateSettings, Annotation, annotate
+from fairhuman.data.store import REGIONS
 from fairhuman.files import write_text
 from fairhuman.fitting._settings import FitSettings, SampleSettings
+from fairhuman.settings import require
 
 if TYPE_CHECKING:
     from fairhuman.evaluation.evaluate import EvaluateSettings
@@ -103,6 +105,7 @@ def fit(
     for name in decided.keys() & training.keys():
         raise ValueError(f"training: {name!r} is decided by fit, got {training[name]!r}")
     settings = TrainSettings.from_mapping(decided | training, "training")  # refused before the annotation
+    _check_training(settings)
     if out.is_dir():
         check_place(out / EVALUATION)
     noted = annotate(photographs, out / DATA, annotation, workers=workers, progress=progress)
@@ -119,6 +122,17 @@ def fit(
     counts, advice = _report(out, run, factor, judged)
     write_text(out / CONFIGURATION, asked.to_yaml())
     return Fitted(out, noted, run, found, counts, advice)
+
+
+def _check_training(settings: TrainSettings) -> None:
+    """Refuse what only the parts behind the annotation would."""
+    require("adapter", settings.adapter == "lora", "must be lora, which fit compares", settings.adapter)
+    found = set(settings.regions) <= set(REGIONS)
+    require("regions", found, f"must be among {', '.join(REGIONS)}, which are annotated", settings.regions)
+    for name in ("heldout", "regularisation", "start"):
+        place = getattr(settings, name)
+        if place is not None and not Path(place).exists():
+            raise FileNotFoundError(f"{name}: no such file or folder: {place}")
 
 
 def _report(

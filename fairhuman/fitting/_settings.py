@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Self
+
+from pydantic import model_validator
 
 from fairhuman.data.annotation import AnnotateSettings
-from fairhuman.settings import Count, Folder, Names, Number, Place, Settings, Wholes
+from fairhuman.settings import Count, Folder, Names, Number, Place, Settings, Wholes, require
 
 __all__ = ["FitSettings", "SampleSettings"]
 
@@ -21,6 +23,10 @@ class SampleSettings(Settings):
         guidance: Classifier-free guidance scale.
         scale: LoRA strength β (Eq. 12).
         batch: Batch size, ≥ 1.
+
+    Raises:
+        ValueError, TypeError: A value is out of range, there is no prompt or seed, a prompt is empty, or
+            a seed is negative or repeated.
     """
 
     prompts: Names | None = None
@@ -30,6 +36,15 @@ class SampleSettings(Settings):
     guidance: Number = 7.5
     scale: Number = 1.0
     batch: Count = 8
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        prompts, seeds = self.prompts, self.seeds
+        said = prompts is None or (bool(prompts) and all(text.strip() for text in prompts))
+        require("prompts", said, "must hold at least one, none of them empty", prompts)
+        fits = bool(seeds) and len(set(seeds)) == len(seeds) and min(seeds) >= 0
+        require("seeds", fits, "must be distinct integers ≥ 0, at least one", list(seeds))
+        return self
 
 
 class FitSettings(Settings):

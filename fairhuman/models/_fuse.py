@@ -46,8 +46,8 @@ def fuse(
 
     Raises:
         FileNotFoundError: The LoRA or base does not exist.
-        ValueError: The adapter is not a LoRA or is for another base, the strength is not finite, the folder
-            is not empty, or the file exists.
+        ValueError: The adapter is not a LoRA or is for another base, the strength is not finite or gives
+            weights that are not, the folder is not empty, or the file exists.
     """
     from fairhuman.models.adapters import LoRA, adapter_kind, load_lora
 
@@ -66,7 +66,10 @@ def fuse(
     dora = any(config.use_dora for config in pipeline.unet.peft_config.values())
     if dora and scale != 1:
         raise ValueError(f"scale: must be 1 for a DoRA, whose magnitudes do not scale, got {scale:g}")
-    pipeline.fuse_lora(lora_scale=scale)
+    try:
+        pipeline.fuse_lora(lora_scale=scale, safe_fusing=True)
+    except ValueError as error:
+        raise ValueError(f"scale: must leave the merged weights finite, got {scale:g}: {error}") from error
     pipeline.unload_lora_weights()
     if is_single_file(out):
         return save_single_file(pipeline, out)

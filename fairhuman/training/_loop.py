@@ -12,6 +12,7 @@ from typing import Any
 
 import torch
 from PIL import Image
+from torch import Tensor
 
 from fairhuman.data import HumanFolder
 from fairhuman.fairness import FairAccumulator, FairStep, get_strategy
@@ -32,7 +33,7 @@ from fairhuman.training._interruption import Interruption, end
 from fairhuman.training._kept import KeptEncodings
 from fairhuman.training._objectives import Objectives, Part, shares
 from fairhuman.training._optimization import (
-    learning_rate,
+    learning_rates,
     load_optimizer_state,
     make_optimizer,
     optimizer_state,
@@ -98,7 +99,8 @@ def train(
 
     Raises:
         ValueError, FileNotFoundError: An input is invalid or missing.
-        FloatingPointError: There were ``settings.skip_limit`` consecutive non-finite steps.
+        FloatingPointError: There were ``settings.skip_limit`` consecutive non-finite steps, or weights
+            are not finite.
     """
     may_change = not replace
     other = check_output(settings, may_change=may_change)
@@ -114,10 +116,15 @@ def train(
     if run.complete and not other:
         logger.info("%s: finished before", run.directory)
         return run
-    bounds = {"batch": settings.batch_size, "largest_enlargement": settings.largest_enlargement}
-    check_suitability(data, settings.transform, **bounds)
-    if regularisation:
-        check_suitability(regularisation, settings.transform, **bounds)
+    for folder in (data, regularisation):
+        if folder:
+            check_suitability(
+                folder,
+                settings.transform,
+                batch=settings.batch_size,
+                largest_enlargement=settings.largest_enlargement,
+                unmasked_weight=settings.unmasked_weight,
+            )
     trainer = Trainer(run, data, heldout, encodings, inputs["base"], regularisation)
     main = trainer.accelerator.is_main_process
     with owned(run.directory, "output") if main else nullcontext():
@@ -158,7 +165,7 @@ class Trainer:
         if settings.gradient_checkpointing:
             self.adapter.checkpoint_gradients()
         self.parameters = self.adapter.parameters
-        self.optimizer = make_optimizer(settings, list(self.parameters.values()))
+        self.optimizer = make_optimizer(settings, *self._by_rate())
         self.averaging = Averaging(self.parameters, self.optimizer, settings.ema)
         self.loss_scale, deviations = LossScale(settings.precision), Deviations(settings.released)
         self.strategy = RunStrategy(
@@ -227,6 +234,12 @@ class Trainer:
             Path(settings.cache_folder), values | {"data": place, "base": base, "device": device}
         )
 
+    def _by_rate(self) -> tuple[list[Tensor], list[Tensor]]:
+        """What is trained: at the learning rate, and at the text encoders' own if they have one."""
+        apart, named = self.settings.text_encoder_learning_rate is not None, self.parameters.items()
+        own = {name for name in self.parameters if apart and name.startswith("text_encoder")}
+        return [p for name, p in named if name not in own], [p for name, p in named if name in own]
+
     @property
     def finished(self) -> bool:
         """Whether the last step or the time limit has been reached."""
@@ -276,6 +289,8 @@ class Trainer:
                 if self.step == 0:
                     self.measure(measured)
                 line = self.advance()
+                if self.finished:
+                    self.check_weights()
                 if log:
                     log.write(line)
                 if self.settings.tracker:
@@ -307,8 +322,8 @@ class Trainer:
     def advance(self) -> dict[str, Any]:
         """Run one step and return its log line."""
         start = time.perf_counter()
-        objectives, rate = self.objectives, learning_rate(self.settings, self.step)
-        for group in self.optimizer.param_groups:
+        objectives, rates = self.objectives, learning_rates(self.settings, self.step)
+        for group, rate in zip(self.optimizer.param_groups, rates, strict=True):
             group["lr"] = rate
         examples = objectives.draw(self.step)
         parts = objectives.parts(examples, grouped=self.grouped)
@@ -344,10 +359,23 @@ class Trainer:
             "present": {GLOBAL: len(examples)} | with_region,
             "coverage": coverage(covered),
             "finite": fair.finite,
-            "learning_rate": rate,
+            "learning_rate": rates[0],
+            **({"text_encoder_learning_rate": rates[1]} if rates[1:] else {}),
             "seconds": round(seconds, 4),
             **({"size": examples[0].encoded.time_ids[-2:].int().tolist()} if self.settings.buckets else {}),
         }
+
+    def check_weights(self) -> None:
+        """Refuse to write weights that are not finite: such a run has diverged, be its last losses skipped.
+
+        Raises:
+            FloatingPointError: Some are not.
+        """
+        if not all(bool(parameter.isfinite().all()) for parameter in self.parameters.values()):
+            rate = self.settings.learning_rate
+            raise FloatingPointError(
+                f"training: weights are not finite after step {self.step - 1}, at learning_rate {rate:g}"
+            )
 
     def checkpoint_due(self) -> bool:
         """Whether a checkpoint is due, by steps or by time."""
@@ -434,7 +462,8 @@ class Trainer:
         log_pictures(self.accelerator.trackers, "samples", [Image.open(path) for path in paths], self.step)
 
     def save(self) -> None:
-        """Write a checkpoint."""
+        """Write a checkpoint, unless the run has diverged: the last one in order stays."""
+        self.check_weights()
         save_checkpoint(
             self.run.directory,
             self.step,

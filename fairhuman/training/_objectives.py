@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor
 
 from fairhuman.models import Batch
 from fairhuman.models.adapters import Adapter
-from fairhuman.objectives import PRESERVATION, outside, present, preservation_loss, regional_losses
+from fairhuman.objectives import GLOBAL, PRESERVATION, outside, present, preservation_loss, regional_losses
 from fairhuman.seeds import caption_generator, example_generator
 from fairhuman.training._batches import Example, Examples, collate
 from fairhuman.training._cropping import bucket_sizes
@@ -168,8 +168,16 @@ class Objectives:
         batch, settings = part.batch, self.settings
         scale = self.deviations.local_scale(settings.local_scale)
         counts = counts and {name: share * count for name, count in counts.items()}
-        further = {"weights": part.weights, "counts": counts}
-        losses = regional_losses(prediction, batch.target, batch.masks, settings.reduction, scale, **further)
+        further: dict[str, Any] = {"weights": part.weights, "counts": counts}
+        losses = regional_losses(
+            prediction,
+            batch.target,
+            batch.masks,
+            settings.reduction,
+            scale,
+            unmasked_weight=settings.unmasked_weight,
+            **further,
+        )
         if part.kept is not None:
             losses[PRESERVATION] = preservation_loss(
                 prediction, part.kept, batch.masks, settings.reduction, **further
@@ -177,9 +185,12 @@ class Objectives:
         return losses
 
     def absent(self, part: Part, losses: Mapping[str, Tensor]) -> list[str]:
-        """Objectives without effect on a part: regions in none of its images, and a preservation loss of 0,
-        as at the first step, because strategies divide by losses or gradient norms."""
+        """Objectives without effect on a part: regions in none of its images, all objectives where only
+        regions count and there are none, and a preservation loss of 0, as at the first step, because
+        strategies divide by losses or gradient norms."""
         here = {name: present(mask).any() for name, mask in part.batch.masks.items()}
+        if self.settings.unmasked_weight == 0:
+            here[GLOBAL] = torch.stack(list(here.values())).any()
         if PRESERVATION in losses:
             here[PRESERVATION] = losses[PRESERVATION].detach() != 0
         found = torch.stack(list(here.values())).tolist() if here else []

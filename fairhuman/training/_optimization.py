@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import redirect_stdout
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "learning_rate",
+    "learning_rates",
     "load_optimizer_state",
     "make_optimizer",
     "optimizer_state",
@@ -33,24 +34,33 @@ _PACKAGES = {
 """Optimiser → its package and install command."""
 
 
-def make_optimizer(settings: TrainSettings, parameters: list[Tensor]) -> torch.optim.Optimizer:
-    """The optimiser selected in the settings; the loop sets its learning rate at each step.
+def make_optimizer(
+    settings: TrainSettings, parameters: list[Tensor], encoders: Sequence[Tensor] = ()
+) -> torch.optim.Optimizer:
+    """The optimiser selected in the settings; the loop sets its learning rates at each step.
+
+    Args:
+        settings: The run.
+        parameters: Trained parameters.
+        encoders: Trained parameters of the text encoders: a second group with its own learning rate.
 
     Raises:
         ImportError: Its package is not installed; the message gives the install command.
     """
     name, rate, decay = settings.optimizer, settings.learning_rate, settings.weight_decay
+    fused = parameters[0].device.type in _FUSED
+    given: Any = [{"params": parameters}, {"params": list(encoders)}] if encoders else parameters
     try:
         if name == "adamw8bit":
             from bitsandbytes.optim import AdamW8bit
 
-            return AdamW8bit(parameters, lr=rate, weight_decay=decay)
+            return AdamW8bit(given, lr=rate, weight_decay=decay)
         if name == "prodigy":
             from prodigyopt import Prodigy
 
             with redirect_stdout(io.StringIO()):  # it announces its kind of weight decay
                 return Prodigy(
-                    parameters,
+                    given,
                     lr=rate,
                     weight_decay=decay,
                     use_bias_correction=True,
@@ -59,16 +69,15 @@ def make_optimizer(settings: TrainSettings, parameters: list[Tensor]) -> torch.o
         if name == "schedulefree":
             from schedulefree import AdamWScheduleFree
 
-            optimizer = AdamWScheduleFree(parameters, lr=rate, weight_decay=decay)
+            optimizer = AdamWScheduleFree(given, lr=rate, weight_decay=decay)
             optimizer.train()
             return optimizer
     except ImportError as error:
         package, wanted = _PACKAGES[name]
         raise ImportError(f"optimizer: {name} needs the package {package}; pip install {wanted}") from error
-    fused = parameters[0].device.type in _FUSED
     if name == "adam":
-        return torch.optim.Adam(parameters, lr=rate, fused=fused)
-    return torch.optim.AdamW(parameters, lr=rate, weight_decay=decay, fused=fused)
+        return torch.optim.Adam(given, lr=rate, fused=fused)
+    return torch.optim.AdamW(given, lr=rate, weight_decay=decay, fused=fused)
 
 
 def optimizer_state(optimizer: torch.optim.Optimizer) -> dict[str, Any]:
@@ -84,9 +93,10 @@ def optimizer_state(optimizer: torch.optim.Optimizer) -> dict[str, Any]:
 def load_optimizer_state(optimizer: torch.optim.Optimizer, state: Mapping[str, Any]) -> None:
     """Restore a state from :func:`optimizer_state`; the learning rate still follows the settings."""
     groups = optimizer.state_dict()["param_groups"]
-    moments, kept = state.get("moments", state), state.get("groups", [{}] * len(groups))  # once no groups
+    moments, kept = state.get("moments", state), state.get("groups", [{}])  # once no groups
     moments = {int(index): values for index, values in moments.items()}
-    groups = [group | saved for group, saved in zip(groups, kept, strict=True)]
+    # A rate of its own, given or taken away after a failure, makes two groups of one or one of two.
+    groups = [group | kept[min(place, len(kept) - 1)] for place, group in enumerate(groups)]
     optimizer.load_state_dict({"state": moments, "param_groups": groups})
 
 
@@ -100,15 +110,24 @@ def schedule_free_average(optimizer: torch.optim.Optimizer, weight: Tensor) -> T
     return None
 
 
-def learning_rate(settings: TrainSettings, step: int) -> float:
-    """Learning rate of a step, counted from 0: a linear increase over ``warmup`` steps to ``learning_rate``,
-    then ``schedule``. Equivalent to diffusers' schedulers of the same names, but stateless."""
+def learning_rates(settings: TrainSettings, step: int) -> list[float]:
+    """The learning rate of each of the optimiser's groups, see :func:`learning_rate`."""
+    own = settings.text_encoder_learning_rate
+    highest = [settings.learning_rate] if own is None else [settings.learning_rate, own]
+    return [learning_rate(settings, step, one) for one in highest]
+
+
+def learning_rate(settings: TrainSettings, step: int, highest: float | None = None) -> float:
+    """Learning rate of a step, counted from 0: a linear increase over ``warmup`` steps to ``highest``, by
+    default ``learning_rate``, then ``schedule``. Equivalent to diffusers' schedulers of the same names, but
+    stateless."""
+    highest = settings.learning_rate if highest is None else highest
     if step < settings.warmup:
-        return settings.learning_rate * step / settings.warmup
+        return highest * step / settings.warmup
     progress = (step - settings.warmup) / max(1, settings.steps - settings.warmup)
     factor = {
         "constant": 1.0,
         "cosine": 0.5 * (1 + math.cos(math.pi * progress)),
         "linear": 1 - progress,
     }
-    return settings.learning_rate * factor[settings.schedule]
+    return highest * factor[settings.schedule]

@@ -30,7 +30,9 @@ _MAY_DIFFER = {
     *("sample_every", "sample_count", "checkpoint_every", "checkpoint_minutes", "keep_checkpoints"),
 }
 # A failed run may need to change these to continue; the change is recorded.
-_AFTER_FAILURE = {"learning_rate", "steps", "accumulation", "gradient_checkpointing"}
+_AFTER_FAILURE = {
+    *("learning_rate", "text_encoder_learning_rate", "steps", "accumulation", "gradient_checkpointing"),
+}
 _WAYS = ("from", "to")
 _SINCE = {"conditions", "start", "experts"}  # inputs that older runs kept no fingerprint of
 
@@ -77,7 +79,8 @@ class Run:
     def log(self) -> list[dict[str, Any]]:
         """One entry per step: ``step``, ``losses``, ``weights``, ``gramian`` (or None), ``timesteps``,
         ``present`` (images with each region), ``coverage`` (the region's mean fraction of the latent grid in
-        these images), ``finite``, ``learning_rate``, ``seconds``; with buckets also ``size``, the height and
+        these images), ``finite``, ``learning_rate``, ``seconds``; with a
+        learning rate of their own, ``text_encoder_learning_rate``; with buckets also ``size``, the height and
         width of the step's images. With several processes, ``timesteps``, ``present`` and ``coverage`` cover
         only the first process's images."""
         return read_lines(self.directory / LOG_FILE)
@@ -92,7 +95,7 @@ class Run:
     def failure(self) -> str | None:
         """The failure of a run that diverged or ran out of memory."""
         path = self.directory / FAILURE_FILE
-        return json.loads(path.read_text())["reason"] if path.is_file() else None
+        return _object(path.read_text(errors="replace"), str(path)).get("reason") if path.is_file() else None
 
     @property
     def heldout(self) -> list[dict[str, Any]]:
@@ -125,11 +128,25 @@ class Log:
 
 
 def read_lines(path: Path) -> list[dict[str, Any]]:
-    """The complete lines of a JSON-lines file; empty if the file does not exist."""
+    """The complete lines of a JSON-lines file; empty if the file does not exist.
+
+    Raises:
+        ValueError: A line is damaged; the message names it.
+    """
     if not path.is_file():
         return []
-    lines = path.read_text().split("\n")
-    return [json.loads(line) for line in lines[:-1]]  # what follows the last newline was cut short
+    lines = path.read_text(errors="replace").split("\n")[:-1]  # what follows the last newline was cut short
+    return [_object(line, f"{path}, line {number}") for number, line in enumerate(lines, 1)]
+
+
+def _object(text: str, place: str) -> dict[str, Any]:
+    try:
+        found = json.loads(text)
+    except (ValueError, RecursionError):
+        found = None
+    if not isinstance(found, dict):
+        raise ValueError(f"run: {place} must be a JSON object, got {text[:80]!r}")
+    return found
 
 
 def check_output(
@@ -141,7 +158,7 @@ def check_output(
         settings: The requested run.
         inputs: Fingerprints of its inputs, compared if given. Paths do not count, so that a checkout may be
             moved.
-        may_change: Whether a failed run still counts as the same run if only the learning rate, steps or
+        may_change: Whether a failed run still counts as the same run if only learning rates, steps or
             memory options have changed.
 
     Raises:
@@ -156,7 +173,8 @@ def check_output(
         if name not in free:
             return f"{name} is {there!r} there, {here!r} here"
     if inputs is not None:
-        was = json.loads((path / INPUTS_FILE).read_text()) if (path / INPUTS_FILE).is_file() else {}
+        file = path / INPUTS_FILE
+        was = _object(file.read_text(errors="replace"), str(file)) if file.is_file() else {}
         for name, value in inputs.items():
             if was.get(name) != value and (name in was or name not in _SINCE):
                 place = settings.data if name == "conditions" else getattr(settings, name)

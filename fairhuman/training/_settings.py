@@ -62,7 +62,15 @@ class TrainSettings(Settings):
             regions, and an adapter without condition images, because a ControlNet's conditions also affect
             the area outside. ``mpd`` gives small gradients large weights, and this gradient is smallest at
             the start; ``ls:<w>,…`` keeps its weight fixed.
-        strategy: How the objectives are weighted (see :func:`fairhuman.fairness.get_strategy`).
+        unmasked_weight: Weight of the area outside all regions in the global loss, ≥ 0, as in OneTrainer's
+            masked training. A latent cell that a region covers in part counts in full; an image without a
+            region lies outside throughout. Under ``ls``, the outside's gradient is multiplied by it. Under
+            ``mpd``, the global objective's share does not shrink with its gradient, so the weight turns that
+            gradient towards the regions. At 0, nothing is trained or kept outside (see ``preservation``).
+            Held-out errors are always those of Eq. 2.
+        strategy: How the objectives are weighted (see :func:`fairhuman.fairness.get_strategy`). To prefer
+            some, ``ls:<w₁>,<w₂>,…`` multiplies each loss, and ``mpd:<p₁>,<p₂>,…`` gives each a priority. Both
+            list the whole image, the regions, then preservation.
         mask_mode: How masks are resampled to the latent grid (see :func:`fairhuman.regions.latent_mask`).
         reduction: Scale of the losses (see :func:`fairhuman.objectives.regional_losses`).
         local_scale: Factor on the regional losses, > 0.
@@ -76,7 +84,7 @@ class TrainSettings(Settings):
         experts: Two LoRAs (run folders), for faces and for hands, that MoLE's third stage combines; they
             define rank and alpha. ``None`` starts both experts from scratch.
         gates_only: Freeze MoLE's experts and train only its gates.
-        text_encoders: Also train a LoRA on both text encoders.
+        text_encoders: Also train a LoRA on both text encoders. Captions are then encoded at every step.
         conditions: Condition images of the adapter, ``pose`` and ``depth``; ``None`` means both for
             conditioned adapters.
         condition_dropout: Probability, independent for each image, that its conditions are replaced by black,
@@ -119,6 +127,9 @@ class TrainSettings(Settings):
         accumulation: Number of parts in which a step's images pass through the network, to save memory. The
             step is unchanged: each objective's gradients are summed before they are weighted.
         learning_rate: Peak learning rate, > 0.
+        text_encoder_learning_rate: Peak learning rate of the text encoders' LoRA, > 0, with the same
+            schedule; ``None`` means ``learning_rate``. Requires ``text_encoders``. Objectives are
+            weighted by the gradients of all trained parameters, whatever their learning rate.
         schedule: ``constant``, ``cosine`` or ``linear`` to 0 at the last step, after ``warmup``.
         warmup: Steps over which the learning rate rises from 0.
         optimizer: ``adamw``; ``adam``, as in the paper; ``adamw8bit``, with 8-bit moments (needs the package
@@ -185,6 +196,7 @@ class TrainSettings(Settings):
     base: Place | None = None
     regions: Names = ("face", "hand")
     preservation: bool = False
+    unmasked_weight: Unsigned = 1.0
     strategy: str = "mpd"
     mask_mode: MaskMode = "soft"
     reduction: Reduction = "image"
@@ -221,6 +233,7 @@ class TrainSettings(Settings):
     batch_size: Count = 4
     accumulation: Count = 1
     learning_rate: Positive = 1e-4
+    text_encoder_learning_rate: Positive | None = None
     schedule: Literal["constant", "cosine", "linear"] = "constant"
     warmup: Whole = 0
     optimizer: Literal["adamw", "adam", "adamw8bit", "prodigy", "schedulefree"] = "adamw"
@@ -271,6 +284,8 @@ class TrainSettings(Settings):
         self._check_captions()
         self._check_sizes()
         _ = self.transform
+        needed = self.unmasked_weight == 1 or bool(self.regions)
+        require("unmasked_weight", needed, "needs regions, outside which it counts", self.unmasked_weight)
         if self.regularisation is None:
             weight = self.regularisation_weight
             require("regularisation_weight", weight == 1, "needs regularisation images", weight)
@@ -357,7 +372,10 @@ class TrainSettings(Settings):
             )
 
     def _check_optimizer(self) -> None:
+        own = self.text_encoder_learning_rate
+        require("text_encoder_learning_rate", own is None or self.text_encoders, "needs text_encoders", own)
         if self.optimizer == "prodigy":
+            require("text_encoder_learning_rate", own is None, "must be null: prodigy has one for all", own)
             rule = "is a factor on prodigy's own estimate, usually 1; must be ≥ 0.01"
             require("learning_rate", self.learning_rate >= 0.01, rule, self.learning_rate)
         if self.optimizer == "schedulefree":

@@ -20,7 +20,12 @@ _NAMED = 10  # images
 
 
 def check_suitability(
-    data: HumanFolder, transform: JointTransform, *, batch: int = 1, largest_enlargement: float | None = None
+    data: HumanFolder,
+    transform: JointTransform,
+    *,
+    batch: int = 1,
+    largest_enlargement: float | None = None,
+    unmasked_weight: float = 1.0,
 ) -> None:
     """Report the buckets and their cropping. Warn about regions in no image, enlarged images, regions cut by
     a central crop, and buckets with fewer images than a batch.
@@ -30,11 +35,14 @@ def check_suitability(
         transform: Transform of the images.
         batch: Images per step.
         largest_enlargement: Maximum enlargement factor of an image.
+        unmasked_weight: Weight of the area outside all regions.
 
     Raises:
         ValueError: An image would be enlarged more than that, or is so elongated that resizing it would
-            exhaust the memory.
+            exhaust the memory, or no image has a region although nothing else counts.
     """
+    if unmasked_weight == 0 and not any(data.present.values()):
+        raise ValueError(f"unmasked_weight: at 0 nothing of {data.path} counts, as no image has a region")
     enlarged = []
     for index, (height, width) in enumerate(data.sizes.tolist()):
         size, resized = (height, width), transform.resized((height, width))

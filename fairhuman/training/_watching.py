@@ -107,7 +107,8 @@ def tracked(line: Mapping[str, Any]) -> dict[str, float]:
         if parts.sum() > 0:
             shares = zip(line["losses"], parts / parts.sum(), strict=True)
             values |= {f"shares/{name}": float(share) for name, share in shares}
-    return values | {"learning_rate": line["learning_rate"], "seconds": line["seconds"]}
+    names = ("learning_rate", "text_encoder_learning_rate", "seconds")
+    return values | {name: line[name] for name in names if name in line}
 
 
 def log_pictures(trackers: Sequence[Any], name: str, pictures: Sequence[Image.Image], step: int) -> None:

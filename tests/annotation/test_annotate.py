@@ -13,6 +13,7 @@ from PIL import Image
 
 from fairhuman.data import HumanFolder
 from fairhuman.data.annotation import AnnotateSettings, annotate, merge
+from fairhuman.data.annotation._run import _check_captions
 from fairhuman.models import tiny_pipeline
 from fairhuman.training import TrainSettings, train
 
@@ -197,7 +198,15 @@ def test_a_table_of_captions_that_is_wrong_stops_before_any_work(photographs, tm
     table.write_text("file_name,text\na.jpg,one\na.jpg,two\n")
     with pytest.raises(ValueError, match="line 3: names 'a.jpg' a second time"):
         annotate(photographs, tmp_path / "out", AnnotateSettings(captions=str(table)))
+    table.write_text("file_name,text\nelsewhere/a.jpg,one\n")
+    with pytest.raises(ValueError, match="must name files relative to .*, got 'elsewhere/a.jpg' and no line"):
+        annotate(photographs, tmp_path / "out", AnnotateSettings(captions=str(table)))
     assert not (tmp_path / "out").exists()
+
+
+def test_captions_of_no_photograph_are_named(caplog):
+    _check_captions("table.csv", {"a.jpg": "one", "b.jpg": "two"}, {"a.jpg"})
+    assert "captions: table.csv: 1 of 2 lines name no photograph, the first 'b.jpg'" in caplog.text
 
 
 @pytest.mark.parametrize(

@@ -76,4 +76,16 @@ def test_what_is_wrong_is_said_before_any_work(tmp_path):
         fit(tmp_path, tmp_path / "out", training={"step": 3})
     with pytest.raises(ValueError, match="count: must be ≥ 1, got 0"):
         SampleSettings(count=0)
+    with pytest.raises(ValueError, match=r"seeds: must be distinct integers ≥ 0, at least one, got \[1, 1\]"):
+        SampleSettings(seeds=(1, 1))
+    with pytest.raises(ValueError, match="prompts: must hold at least one, none of them empty"):
+        SampleSettings(prompts=("a man", " "))
+    for training, message in {
+        ("adapter", "controlnet"): "adapter: must be lora, which fit compares, got 'controlnet'",
+        ("regions", ("face", "foot")): "regions: must be among face, hand, which are annotated",
+        ("heldout", "nowhere"): "heldout: no such file or folder: nowhere",
+        ("regularisation", "nowhere"): "regularisation: no such file or folder: nowhere",
+    }.items():
+        with pytest.raises((ValueError, FileNotFoundError), match=message):
+            fit(tmp_path, tmp_path / "out", training=dict([training]))
     assert not (tmp_path / "out").exists()

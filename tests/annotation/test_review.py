@@ -10,7 +10,7 @@ from fairhuman.data import HumanFolder
 from fairhuman.data.pose import draw_pose
 from fairhuman.data.review import apply_review, read_decisions, write_page
 from fairhuman.data.review._decisions import Decision
-from fairhuman.data.store import draw_boxes
+from fairhuman.data.store import OWNER, draw_boxes, draw_ellipses
 
 NAMES = [f"images/0{i}/0{i}.png" for i in range(4)]
 FACES = [[10, 10, 30, 30], [25, 20, 50, 45]]  # they overlap
@@ -78,6 +78,113 @@ def test_what_is_struck_out_is_gone_and_nothing_else(data, tmp_path):
         name for name in before if name.endswith("/00/00.png")
     } | {f"{kind}/01/01.png" for kind in ("face", "hand", "pose")}  # fmt: skip
     assert json.loads((data / "rejected.jsonl").read_text())["kind"] == "struck out"
+
+
+FOUND = {"face": [[70, 5, 90, 25], [1, 1, 6, 6]], "hand": [[40, 60, 55, 80]]}
+
+
+@pytest.fixture
+def unsure(data):
+    """The data set with boxes in the second image that were found but not confirmed."""
+    lines = [json.loads(line) for line in (data / "metadata.jsonl").read_text().splitlines()]
+    lines[1] |= {f"unconfirmed_{region}_boxes": boxes for region, boxes in FOUND.items()}
+    lines[1] |= {"face_area": 0.0, "hand_area": 0.0}
+    (data / "metadata.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+    return data
+
+
+ACCEPTED = {NAMES[1]: {"accepted": {"face": FOUND["face"][:1], "hand": FOUND["hand"]}}}
+
+
+def test_what_is_accepted_is_in_the_mask_and_no_longer_unconfirmed(unsure, tmp_path):
+    before = contents(unsure)
+    done = apply_review(unsure, read_decisions(saved(tmp_path, ACCEPTED)))
+    assert (done.images, done.boxes, done.accepted, done.left) == (0, 0, 2, 4)
+    sample = HumanFolder(unsure)[1]
+    masks = {"face": draw_boxes([*FACES, FOUND["face"][0]], (SIZE, SIZE), 0)}
+    masks["hand"] = draw_boxes([*HANDS, *FOUND["hand"]], (SIZE, SIZE), 0)
+    assert all(np.array_equal(sample.masks[region], mask) for region, mask in masks.items())
+    line = json.loads((unsure / "metadata.jsonl").read_text().splitlines()[1])
+    assert line["face_boxes"] == [*FACES, FOUND["face"][0]] and line["hand_boxes"] == [*HANDS, *FOUND["hand"]]
+    assert (line["unconfirmed_face_boxes"], line["unconfirmed_hand_boxes"]) == (FOUND["face"][1:], [])
+    assert line["face_area"] == pytest.approx((masks["face"] > 0).mean(), abs=1e-6)
+    assert (line["face_box"], line["left_hand_box"]) == (
+        FACES[1],
+        HANDS[0],
+    )  # the largest is still the largest
+    after = contents(unsure)
+    touched = {name for name in after if before.get(name) != after[name]}
+    assert touched == {"metadata.jsonl", "rejected.jsonl", "struck.jsonl", "face/01/01.png", "hand/01/01.png"}
+
+
+def test_accepted_again_it_is_the_same_and_struck_out_later_it_stays_out(unsure, tmp_path):
+    accepted = read_decisions(saved(tmp_path, ACCEPTED))
+    apply_review(unsure, accepted)
+    once = contents(unsure)
+    apply_review(unsure, accepted)
+    assert contents(unsure) == once
+    apply_review(unsure, read_decisions(saved(tmp_path, {NAMES[1]: {"face": FOUND["face"][:1]}})))
+    struck = contents(unsure)
+    assert np.array_equal(HumanFolder(unsure)[1].masks["face"], draw_boxes(FACES, (SIZE, SIZE), 0))
+    apply_review(unsure, accepted)
+    assert contents(unsure) == struck
+
+
+def test_an_accepted_face_is_drawn_as_the_annotation_draws_faces(unsure, tmp_path):
+    (unsure / OWNER).write_text(json.dumps({"settings": {"dilation": 31, "mask": "hull"}}))
+    apply_review(unsure, read_decisions(saved(tmp_path, ACCEPTED)))
+    masks = HumanFolder(unsure)[1].masks
+    face = np.maximum(draw_boxes(FACES, (SIZE, SIZE), 0), draw_ellipses(FOUND["face"][:1], (SIZE, SIZE), 3))
+    hand = np.maximum(draw_boxes(HANDS, (SIZE, SIZE), 0), draw_boxes(FOUND["hand"], (SIZE, SIZE), 3))
+    assert np.array_equal(masks["face"], face) and np.array_equal(masks["hand"], hand)
+
+
+def test_a_larger_face_that_is_accepted_is_the_main_one(unsure, tmp_path):
+    listing = unsure / "metadata.jsonl"
+    listing.write_text(listing.read_text().replace("[70, 5, 90, 25]", "[50, 5, 99, 45]"))
+    large = {NAMES[1]: {"accepted": {"face": [[50, 5, 99, 45]]}}}
+    apply_review(unsure, read_decisions(saved(tmp_path, large)))
+    assert json.loads(listing.read_text().splitlines()[1])["face_box"] == [50, 5, 99, 45]
+
+
+@pytest.mark.parametrize(
+    ("accepted", "message"),
+    [
+        ({"face": [FACES[0]]}, r"has no unconfirmed face box \[10, 10, 30, 30\]"),
+        ({"hand": [[1, 2]]}, "a box must be four numbers"),
+        ([1], "'list' object"),
+    ],
+)
+def test_what_was_not_found_cannot_be_accepted(unsure, tmp_path, accepted, message):
+    before = contents(unsure)
+    with pytest.raises(ValueError, match=message):
+        apply_review(unsure, read_decisions(saved(tmp_path, {NAMES[1]: {"accepted": accepted}})))
+    assert contents(unsure) == before
+
+
+def test_boxes_are_accepted_on_the_page(unsure, chromium):
+    with chromium() as context:
+        page = context.pages[0]
+        page.goto(write_page(unsure).as_uri())
+
+        def told():
+            return json.loads(page.input_value("#text"))["struck"]
+
+        dotted = page.locator(".tile").nth(1).locator(".unconfirmed")
+        assert dotted.count() == 3
+        dotted.first.click()
+        assert told()[NAMES[1]]["accepted"] == {"face": FOUND["face"][:1], "hand": []}
+        assert "accepted: 1 box" in page.inner_text("#count")
+        page.locator(".accepted").click()  # taken back
+        assert told() == {}
+        page.keyboard.press("a")
+        assert told()[NAMES[1]]["accepted"] == FOUND
+        page.keyboard.press("f")
+        page.keyboard.press("a")
+        assert told() == {NAMES[1]: {"image": False, "pose": False, "face": FACES, "hand": []}}
+        page.keyboard.press("a")
+        page.keyboard.press("u")
+        assert told() == {}
 
 
 def test_applied_again_or_after_a_kill_it_is_the_same(data, tmp_path, monkeypatch):

@@ -4,6 +4,8 @@ matrices and on recorded ones."""
 import json
 from pathlib import Path
 
+import cvxpy
+import numpy as np
 import pytest
 import torch
 from scipy.optimize import minimize
@@ -193,6 +195,31 @@ def test_area_gives_back_what_the_scale_took():
     K = torch.diag(torch.tensor([1.0, 1.0, 1.0])).double()
     w = decide(get_strategy("mpd_area:1,0.125,1"), torch.ones(3).double(), K)
     torch.testing.assert_close(w, torch.tensor([1.0, 0.5, 1.0]).double())
+
+
+def test_priorities_minimise_the_delays_that_they_weigh(steps):
+    """Against a convex solver that knows of Eq. 5 alone."""
+    priorities = np.array([1.0, 8.0, 0.5])
+    for losses, K in steps[:3]:
+        w = decide(get_strategy("mpd:1,8,0.5"), losses, K)
+        rates = K @ w / (w @ K @ w).sqrt()
+        scale = K.diagonal().sqrt().numpy()  # as delays span orders of magnitude
+        cosines = K.numpy() / np.outer(scale, scale)
+        d = cvxpy.Variable(3)
+        along = np.linalg.cholesky(cosines) @ d
+        delays = cvxpy.sum(cvxpy.multiply(priorities / scale, cvxpy.inv_pos(along)))
+        optimum = cvxpy.Problem(cvxpy.Minimize(delays), [cvxpy.norm(d) <= 1]).solve()
+        assert (priorities / rates.numpy()).sum() == pytest.approx(optimum, rel=1e-6)
+        plain = decide(get_strategy("mpd"), losses, K)
+        plain = K @ plain / (plain @ K @ plain).sqrt()
+        assert (priorities / plain.numpy()).sum() > 1.01 * optimum
+
+
+def test_eight_times_the_priority_is_twice_the_share_and_equal_ones_are_none():
+    K = torch.eye(3).double()
+    w = decide(get_strategy("mpd:1,8,1"), torch.ones(3).double(), K)
+    torch.testing.assert_close(w, torch.tensor([1.0, 2.0, 1.0]).double())
+    assert torch.equal(decide(get_strategy("mpd:1,1,1"), torch.ones(3).double(), K), alpha_fair_weights(K))
 
 
 def test_a_loss_without_logarithm_is_left_out():

@@ -13,7 +13,7 @@ from fairhuman.experiments.derivation.reference import residual
 from fairhuman.fairness import STRATEGIES, Amortised, alpha_fair_weights, get_strategy
 from fairhuman.fairness._direction import cosine
 
-ALL = (*STRATEGIES, "alpha_fair:0.5", "alpha_fair:1", "ls:1,20,60", "mpd_area:1,0.05,0.01")
+ALL = (*STRATEGIES, "alpha_fair:0.5", "alpha_fair:1", "ls:1,20,60", "mpd:1,8,0.5", "mpd_area:1,0.05,0.01")
 PRESENT = torch.ones(3, dtype=torch.bool)
 
 
@@ -273,6 +273,9 @@ def test_amortised_refuses(options, message):
         "ls:1,0",
         "ls:x",
         "mpd_area:1,-1",
+        "mpd:1,0,1",
+        "mpd:1,inf,1",
+        "mpd:",
         None,
     ),
 )

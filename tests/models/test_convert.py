@@ -103,6 +103,22 @@ def test_a_kohya_file_with_diffusers_names_and_without_alpha_is_read(base, lora,
         (lambda s, n: s | {f"{n}.lora_down.weight": torch.ones(4, 8, 1, 1)}, "linear layers alone"),
         (lambda s, n: s | {"lora_unet_other.alpha": torch.tensor(2.0)}, "a layer that the base lacks"),
         (lambda s, n: s | {f"{n}.lora_down.weight": torch.ones(3, 8)}, "one rank for all layers"),
+        (
+            lambda s, n: {f"{n}.lora_down.weight": torch.ones(0, 8), f"{n}.lora_up.weight": torch.ones(8, 0)},
+            r"\[0\]",
+        ),
+        (
+            lambda s, n: {k: 0 * v if k.endswith("alpha") else v for k, v in s.items()},
+            "finite alpha, got .0.0",
+        ),
+        (lambda s, n: s | {f"{n}.alpha": torch.tensor(float("nan"))}, "finite alpha, got"),
+        (lambda s, n: s | {f"{n}.alpha": torch.ones(2)}, "for each layer alone, got .1.0, 1.0. for"),
+        (
+            lambda s, n: {k: v.to(torch.int8) for k, v in s.items()},
+            "must hold float32, float16, bfloat16, got",
+        ),
+        (lambda s, n: {k: v.to(torch.float8_e4m3fn) for k, v in s.items()}, "must hold float32, float16"),
+        (lambda s, n: {}, "must hold the weights of a LoRA, got none"),
     ],
 )
 def test_what_is_no_plain_lora_is_refused_and_nothing_written(base, lora, tmp_path, change, error):
@@ -111,6 +127,28 @@ def test_what_is_no_plain_lora_is_refused_and_nothing_written(base, lora, tmp_pa
     save_file(change(load_file(file), layer), file)
     with pytest.raises(ValueError, match=error):
         convert_lora(file, tmp_path / "out.safetensors", "diffusers", base=base)
+    assert not (tmp_path / "out.safetensors").exists()
+
+
+@pytest.mark.parametrize(
+    ("told", "error"),
+    [
+        ("{", "must have a JSON object as lora_adapter_metadata, got '{'"),
+        ("[1]", "must have a JSON object as lora_adapter_metadata"),
+        ('{"unet.lora_alpha": "2", "unet.r": 4}', "must have a number as unet.lora_alpha, got '2'"),
+        ('{"unet.lora_alpha": -2, "unet.r": 4}', "must have a positive, finite alpha"),
+        ('{"unet.lora_alpha": NaN, "unet.r": 4}', "must have a positive, finite alpha"),
+    ],
+)
+def test_a_head_that_cannot_be_read_is_refused(base, lora, tmp_path, told, error):
+    unet = {
+        name: t
+        for name, t in load_file(lora / "pytorch_lora_weights.safetensors").items()
+        if name.startswith("unet.")
+    }
+    save_file(unet, tmp_path / "odd.safetensors", metadata={"lora_adapter_metadata": told})
+    with pytest.raises(ValueError, match=error):
+        convert_lora(tmp_path / "odd.safetensors", tmp_path / "out.safetensors", "kohya", base=base)
     assert not (tmp_path / "out.safetensors").exists()
 
 

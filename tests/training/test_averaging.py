@@ -21,6 +21,7 @@ OPTIONS = [
     {"optimizer": "schedulefree"},
     {"ema": 0.8},
     {"dora": True},
+    {"text_encoder_learning_rate": 1e-3, "text_encoders": True},
     {"rslora": True, "alpha": 2.0},
 ]
 

@@ -13,7 +13,7 @@ from safetensors.torch import load_file, save_file
 from typer.testing import CliRunner
 
 from fairhuman.__main__ import app, extra_with, main
-from fairhuman.models import load_base
+from fairhuman.models import fuse, load_base
 from fairhuman.models.adapters import load_adapter
 from fairhuman.sampling import sample, sample_with
 from fairhuman.training import Run, load_lora
@@ -111,6 +111,12 @@ def test_a_fused_lora_draws_what_the_unfused_one_does(run, base, tmp_path):
     assert "must be absent or an empty folder" in str(again.exception)
 
 
+def test_a_strength_that_leaves_no_finite_weights_is_refused(run, base, tmp_path):
+    with pytest.raises(ValueError, match=r"scale: must leave the merged weights finite, got 1e\+300"):
+        fuse(run.directory, tmp_path / "fused", base=base, scale=1e300)
+    assert not (tmp_path / "fused").exists()
+
+
 def test_the_strength_counts_once(run, base):
     pipeline = load_base(base)
     adapter = load_adapter(pipeline, run.directory)
@@ -135,6 +141,11 @@ def test_the_strength_counts_once(run, base):
             "adapter: must be lora in this command, got 'mole'",
         ),
         (("train", "lora", "--set", "steps"), "--set: must be NAME=VALUE"),
+        (("train", "lora", "--set", "targets=[a"), "--set: targets must be a value in YAML, got '[a'"),
+        (("train", "lora", "--set", "rank=2", "--set", "rank=4"), "--set: must give rank once"),
+        (("train", "lora", "--steps", "2", "--set", "steps=4"), "--set: must give steps once"),
+        (("fit", ".", "out", "--steps", "2", "--set", "steps=4"), "--set: must give steps once"),
+        (("fit", ".", "out", "--set", "adapter=mole"), "adapter: must be lora, which fit compares"),
         (("train", "lora", "--data", "nowhere"), "'output' is missing"),
         (("train", "lora", "absent.yaml"), "absent.yaml"),
         (("train", "lora", "--data", "d", "--output", "o", "--set", "lerning_rate=1"), "'learning_rate'"),

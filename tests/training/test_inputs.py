@@ -11,7 +11,7 @@ from fairhuman.data import HumanFolder
 from fairhuman.training import Run, TrainSettings
 from fairhuman.training import _loop as loop
 from fairhuman.training._inputs import fingerprint_inputs
-from fairhuman.training._run import INPUTS_FILE, SETTINGS_FILE, check_output, write_settings
+from fairhuman.training._run import INPUTS_FILE, LOG_FILE, SETTINGS_FILE, check_output, write_settings
 
 
 @pytest.fixture
@@ -68,6 +68,17 @@ def test_a_kill_while_inputs_are_written_again_leaves_the_old_ones(settings, mon
     with pytest.raises(KeyboardInterrupt):
         write_settings(folder, settings, {"data": "b"})
     assert json.loads((folder / INPUTS_FILE).read_text()) == {"data": "a"}
+
+
+def test_files_of_a_run_that_are_damaged_are_named(settings):
+    folder = Path(settings.output)
+    write_settings(folder, settings, {"data": "a"})
+    (folder / INPUTS_FILE).write_text("")
+    with pytest.raises(ValueError, match=r"run: .*inputs.json must be a JSON object, got ''"):
+        check_output(settings, {"data": "a"})
+    (folder / LOG_FILE).write_bytes(b'{"step": 0}\n\0\0\xff\n{"step": 2}\n')
+    with pytest.raises(ValueError, match=r"run: .*log.jsonl, line 2 must be a JSON object, got"):
+        _ = Run(folder, settings).log
 
 
 @pytest.mark.parametrize("main", [True, False])

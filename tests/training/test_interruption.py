@@ -195,6 +195,23 @@ def test_a_divergence_may_be_answered_and_the_answer_is_recorded(values, monkeyp
         train(TrainSettings(**values | {"steps": 5, "accumulation": 2}))
 
 
+def test_weights_that_are_not_finite_are_not_written(values):
+    """In so few steps the limit of skipped ones is never reached."""
+    values |= {"steps": 2, "checkpoint_every": 1}
+    with pytest.raises(
+        FloatingPointError, match=r"weights are not finite after step 0, at learning_rate 1e\+300"
+    ):
+        train(TrainSettings(**values | {"learning_rate": 1e300}))
+    run = Run.open(values["output"])
+    assert not run.complete and not list(run.directory.glob("checkpoints/*"))
+    assert "weights are not finite" in run.failure
+    last = train(TrainSettings(**values | {"checkpoint_every": 0}))  # the record lets the rate change
+    assert all(tensor.isfinite().all() for tensor in load_file(last.weights).values())
+    with pytest.raises(FloatingPointError, match="weights are not finite after step 1"):
+        place = values["output"] + "-2"
+        train(TrainSettings(**values | {"learning_rate": 1e300, "output": place, "checkpoint_every": 0}))
+
+
 @pytest.mark.parametrize("kind", ["lora", "t2i-adapter", "mole"])
 def test_a_checkpoint_is_sampled_from_and_started_from(values, base, people, tmp_path, at_step, kind):
     values |= {"adapter": kind, "checkpoint_every": 1}

@@ -55,7 +55,7 @@ def test_it_costs_one_forward_pass_of_the_base_without_gradients(values, trainer
 
 
 @pytest.mark.parametrize(
-    "strategy", [*(s for s in STRATEGIES if s != "ls"), "ls:1,2,3,4", "mpd_area:1,2,3,4"]
+    "strategy", [*(s for s in STRATEGIES if s != "ls"), "ls:1,2,3,4", "mpd:1,2,3,4", "mpd_area:1,2,3,4"]
 )
 def test_every_strategy_weighs_it(values, strategy):
     run = train(TrainSettings(**values | {"strategy": strategy, "preservation": True, "steps": 2}))

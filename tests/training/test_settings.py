@@ -69,6 +69,7 @@ def test_paths_become_strings(tmp_path):
         ({"strategy": None}, TypeError, "strategy: must be str"),
         ({"strategy": "mdp"}, ValueError, "strategy: must be one of .*got 'mdp'"),
         ({"strategy": "alpha_fair:-1"}, ValueError, "must have a positive, finite α"),
+        ({"strategy": "mpd:1,8"}, ValueError, "strategy: needs 3 numbers: for the global loss and"),
         ({"strategy": "ls:1,20"}, ValueError, "strategy: needs 3 numbers: for the global loss and"),
         ({"experts": "face"}, TypeError, "experts: must be a list of names, got 'face'"),
     ],

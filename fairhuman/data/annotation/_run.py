@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import logging
 import os
+from collections.abc import Mapping, Set
 from pathlib import Path
 
 from fairhuman.data.annotation._captions import read_captions
@@ -25,6 +27,8 @@ from fairhuman.detectors import require_ultralytics
 from fairhuman.processes import check_workers
 
 __all__ = ["annotate", "merge"]
+
+logger = logging.getLogger(__name__)
 
 
 def annotate(
@@ -63,7 +67,8 @@ def annotate(
 
     Raises:
         FileNotFoundError: The folder, caption table, model or weights are missing.
-        ValueError: ``out`` contains something else or another annotation, or there are no photographs.
+        ValueError: ``out`` contains something else or another annotation, there are no photographs, or the
+            caption table matches none of them.
         RuntimeError: YOLO weights are given but the package that reads them is not installed.
     """
     root, out = Path(photographs), Path(out)
@@ -75,7 +80,10 @@ def annotate(
     if root.resolve().is_relative_to(out.resolve()):
         raise ValueError(f"out: must not hold the photographs, got {out} for {root}")
     _check_models(settings)
-    captions = read_captions(Path(settings.captions)) if settings.captions else {}
+    captions = {}
+    if settings.captions:
+        captions = read_captions(Path(settings.captions))
+        _check_captions(settings.captions, captions, {one.name for one in find_photographs(root, out)})
     given = settings.to_dict()
     if not settings.folder_names:  # as those begun before there was such a setting
         del given["folder_names"]
@@ -101,6 +109,17 @@ def annotate(
         return None
     merge_shards(out, settings.duplicate_distance)
     return annotation_of(out)
+
+
+def _check_captions(place: str, captions: Mapping[str, str], names: Set[str]) -> None:
+    """Name the captions of a table that belong to no photograph; refuse a table that has no others."""
+    strayed = [name for name in captions if name not in names]
+    if names and strayed and len(strayed) == len(captions):
+        rule = "must name files relative to the photographs' folder"
+        raise ValueError(f"captions: {place} {rule}, got {strayed[0]!r} and no line that names one")
+    if strayed:
+        told = (place, len(strayed), len(captions), strayed[0])
+        logger.warning("captions: %s: %d of %d lines name no photograph, the first %r", *told)
 
 
 def merge(out: str | os.PathLike[str]) -> Annotation:

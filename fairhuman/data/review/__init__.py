@@ -1,4 +1,5 @@
-"""Manual review of a data set: a page for rejecting annotations, and the application of its decisions."""
+"""Manual review of a data set: a page for rejecting and accepting annotations, and the application of its
+decisions."""
 
 from fairhuman.data.review._apply import Reviewed, apply_review
 from fairhuman.data.review._decisions import read_decisions

@@ -1,4 +1,4 @@
-"""Application of review decisions: removal of boxes with their masks, and of images."""
+"""Application of review decisions: boxes are removed from the masks or added to them, images removed."""
 
 from __future__ import annotations
 
@@ -23,6 +23,7 @@ from fairhuman.data.store import (
     REJECTED,
     dilation_pixels,
     draw_boxes,
+    draw_ellipses,
     file_names,
     files_of,
     read_lines,
@@ -41,21 +42,23 @@ _SIDES = ("left", "right")
 
 @dataclass(frozen=True)
 class Reviewed:
-    """Number of rejected items and of remaining images."""
+    """Number of rejected items, of remaining images and of accepted boxes."""
 
     images: int
     boxes: int
     poses: int
     left: int
+    accepted: int = 0
 
 
 def apply_review(data: Path, decisions: Mapping[str, Decision], out: Path | None = None) -> Reviewed:
-    """Apply the rejections of a review. Repeating it, or resuming after a kill, gives the same result.
+    """Apply the decisions of a review. Repeating it, or resuming after a kill, gives the same result.
 
     Rejected images are removed from ``metadata.jsonl``, their files are deleted, and ``rejected.jsonl`` lists
     them. A rejected box is removed from the lists of boxes, and from the mask where no other box of its kind
     covers it. The main person's hand is removed with its landmarks and its part of the pose drawing.
-    Decisions are appended to ``struck.jsonl``.
+    An accepted box moves from the unconfirmed to the confirmed ones and into the mask: a face as annotation
+    draws it, a hand as a box, because its outline is unknown. Decisions are appended to ``struck.jsonl``.
 
     Args:
         data: The data set's folder.
@@ -71,7 +74,7 @@ def apply_review(data: Path, decisions: Mapping[str, Decision], out: Path | None
     if not listing.is_file():
         raise FileNotFoundError(f"data: {data} has no metadata.jsonl")
     known = _struck_before(data)
-    dilation = read_owner(data)["settings"]["dilation"] if (data / OWNER).is_file() else 0.0
+    settings = read_owner(data)["settings"] if (data / OWNER).is_file() else {}
     current = {entry["file_name"]: entry for entry in read_lines(listing) if entry["file_name"] in decisions}
     for name, decision in decisions.items():
         _check(name, decision, current.get(name), known.get(name, Decision()), data)
@@ -84,7 +87,7 @@ def apply_review(data: Path, decisions: Mapping[str, Decision], out: Path | None
         listing = data / METADATA
     _note(data, known, decisions)
     changed = {
-        name: _strike(data, entry, decisions[name], dilation)
+        name: _strike(data, _accept(data, entry, decisions[name], settings), decisions[name], settings)
         for name, entry in current.items()
         if name not in gone
     }
@@ -107,8 +110,12 @@ def apply_review(data: Path, decisions: Mapping[str, Decision], out: Path | None
     write_lines(listing, remaining())
     for name in gone:
         _delete(data, name, current.get(name))
-    boxes = sum(len(decision.face) + len(decision.hand) for decision in decisions.values())
-    return Reviewed(len(gone), boxes, sum(decision.pose for decision in decisions.values()), left)
+    every = decisions.values()
+    struck, accepted = (
+        sum(len(getattr(one, kind)(region)) for one in every for region in REGIONS)
+        for kind in ("struck", "accepted")
+    )
+    return Reviewed(len(gone), struck, sum(one.pose for one in every), left, accepted)
 
 
 def _copied(data: Path, out: Path) -> Path:
@@ -132,13 +139,37 @@ def _copied(data: Path, out: Path) -> Path:
     return out
 
 
-def _strike(data: Path, entry: dict[str, Any], decision: Decision, dilation: float) -> dict[str, Any]:
+def _accept(
+    data: Path, entry: dict[str, Any], decision: Decision, settings: Mapping[str, Any]
+) -> dict[str, Any]:
+    """The entry with accepted boxes that are still unconfirmed; they are drawn into the masks."""
+    entry = dict(entry)
+    size, grow = _size(entry, settings)
+    for region in REGIONS:
+        found = entry.get(f"unconfirmed_{region}_boxes", [])
+        taken = [box for box in found if tuple(box) in decision.accepted(region)]
+        if not taken:
+            continue
+        draw = draw_ellipses if region == "face" and settings.get("mask") == "hull" else draw_boxes
+        path = data / entry[f"{region}_mask_file_name"]
+        mask = np.maximum(read_mask(path).pixels, draw(taken, size, grow))
+        _write_mask(path, mask, entry, region)
+        entry[f"{region}_boxes"] = [*region_boxes(entry, region), *taken]
+        entry[f"unconfirmed_{region}_boxes"] = [box for box in found if box not in taken]
+        if region == "face":
+            entry["face_box"] = largest(entry["face_boxes"])
+    return entry
+
+
+def _strike(
+    data: Path, entry: dict[str, Any], decision: Decision, settings: Mapping[str, Any]
+) -> dict[str, Any]:
+    """The entry without what is struck out; its masks and pose drawing are rewritten."""
     """The entry without rejected items; masks and pose drawing are rewritten."""
     entry = dict(entry)
-    size = entry["height"], entry["width"]
-    grow = dilation_pixels(dilation, entry["width"], entry["height"])
+    size, grow = _size(entry, settings)
     for region in REGIONS:
-        struck = getattr(decision, region)
+        struck = decision.struck(region)
         if not struck:
             continue
         left = [box for box in region_boxes(entry, region) if tuple(box) not in struck]
@@ -146,9 +177,7 @@ def _strike(data: Path, entry: dict[str, Any], decision: Decision, dilation: flo
             path = data / entry[f"{region}_mask_file_name"]
             mask = read_mask(path).pixels
             mask[(draw_boxes(struck, size, grow) > 0) & (draw_boxes(left, size, grow) == 0)] = 0
-            write_png(path, mask)
-            if f"{region}_area" in entry:
-                entry[f"{region}_area"] = round(float(np.mean(mask > 0)), 6)
+            _write_mask(path, mask, entry, region)
         if f"{region}_boxes" in entry:
             entry[f"{region}_boxes"] = left
     if decision.face and tuple(entry.get("face_box") or ()) in decision.face:
@@ -166,6 +195,18 @@ def _strike(data: Path, entry: dict[str, Any], decision: Decision, dilation: flo
     if redrawn and entry.get("pose_file_name"):
         write_png(data / entry["pose_file_name"], _pose(entry))
     return entry
+
+
+def _size(entry: Mapping[str, Any], settings: Mapping[str, Any]) -> tuple[tuple[int, int], int]:
+    """Height and width, and by how many pixels boxes grow in the masks."""
+    width, height = entry["width"], entry["height"]
+    return (height, width), dilation_pixels(settings.get("dilation", 0.0), width, height)
+
+
+def _write_mask(path: Path, mask: np.ndarray, entry: dict[str, Any], region: str) -> None:
+    write_png(path, mask)
+    if f"{region}_area" in entry:
+        entry[f"{region}_area"] = round(float(np.mean(mask > 0)), 6)
 
 
 def _pose(entry: dict[str, Any]) -> np.ndarray:
@@ -190,17 +231,27 @@ def _check(name: str, decision: Decision, entry: dict[str, Any] | None, known: D
     # The files that are about to be written or deleted must lie in the folder.
     read_record(json.dumps(entry), f"{data / METADATA}, {name}", data, REGIONS, ())
     for region in REGIONS:
-        boxes = {tuple(box) for box in region_boxes(entry, region)} | getattr(known, region)
-        for box in getattr(decision, region) - boxes:
+        accepted = decision.accepted(region)
+        found = set(map(tuple, entry.get(f"unconfirmed_{region}_boxes", [])))
+        for box in accepted - found - known.accepted(region):
+            raise ValueError(f"review: {name} has no unconfirmed {region} box {list(box)}")
+        if accepted and not entry.get(f"{region}_mask_file_name"):
+            raise ValueError(f"review: {name} has no {region} mask that could take in a box")
+        boxes = set(map(tuple, region_boxes(entry, region))) | known.struck(region) | accepted
+        for box in decision.struck(region) - boxes:
             raise ValueError(f"review: {name} has no {region} box {list(box)}")
 
 
 def _struck_before(data: Path) -> dict[str, Decision]:
     if not (data / STRUCK).is_file():
         return {}
+    nothing: dict[str, Any] = {region: [] for region in REGIONS}
     return {
         line["file_name"]: Decision(
-            line["image"], line["pose"], *(frozenset(map(tuple, line[region])) for region in REGIONS)
+            line["image"],
+            line["pose"],
+            *(frozenset(map(tuple, line[region])) for region in REGIONS),
+            *(frozenset(map(tuple, line.get("accepted", nothing)[region])) for region in REGIONS),
         )
         for line in read_lines(data / STRUCK)
     }
@@ -217,8 +268,15 @@ def _note(data: Path, known: dict[str, Decision], decisions: Mapping[str, Decisi
                 "file_name": name,
                 "image": every[name].image,
                 "pose": every[name].pose,
-                **{region: sorted(map(list, getattr(every[name], region))) for region in REGIONS},
+                **{region: sorted(map(list, every[name].struck(region))) for region in REGIONS},
+                **_accepted(every[name]),
             }
             for name in sorted(every)
         ),
     )
+
+
+def _accepted(decision: Decision) -> dict[str, Any]:
+    """What a line says of accepted boxes: nothing where there are none."""
+    boxes = {region: sorted(map(list, decision.accepted(region))) for region in REGIONS}
+    return {"accepted": boxes} if any(boxes.values()) else {}

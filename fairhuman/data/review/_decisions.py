@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
@@ -16,21 +16,29 @@ __all__ = ["Decision", "read_decisions"]
 
 @dataclass(frozen=True)
 class Decision:
-    """Rejections for one image: the whole image, its pose, or face and hand boxes."""
+    """Decisions for one image: rejected image, pose, or face and hand boxes; accepted unconfirmed boxes."""
 
     image: bool = False
     pose: bool = False
     face: frozenset[Box] = frozenset()
     hand: frozenset[Box] = frozenset()
+    accepted_face: frozenset[Box] = frozenset()
+    accepted_hand: frozenset[Box] = frozenset()
+
+    def struck(self, region: str) -> frozenset[Box]:
+        """The boxes of a region that are struck out."""
+        return getattr(self, region)
+
+    def accepted(self, region: str) -> frozenset[Box]:
+        """The boxes of a region that are accepted."""
+        return getattr(self, f"accepted_{region}")
 
     def __or__(self, other: Decision) -> Decision:
-        return Decision(
-            self.image or other.image, self.pose or other.pose, self.face | other.face, self.hand | other.hand
-        )
+        return Decision(*(getattr(self, one.name) | getattr(other, one.name) for one in fields(self)))
 
 
 def read_decisions(paths: Sequence[Path]) -> dict[str, Decision]:
-    """Read decisions from all files: image → rejections.
+    """Read decisions from all files: image → decisions.
 
     Raises:
         FileNotFoundError: A file does not exist.
@@ -51,7 +59,9 @@ def read_decisions(paths: Sequence[Path]) -> dict[str, Decision]:
 
 def _decision(values: Any, place: str) -> Decision:
     try:
+        accepted = values.get("accepted", {})
         boxes = {region: frozenset(map(_box, values.get(region, ()))) for region in REGIONS}
+        boxes |= {f"accepted_{region}": frozenset(map(_box, accepted.get(region, ()))) for region in REGIONS}
         return Decision(bool(values.get("image")), bool(values.get("pose")), **boxes)
     except (TypeError, ValueError, AttributeError) as error:
         raise ValueError(f"{place}: {error}") from error

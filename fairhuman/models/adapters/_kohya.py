@@ -6,6 +6,7 @@ Source: the key names and ``ss_*`` metadata of sd-scripts' ``networks/lora.py`` 
 from __future__ import annotations
 
 import json
+import math
 import os
 import re
 from collections.abc import Mapping, Sequence
@@ -29,6 +30,7 @@ __all__ = ["LAYOUTS", "convert_lora"]
 LAYOUTS = ("kohya", "diffusers")
 
 _PREFIXES = {"unet": "lora_unet_", "text_encoder": "lora_te1_", "text_encoder_2": "lora_te2_"}
+_PRECISIONS = (torch.float32, torch.float16, torch.bfloat16)
 _UNREAD = {
     "dora_scale": "a DoRA",
     "magnitude_vector": "a DoRA",
@@ -98,6 +100,8 @@ def convert_lora(
     for mark, kind in _UNREAD.items():
         if any(mark in name for name in state):
             raise ValueError(f"LoRA: {file} must be a plain LoRA, it is {kind}")
+    if not state:
+        raise ValueError(f"LoRA: {file} must hold the weights of a LoRA, got none")
     there = "kohya" if any(name.startswith(tuple(_PREFIXES.values())) for name in state) else "diffusers"
     if there == layout:
         raise ValueError(f"layout: {file} has the layout {layout!r} already")
@@ -137,10 +141,25 @@ def _from_diffusers(state: Mapping[str, Tensor], metadata: Mapping[str, str], fi
         if part not in _PREFIXES or not mark or side is None or tensor.ndim != 2:
             raise ValueError(f"LoRA: {file} must hold matrices of linear layers alone, got {name}")
         side[part, portable(part, module)] = tensor
-    config = json.loads(metadata.get("lora_adapter_metadata", "{}"))
-    rank = _ranks(down, up, file)
+    config, rank = _settings(metadata, file), _ranks(down, up, file)
     alphas = [effective_alpha(config, part) for part in {part for part, _ in down}]
     return Layers(down, up, _one_alpha([rank if alpha is None else alpha for alpha in alphas], file))
+
+
+def _settings(metadata: Mapping[str, str], file: Path) -> dict[str, Any]:
+    """peft's settings in the head of diffusers' file; none where it says nothing."""
+    told = metadata.get("lora_adapter_metadata", "{}")
+    try:
+        config = json.loads(told)
+    except (ValueError, RecursionError):
+        config = None
+    if not isinstance(config, dict):
+        raise ValueError(f"LoRA: {file} must have a JSON object as lora_adapter_metadata, got {told[:80]!r}")
+    for name, value in config.items():
+        number = isinstance(value, int | float) and not isinstance(value, bool)
+        if name.endswith((".lora_alpha", ".r")) and not number:
+            raise ValueError(f"LoRA: {file} must have a number as {name}, got {value!r}")
+    return config
 
 
 def _from_kohya(state: Mapping[str, Tensor], parts: Mapping[str, Any], file: Path) -> Layers:
@@ -160,12 +179,18 @@ def _from_kohya(state: Mapping[str, Tensor], parts: Mapping[str, Any], file: Pat
             raise ValueError(f"LoRA: {file} must hold matrices of linear layers alone, got {name}")
         side[modules[short]] = tensor
     rank = _ranks(down, up, file)
-    found = [float(alphas[key]) if key in alphas else float(rank) for key in down]
-    return Layers(down, up, _one_alpha(found, file))
+    for key, alpha in alphas.items():
+        if alpha.numel() != 1 or key not in down:
+            found = f"{alpha.tolist()} for {'.'.join(key)}"
+            raise ValueError(f"LoRA: {file} must have one alpha for each layer alone, got {found}")
+    scales = [float(alphas[key]) if key in alphas else float(rank) for key in down]
+    return Layers(down, up, _one_alpha(scales, file))
 
 
 def _one_alpha(found: Sequence[float], file: Path) -> float:
-    """The common alpha of all layers; half precision may have rounded some."""
+    """The common alpha of all layers; half precision may have rounded some. Tools disagree on 0."""
+    if not all(math.isfinite(alpha) and alpha > 0 for alpha in found):
+        raise ValueError(f"LoRA: {file} must have a positive, finite alpha, got {sorted(set(found))}")
     if max(found) - min(found) > 1e-3 * max(found):
         raise ValueError(f"LoRA: {file} must have one alpha for all layers, got {sorted(set(found))}")
     return float(max(found))
@@ -177,11 +202,14 @@ def _ranks(down: Mapping, up: Mapping, file: Path) -> int:
         alone = sorted(map(str, down.keys() ^ up.keys()))
         raise ValueError(f"LoRA: {file} must hold two matrices per layer, got {alone[:1] or 'none'}")
     for key, tensor in [*down.items(), *up.items()]:
+        if tensor.dtype not in _PRECISIONS:
+            kinds = ", ".join(str(kind).removeprefix("torch.") for kind in _PRECISIONS)
+            raise ValueError(f"LoRA: {file} must hold {kinds}, got {tensor.dtype} in {'.'.join(key)}")
         if not tensor.isfinite().all():
             raise ValueError(f"LoRA: {file} must hold finite weights, got others in {'.'.join(key)}")
     ranks = {len(tensor) for tensor in down.values()} | {tensor.shape[1] for tensor in up.values()}
-    if len(ranks) > 1:
-        raise ValueError(f"LoRA: {file} must have one rank for all layers, got {sorted(ranks)}")
+    if len(ranks) > 1 or 0 in ranks:
+        raise ValueError(f"LoRA: {file} must have one rank for all layers, ≥ 1, got {sorted(ranks)}")
     return ranks.pop()
 
 
