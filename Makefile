@@ -1,10 +1,10 @@
-# make reproduce   run every notebook that is stale, in order; PROFILE=quick (minutes), full (hours) or paper (GPU)
-# make test        unit tests, README examples, and every notebook: its outputs, and its results against the stored
-# make lab         JupyterLab on the notebooks
-# make site        build/site: pages of the notebooks as they are stored, README, RESULTS, ledger, reference; links checked
+# make reproduce   run every outdated notebook, in order; PROFILE=quick (minutes), full (hours) or paper (GPU)
+# make test        run unit tests and README examples; compare every notebook's outputs and results with the stored ones
+# make lab         open the notebooks in JupyterLab
+# make site        build a website of the stored notebooks, README, RESULTS, ledger and reference in build/site; check links
 # make figures     redraw figures/ from results/, one folder per profile
-# make notebooks   execute the notebooks in place: their outputs, results/quick and figures/ are then of one run
-# make clean       remove the environment and everything computed but results/ and figures/
+# make notebooks   execute the notebooks in place, so that their outputs, results/quick and figures/ come from one run
+# make clean       remove the environment and everything computed except results/ and figures/
 PROFILE ?= quick
 CORES   ?= $(shell getconf _NPROCESSORS_ONLN)
 VENV    ?= .venv
@@ -31,7 +31,7 @@ lint: $(READY)
 lab: $(READY)
 	$(RUN) -m jupyterlab --notebook-dir . --LabApp.default_url=/lab/tree/notebooks
 
-# Warnings are errors, and so are links that lead nowhere.
+# Warnings and broken links are errors.
 site: $(VENV)/.site
 	$(RUN) -m sphinx --quiet --fail-on-warning --keep-going --conf-dir site --doctree-dir build/site-cache . build/site
 
@@ -45,15 +45,15 @@ notebooks: $(READY)
 clean:
 	rm -rf $(VENV) build runs .snakemake .pytest_cache .ruff_cache .hypothesis
 
-# The environment: made once, and again when its inputs change. Every package is of the locked version
-# and has a locked hash; the last step adds this folder itself. requirements/lock.py writes the locks.
+# The environment is built once, and rebuilt when its inputs change. Every package has a locked version and hash;
+# the last step installs this folder itself. requirements/lock.py writes the locks.
 PIP     := $(RUN) -m pip install --quiet --disable-pip-version-check --no-deps
 $(READY): pyproject.toml $(wildcard requirements/*.lock)
 	@python=; for candidate in $(PYTHON) python3.11 python3.12 python3 python; do \
 	    if $$candidate -c 'import sys; sys.exit(not (3, 11, 5) <= sys.version_info[:3] < (3, 13))' 2>/dev/null; \
 	    then python=$$candidate; break; fi; done; \
-	if [ -z "$$python" ]; then echo "Python 3.11 (from 3.11.5) or 3.12 is needed; found $$(python3 --version 2>&1). Install one, or name it: make $(MAKECMDGOALS) PYTHON=/path/to/python3.11" >&2; exit 1; fi; \
-	echo "Making the environment in $(VENV) with $$($$python --version) (about three minutes)"; \
+	if [ -z "$$python" ]; then echo "Python 3.11 (at least 3.11.5) or 3.12 is required, found $$(python3 --version 2>&1). Install it, or give its path: make $(MAKECMDGOALS) PYTHON=/path/to/python3.11" >&2; exit 1; fi; \
+	echo "Building the environment in $(VENV) with $$($$python --version) (about three minutes)"; \
 	$$python -m venv $(VENV)
 	@$(PIP) --require-hashes --requirement requirements/cpu.lock 2>/dev/null || true
 	@$(PIP) --require-hashes --requirement requirements/all.lock
@@ -63,7 +63,7 @@ $(READY): pyproject.toml $(wildcard requirements/*.lock)
 	@$(RUN) -c 'import cv2' 2>/dev/null || { echo "OpenCV cannot load: $$($(RUN) -c 'import cv2' 2>&1 | tail -n 1). On Debian and Ubuntu: apt-get install libgl1 libglib2.0-0" >&2; exit 1; }
 	@touch $@
 
-# What only the pages need, beside it.
+# Additional packages for the site.
 $(VENV)/.site: $(READY) requirements/site.lock
 	@$(PIP) --require-hashes --requirement requirements/site.lock
 	@touch $@

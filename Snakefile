@@ -1,5 +1,5 @@
-# Runs the notebooks in order, only those that are stale: `make reproduce PROFILE=quick`.
-# The graph itself is made in fairhuman.workflow, from the notebooks.
+# Runs the outdated notebooks in order: `make reproduce PROFILE=quick`.
+# fairhuman.workflow derives the graph from the notebooks.
 import sys
 
 from fairhuman.profiles import figures_directory, load_profile, workspace
@@ -13,8 +13,8 @@ RESULTS = workspace() / "results" / PROFILE
 WRITTEN = {name: [RESULTS / f"{result}.json" for result in result_names(name, CHANGES)] for name in STEPS}
 
 
-# Long ablations run one by one, on as many cores or machines as there are. In `quick` the notebook makes its few
-# itself.
+# Long ablations run as separate jobs, on all available cores or machines. In `quick`, the notebook runs its few
+# ablations itself.
 ABLATIONS = {}
 if PROFILE != "quick":
     from fairhuman.experiments.ablations import planned  # takes seconds
@@ -22,7 +22,7 @@ if PROFILE != "quick":
     ABLATIONS = planned(PROFILE)
 
 
-# Results are asked for one by one: Snakemake would not miss one that only lies between notebooks up to date.
+# Results are requested individually: Snakemake would not notice a missing one between up-to-date notebooks.
 rule reproduce:
     input:
         [executed_path(name, PROFILE) for name in STEPS],
@@ -35,8 +35,8 @@ rule ablations:
         [RESULTS / f"{name}.json" for name in ABLATIONS],
 
 
-# A stored result stays until its successor is complete: `update` keeps Snakemake from deleting it before the job,
-# and puts it back if the job fails.
+# A stored result stays until its replacement is complete: `update` keeps Snakemake from deleting it before the job
+# and restores it if the job fails.
 for result_name, (setting_name, run_seed) in ABLATIONS.items():
 
     rule:

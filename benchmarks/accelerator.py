@@ -9,8 +9,8 @@ diffusers and peft (torchjd for the way of that name; all of the library for ``b
 - ``steps``: time, peak memory and host synchronisations of a training step, each way, batch size and with or
   without checkpointing;
 - ``inference``: a denoising with the base, LoRA unfused and fused, and MoLE;
-- ``base``: the training of the embedded base (``params/models/everyday.yaml``) in pieces of a few steps, each
-  of which takes up the state that the one before left in ``FOLDER/accelerator-base``;
+- ``base``: the training of the embedded base (``params/models/everyday-wide.yaml``) in pieces of a few steps,
+  each of which takes up the state that the one before left in ``FOLDER/accelerator-base``;
 - ``paper``: 50 steps of the paper's LoRA training.
 
 A part writes ``FOLDER/accelerator-PART.json`` after each of its measurements and stops after so many minutes;
@@ -59,7 +59,7 @@ POOLED = {"sdxl": 1280, "tiny": 8}
 WAYS = ("ordinary", "exact", "grouped", "batched", "amortised", "released", "torchjd")
 REPEATS = {"sdxl": 5, "tiny": 1}
 PIECES = 4
-RECIPE = Path(__file__).parents[1] / "params/models/everyday.yaml"
+RECIPE = Path(__file__).parents[1] / "params/models/everyday-wide.yaml"
 Measure = Callable[[], dict[str, object]]
 
 

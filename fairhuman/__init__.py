@@ -1,6 +1,6 @@
 """Fair multi-objective fine-tuning of diffusion models: the companion of the FairHuman paper.
 
-The packages follow the paper, and data flows through them one way::
+The packages follow the structure of the paper, and data flows through them in one direction::
 
     humans, data -> regions -> objectives -> fairness -> training -> sampling -> evaluation -> figures
 """

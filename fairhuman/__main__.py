@@ -1,7 +1,6 @@
 """The command line: ``python -m fairhuman COMMAND``.
 
-Each command is a thin shell over one library function; modules are imported inside, so that ``--help`` is
-quick.
+Each command is a thin layer over one library function. Imports are lazy to keep ``--help`` fast.
 """
 
 import logging
@@ -29,7 +28,7 @@ from fairhuman.commands.train_reader import train_reader
 from fairhuman.commands.verify import verify
 
 app = typer.Typer(
-    help="Fair multi-objective fine-tuning of diffusion models: the FairHuman companion.",
+    help="FairHuman: fair multi-objective fine-tuning of diffusion models.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
 )
@@ -57,10 +56,10 @@ app.command("recompute")(recompute)
 
 @app.command("run")
 def run(
-    notebook: Annotated[str, typer.Argument(help="Name of a notebook, such as 04_train_lora.")],
+    notebook: Annotated[str, typer.Argument(help="Notebook name, such as 04_train_lora.")],
     profile: Annotated[str, typer.Option(help="Parameter file in params/.")] = "quick",
 ) -> None:
-    """Execute one notebook with a profile's parameters; the copy lands in runs/PROFILE/notebooks/."""
+    """Execute a copy of a notebook with a profile's parameters, in runs/PROFILE/notebooks/."""
     from fairhuman.workflow import run_notebook
 
     typer.echo(run_notebook(notebook, profile))
@@ -68,27 +67,32 @@ def run(
 
 @app.command("refresh")
 def refresh(
-    notebooks: Annotated[list[str] | None, typer.Argument(help="Names; by default all, in order.")] = None,
+    notebooks: Annotated[
+        list[str] | None, typer.Argument(help="Notebook names. Default: all, in order.")
+    ] = None,
 ) -> None:
-    """Execute notebooks in place, so that their stored outputs are current."""
+    """Execute notebooks in place to update their stored outputs, heads and marked numbers."""
+    from fairhuman.experiments.filled import write_filled
     from fairhuman.experiments.navigation import write_heads
     from fairhuman.workflow import refresh_notebook, steps
 
     for name in notebooks or steps():
-        typer.echo(refresh_notebook(name))
+        path = refresh_notebook(name)
         write_heads([name])
+        write_filled(path, path.parents[1])
+        typer.echo(path)
 
 
 @app.command("humans")
 def humans(
-    out: Annotated[Path, typer.Argument(help="Folder of the data set: new, or of the same settings.")],
+    out: Annotated[Path, typer.Argument(help="Data set folder: new, or made with the same settings.")],
     count: Annotated[int, typer.Option(help="Number of images.")] = 100,
-    seed: Annotated[int, typer.Option(help="The same seed gives the same files.")] = 0,
-    size: Annotated[int, typer.Option(help="Side of an image in pixels.")] = 256,
+    seed: Annotated[int, typer.Option(help="Random seed; the same seed gives the same files.")] = 0,
+    size: Annotated[int, typer.Option(help="Image side length in pixels.")] = 256,
     workers: Annotated[int, typer.Option(help="Number of processes.")] = 1,
     preset: Annotated[str, typer.Option(help="everyday, portraits, studio or world.")] = "studio",
 ) -> None:
-    """Render a data set of people with masks, pose, depth and captions; an interrupted run resumes."""
+    """Render a data set of people with masks, poses, depth and captions; resumable."""
     from fairhuman.humans import generate
 
     typer.echo(generate(out, count, seed=seed, size=size, preset=preset, workers=workers))
@@ -97,27 +101,30 @@ def humans(
 @train_app.command("base")
 def train_base(
     settings: Annotated[Path, typer.Argument(help="YAML file, such as params/models/embedded.yaml.")],
-    data: Annotated[str | None, typer.Option(help="Folder of the training set.")] = None,
-    small: Annotated[str | None, typer.Option(help="Folder of a second set, of half the size.")] = None,
-    output: Annotated[str | None, typer.Option(help="Folder of the run: new, or interrupted.")] = None,
+    data: Annotated[str | None, typer.Option(help="Training set folder.")] = None,
+    small: Annotated[
+        str | None, typer.Option(help="Folder of a second training set with half the image size.")
+    ] = None,
+    output: Annotated[str | None, typer.Option(help="Run folder: new, or of an interrupted run.")] = None,
     minutes: Annotated[
-        float | None, typer.Option(help="Stop after so many minutes of the UNet; the next call resumes.")
+        float | None,
+        typer.Option(help="Stop after this many minutes of UNet training; the next call resumes."),
     ] = None,
 ) -> None:
-    """Train a base from nothing: autoencoder, text encoders, UNet; an interrupted run resumes."""
+    """Train a base from scratch: autoencoder, text encoders, UNet; resumable."""
     from fairhuman.training.base import BaseSettings, train_base
 
     given = {"data": data, "small": small, "output": output}
     changes = {name: value for name, value in given.items() if value is not None}
     done = train_base(BaseSettings.from_yaml(settings, **changes), minutes=minutes)
-    typer.echo(done or "stopped before its end; the same command resumes")
+    typer.echo(done or "stopped before the end; the same command resumes")
 
 
 @app.command("figures")
 def figures(
-    profile: Annotated[str | None, typer.Option(help="Whose results; by default all that there are.")] = None,
+    profile: Annotated[str | None, typer.Option(help="Profile. Default: all profiles with results.")] = None,
 ) -> None:
-    """Redraw every figure and table of figures/ from stored results."""
+    """Redraw all figures and tables in figures/ from stored results."""
     from fairhuman.experiments.figures import drawn_profiles, redraw
 
     for name in [profile] if profile else drawn_profiles():
@@ -126,7 +133,7 @@ def figures(
 
 
 def main() -> None:
-    """Run a command; bad input ends in one line on stderr and exit status 2, not in a traceback."""
+    """Run a command; invalid input ends with one line on stderr and exit status 2, without a traceback."""
     logging.basicConfig(format="fairhuman: %(message)s")
     logging.getLogger("fairhuman").setLevel(logging.INFO)
     try:
@@ -138,7 +145,7 @@ def main() -> None:
 
 
 def extra_with(module: str) -> str:
-    """What to install for a module that is missing, if one of the package's extras brings it.
+    """The install command for a missing module, if one of the package's extras provides it.
 
     >>> extra_with("diffusers.utils")
     "; pip install 'fairhuman[diffusion]'"

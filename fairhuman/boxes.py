@@ -1,4 +1,4 @@
-"""Boxes around what is seen in an image: areas, overlaps, points inside, squares cut out."""
+"""Bounding boxes: areas, overlaps, point tests, square crops."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from numpy.typing import NDArray
 __all__ = ["Box", "area", "common_area", "corners", "cut_square", "iou", "is_inside", "largest", "middle"]
 
 Box = tuple[float, float, float, float]
-"""(x0, y0, x1, y1) in pixels, the upper bounds exclusive."""
+"""(x0, y0, x1, y1) in pixels, with exclusive upper bounds."""
 AnyBox = TypeVar("AnyBox", bound=Sequence[float])
 
 
 def area(box: Sequence[float]) -> float:
-    """Square pixels of a box; 0 for one without extent.
+    """Area of a box in square pixels; 0 for an empty box.
 
     >>> area((1, 1, 4, 3))
     6.0
@@ -25,14 +25,14 @@ def area(box: Sequence[float]) -> float:
 
 
 def common_area(first: Box, second: Box) -> float:
-    """Square pixels that two boxes have in common."""
+    """Intersection area of two boxes in square pixels."""
     x0, y0 = max(first[0], second[0]), max(first[1], second[1])
     x1, y1 = min(first[2], second[2]), min(first[3], second[3])
     return area((x0, y0, x1, y1))
 
 
 def iou(first: Box, second: Box) -> float:
-    """Intersection of two boxes over their union, in [0, 1].
+    """Intersection over union of two boxes, in [0, 1].
 
     >>> iou((0, 0, 2, 2), (1, 0, 3, 2)) == 2 / 6
     True
@@ -47,31 +47,31 @@ def middle(box: Box) -> tuple[float, float]:
 
 
 def corners(box: Box) -> NDArray[np.float64]:
-    """The corners of a box in turn, shape (4, 2)."""
+    """The corners of a box in order, shape (4, 2)."""
     x0, y0, x1, y1 = box
     return np.array([[x0, y0], [x1, y0], [x1, y1], [x0, y1]], dtype=np.float64)
 
 
 def is_inside(point: Sequence[float], boxes: Iterable[Box]) -> bool:
-    """Whether a point lies in one of the boxes, borders included."""
+    """Whether a point lies in any of the boxes, including their borders."""
     return any(x0 <= point[0] <= x1 and y0 <= point[1] <= y1 for x0, y0, x1, y1 in boxes)
 
 
 def largest(boxes: Iterable[AnyBox]) -> AnyBox | None:
-    """The box of the largest area, the first of several such; ``None`` without any."""
+    """The box with the largest area (the first in a tie), or ``None`` if there are no boxes."""
     return max(boxes, key=area, default=None)
 
 
 def cut_square(image: NDArray[np.uint8], box: Box, margin: float) -> NDArray[np.uint8]:
-    """The square around the middle of a box; beyond the image's edge its border is repeated.
+    """Cut out a square around the centre of a box; outside the image, its edge pixels are repeated.
 
     Args:
         image: Shape (height, width, 3).
         box: (x0, y0, x1, y1) in pixels.
-        margin: Side of the square against the longer side of the box.
+        margin: Side of the square, relative to the longer side of the box.
 
     Raises:
-        ValueError: A box without area.
+        ValueError: The box is empty.
     """
     if not (box[0] < box[2] and box[1] < box[3]):
         raise ValueError(f"box: must have x0 < x1 and y0 < y1, got {tuple(box)}")

@@ -1,4 +1,4 @@
-"""Files and folders that appear whole or not at all, and whose an output folder is."""
+"""Atomic writes of files and folders, and ownership of output folders."""
 
 from __future__ import annotations
 
@@ -33,22 +33,21 @@ __all__ = [
 logger = logging.getLogger(__name__)
 
 LOCK = ".lock"
-"""Name of the file that says who is at work on a folder."""
+"""Name of the lock file that identifies the process working on a folder."""
 
 _PARTIAL = re.compile(r"\..+\.partial")
 
 
 def cache_root() -> Path:
-    """Where what can be found again is kept: the folder that ``FAIRHUMAN_CACHE`` names, or ``fairhuman``
-    below the user's cache directory."""
+    """The cache folder: ``FAIRHUMAN_CACHE`` if set, otherwise ``fairhuman`` in the user's cache directory."""
     if named := os.environ.get("FAIRHUMAN_CACHE"):
         return Path(named)
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "fairhuman"
 
 
 def file_state(path: str | bytes | os.PathLike[str]) -> tuple[int, int]:
-    """Size in bytes, and when content or name last changed, in ns: a time that copying tools cannot set.
-    (-1, -1) of a file that is not there."""
+    """Size in bytes and status-change time in ns, which copying tools cannot set; (-1, -1) for a missing
+    file."""
     try:
         found = os.stat(path)  # noqa: PTH116 - a Path takes no bytes
     except OSError:
@@ -64,23 +63,22 @@ def written_whole(
     durable: bool = False,
     staging: Path | None = None,
 ) -> Iterator[Path]:
-    """A temporary name for a file or folder, which becomes the final name once the block has succeeded.
+    """Provide a temporary name for a file or folder, renamed to the final name if the block succeeds.
 
-    If the block fails, the path is as it was before. What an earlier attempt left when it was killed is
-    removed first.
+    If the block fails, the path is unchanged. Leftovers of a killed earlier attempt are removed first.
 
     Args:
-        path: The name in the end; its folder is made. What is there is replaced.
-        shared: Several processes may write this path at once: each gets a different temporary name, and
-            what a kill leaves behind stays until :func:`remove_partials`.
-        durable: Have a file's content reach the disk before it is renamed.
-        staging: Folder on the same file system for the temporary name; by default the path's folder.
+        path: The final path; its folder is created. An existing file or folder is replaced.
+        shared: Allow several processes to write this path at the same time: each gets its own temporary name,
+            and leftovers of killed processes stay until :func:`remove_partials`.
+        durable: Flush a file's content to disk before renaming it.
+        staging: Folder on the same file system for the temporary name. Default: the path's folder.
 
     Yields:
-        The temporary name. Nothing is there yet: the block makes a file or a folder.
+        The temporary name, which does not exist yet: the block creates a file or folder there.
 
     Raises:
-        OSError: It cannot be written.
+        OSError: The path cannot be written.
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -95,7 +93,7 @@ def written_whole(
         if durable:
             with partial.open("rb") as file:
                 os.fsync(file.fileno())
-        # A folder cannot replace another one in a single step.
+        # A folder cannot replace another folder in a single step.
         if partial.is_dir() and path.is_dir():
             path.replace(former)
         partial.replace(path)
@@ -111,16 +109,16 @@ def write_text(path: Path, text: str, *, shared: bool = False) -> Path:
 
 
 def write_json(path: Path, content: Any, *, shared: bool = False) -> Path:
-    """Write a JSON file that reads well; arguments and errors as for :func:`written_whole`.
+    """Write a human-readable JSON file; arguments and errors as for :func:`written_whole`.
 
     Raises:
-        ValueError: A number that is not finite.
+        ValueError: A number is not finite.
     """
     return write_text(path, json.dumps(content, indent=1, allow_nan=False) + "\n", shared=shared)
 
 
 def write_lines(path: Path, entries: Iterable[Mapping[str, Any]], *, staging: Path | None = None) -> Path:
-    """Write a JSON-lines file, one entry after the other, so that they need not fit in memory."""
+    """Write a JSON-lines file entry by entry, so that the entries need not fit in memory."""
     with (
         written_whole(path, staging=staging) as partial,
         partial.open("w", encoding="utf-8", newline="\n") as lines,
@@ -130,7 +128,7 @@ def write_lines(path: Path, entries: Iterable[Mapping[str, Any]], *, staging: Pa
 
 
 def json_line(entry: Mapping[str, Any]) -> str:
-    """One line of a JSON-lines file, its end included.
+    """One line of a JSON-lines file, including the line break.
 
     >>> json_line({"text": "a café"})
     '{"text": "a café"}\\n'
@@ -139,24 +137,24 @@ def json_line(entry: Mapping[str, Any]) -> str:
 
 
 def remove_partials(folder: Path) -> None:
-    """Remove what killed processes left half-written in a folder and all below it."""
+    """Remove half-written leftovers of killed processes from a folder and its subfolders."""
     _remove(*list(folder.rglob(".*.partial")))
 
 
 def is_begun(folder: Path, markers: Iterable[str], *, name: str = "out", ignore: Iterable[str] = ()) -> bool:
-    """Whether an output folder holds an earlier run of the same kind, which may then be continued.
+    """Whether an output folder contains an earlier run of the same kind that can be resumed.
 
     Args:
-        folder: The folder, there or not.
-        markers: Paths within it, of which such a run has one.
+        folder: The folder; need not exist.
+        markers: Relative paths, at least one of which exists in such a run.
         name: Name of the argument, for messages.
-        ignore: Entries that mean nothing without a marker, beside what a kill left half-written.
+        ignore: Entries that are irrelevant without a marker, in addition to half-written files.
 
     Returns:
-        False where nothing is there, or nothing that counts.
+        False if the folder is missing, or contains nothing relevant.
 
     Raises:
-        ValueError: A file, or a folder that holds something else.
+        ValueError: The path is a file, or the folder contains something else.
     """
     if not folder.exists() and not folder.is_symlink():
         return False
@@ -176,15 +174,15 @@ def is_begun(folder: Path, markers: Iterable[str], *, name: str = "out", ignore:
 
 @contextmanager
 def locked(path: Path, what: str) -> Iterator[IO[str]]:
-    """Hold a file's lock, which the system releases when the process ends, however it ends; on a network
-    file system the server does when the machine is gone.
+    """Hold a file lock, which the system releases whenever the process ends; on a network file system, the
+    server releases it when the machine disappears.
 
     Args:
-        path: The file; made if it is not there.
+        path: The file; created if missing.
         what: Name of the argument, for messages.
 
     Raises:
-        ValueError: Another process holds it; says which, as far as it has said so.
+        ValueError: Another process holds the lock; the message identifies it if possible.
     """
     with path.open("a+", encoding="utf-8") as file:
         try:
@@ -192,7 +190,7 @@ def locked(path: Path, what: str) -> Iterator[IO[str]]:
         except BlockingIOError:
             file.seek(0)
             who = file.read(200) if path.name == LOCK else ""
-            raise ValueError(f"{what}: another run is at work on {path}{who and f': {who}'}") from None
+            raise ValueError(f"{what}: another run is working on {path}{who and f': {who}'}") from None
         except OSError as error:
             logger.warning(
                 "%s: %s cannot be locked (%s); see that no other run is at work", what, path, error
@@ -202,16 +200,17 @@ def locked(path: Path, what: str) -> Iterator[IO[str]]:
 
 @contextmanager
 def owned(folder: Path, what: str) -> Iterator[None]:
-    """Be the only process at work on a folder. It is made; if it stays empty, it is removed again.
+    """Ensure that this is the only process working on a folder. The folder is created, and removed if it
+    stays empty.
 
     Raises:
-        ValueError: Another process is at work on it; says which and where.
+        ValueError: Another process is working on it; the message says which and where.
     """
     folder.mkdir(parents=True, exist_ok=True)
     lock = folder / LOCK
     with locked(lock, what) as file:
         if not lock.exists() or not os.path.samestat(os.fstat(file.fileno()), lock.stat()):
-            raise ValueError(f"{what}: another run in {folder} has ended just now; start again")
+            raise ValueError(f"{what}: another run in {folder} has just ended; start again")
         lock.write_text(f"process {os.getpid()} on {socket.gethostname()}", encoding="utf-8")
         try:
             yield
@@ -222,20 +221,21 @@ def owned(folder: Path, what: str) -> Iterator[None]:
 
 
 def check_same(folder: Path, there: Mapping[str, Any], here: Mapping[str, Any]) -> None:
-    """Refuse to continue another run: what it was begun with must be what is asked for.
+    """Check that a run is resumed with the settings it was started with.
 
     Args:
         folder: The run's folder, for messages.
-        there: Settings that it was begun with.
-        here: Settings asked for; others are not compared.
+        there: Settings that the run was started with.
+        here: Requested settings; other settings are not compared.
 
     Raises:
-        ValueError: Names the first setting that differs, and both values.
+        ValueError: A setting differs; the message gives its name and both values.
     """
     for name, value in here.items():
         if there.get(name) != value:
             raise ValueError(
-                f"{name}: must be {_short(there.get(name))}, as {folder} was begun with, got {_short(value)}"
+                f"{name}: must be {_short(there.get(name))}, with which {folder} was started, "
+                f"got {_short(value)}"
             )
 
 
@@ -245,7 +245,7 @@ def _short(value: Any) -> str:
 
 
 def _open_to_others(path: Path) -> None:
-    """Some libraries write files that their owner alone can read, whatever the user's mask says."""
+    """Apply the user's umask: some libraries write files that only their owner can read."""
     mask = os.umask(0o077)
     os.umask(mask)
     for file in [path, *path.rglob("*")] if path.is_dir() else [path]:

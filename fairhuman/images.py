@@ -1,7 +1,7 @@
-"""Image files to arrays: the one reader of pictures, masks and depth maps.
+"""The reader of images, masks and depth maps: image files to arrays.
 
-A file is read by what it means, whatever it is stored as. What is converted comes with a note; what has no
-clear meaning is refused, with the value found.
+A file's meaning does not depend on its storage format. Conversions are noted; an ambiguous file is refused
+with the value found.
 """
 
 from __future__ import annotations
@@ -32,10 +32,10 @@ __all__ = [
 
 ImageLike = str | PathLike[str] | Image.Image | np.ndarray
 
-# Formats of photographs. Others are not even tried: some decoders start other programs.
+# Photograph formats. No others are tried, because some decoders start other programs.
 FORMATS: Final = ("JPEG", "PNG", "WEBP", "TIFF", "BMP", "GIF")
 MOST_PIXELS: Final = 100_000_000
-"""Largest image that is read; a small file may hold more, and would exhaust the machine."""
+"""Maximum image size in pixels; a small file may contain more and exhaust the machine's memory."""
 
 _KINDS: Final = {"1": "1 bit", "L": "grey", "LA": "grey", "La": "grey", "P": "palette", "PA": "palette"}
 _LEAST_OF_16_BITS: Final = 4096  # below lie 10 and 12 bits, which would turn out almost black
@@ -43,7 +43,7 @@ _GREY_SPREAD: Final = 16  # by which JPEG may part the channels of a grey pixel
 
 
 class Refused(ValueError):
-    """An image that is not read. ``kind`` is ``unreadable``, or ``filtered`` if it is merely not wanted."""
+    """An image is not used. ``kind`` is ``unreadable``, or ``filtered`` if it is readable but unwanted."""
 
     def __init__(self, kind: str, reason: str) -> None:
         super().__init__(f"{kind}: {reason}")
@@ -51,34 +51,35 @@ class Refused(ValueError):
 
 
 class Picture(NamedTuple):
-    """What an image file holds, uint8, and a note of what had to be converted, empty if nothing."""
+    """The content of an image file, uint8, and a note of conversions, empty if there were none."""
 
     pixels: NDArray[np.uint8]
     note: str
 
 
 def read_picture(path: str | PathLike[str], most_pixels: int = MOST_PIXELS) -> Picture:
-    """A photograph or drawing as it is displayed, shape (H, W, 3), RGB.
+    """Read a photograph or drawing as displayed, shape (H, W, 3), RGB.
 
-    Turned as EXIF says; colours of an embedded profile become sRGB, grey, palette and CMYK become RGB, 16
-    bits and floating point become 8 bits, transparency becomes white. Size and number of frames are checked
-    before anything is decoded.
+    EXIF orientation is applied. Embedded colour profiles are converted to sRGB; grey, palette and CMYK to
+    RGB; 16 bits and floating point to 8 bits; transparency to white. Size and number of frames are checked
+    before decoding.
 
     Raises:
-        Refused: Not readable, not a regular file, too many pixels, animated, or in an unclear range.
+        Refused: The file is unreadable, not a regular file, too large, animated, or has an ambiguous range.
     """
     with _opened(Path(path), most_pixels) as image:
         return Picture(*_rgb(image))
 
 
 def read_mask(path: str | PathLike[str], most_pixels: int = MOST_PIXELS) -> Picture:
-    """How far each pixel is covered, shape (H, W), 0 to 255.
+    """Read a mask's coverage of each pixel, shape (H, W), 0 to 255.
 
-    The mask may be stored in grey of 1, 8, 16 bits or floating point, from 0 to 1, 255 or 65535; as one
-    colour on black; or in the transparency of a single colour.
+    The mask may be stored as grey with 1, 8 or 16 bits or in floating point, with values up to 1, 255 or
+    65535; as one colour on black; or as the transparency of a single colour.
 
     Raises:
-        Refused: As :func:`read_picture`; several colours; or inverted: the whole border covered, but not all.
+        Refused: As :func:`read_picture`; or the mask has several colours or is inverted, that is, covers the
+            whole border but not the whole image.
     """
     with _opened(Path(path), most_pixels) as image:
         covered, note = _coverage(image)
@@ -90,10 +91,10 @@ def read_mask(path: str | PathLike[str], most_pixels: int = MOST_PIXELS) -> Pict
 
 
 def read_depth(path: str | PathLike[str], most_pixels: int = MOST_PIXELS) -> NDArray[np.integer]:
-    """A depth map's numbers, shape (H, W): uint8 or uint16, as it is stored.
+    """Read a depth map as stored, shape (H, W), uint8 or uint16.
 
     Raises:
-        Refused: As :func:`read_picture`; or not one channel of whole numbers from 0 to 65535.
+        Refused: As :func:`read_picture`; or the map is not a single channel of integers from 0 to 65535.
     """
     with _opened(Path(path), most_pixels) as image:
         values = np.array(image)
@@ -103,16 +104,16 @@ def read_depth(path: str | PathLike[str], most_pixels: int = MOST_PIXELS) -> NDA
     if values.dtype == np.uint8:
         return values
     if values.min() < 0 or values.max() > 65535:
-        raise Refused("unreadable", f"a depth must be from 0 to 65535, got {values.min()} to {values.max()}")
+        raise Refused("unreadable", f"depth must be from 0 to 65535, got {values.min()} to {values.max()}")
     return values.astype(np.uint16)
 
 
 def as_rgb(image: ImageLike) -> NDArray[np.uint8]:
-    """Whatever people hold an image in, as an array of shape (H, W, 3), uint8, contiguous.
+    """Convert a path, PIL image or array to a contiguous uint8 array of shape (H, W, 3).
 
     Raises:
         FileNotFoundError: The file does not exist.
-        ValueError: The file cannot be read as an image, naming it, or an array has another shape or type.
+        ValueError: The file is not a readable image, or an array has the wrong shape or type.
     """
     if isinstance(image, np.ndarray):
         if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3 or 0 in image.shape:
@@ -136,7 +137,7 @@ def as_rgb(image: ImageLike) -> NDArray[np.uint8]:
 
 @contextmanager
 def _opened(path: Path, most_pixels: int) -> Iterator[Image.Image]:
-    """The image upright, decoded; whatever goes wrong, here or in the block, is a refusal."""
+    """Yield the upright, decoded image; any error, here or in the block, becomes a refusal."""
     empty = False
     try:
         found = path.stat()
@@ -153,7 +154,7 @@ def _opened(path: Path, most_pixels: int) -> Iterator[Image.Image]:
         raise Refused("unreadable", reason) from None
     except OSError as error:
         raise Refused("unreadable", error.strerror or str(error)) from error
-    # Pillow reports damage by many types: SyntaxError, struct.error, ValueError, ...
+    # Pillow reports damage with many exception types: SyntaxError, struct.error, ValueError, ...
     except Exception as error:
         raise Refused("unreadable", str(error) or type(error).__name__) from error
 
@@ -162,14 +163,14 @@ def _check(image: Image.Image, most_pixels: int) -> None:
     width, height = image.size
     if width * height > most_pixels:
         raise Refused("unreadable", f"{width} × {height} pixels are more than max_pixels = {most_pixels}")
-    # A camera's MPO holds a photograph and previews of it; any other sequence is no photograph.
+    # A camera's MPO file contains a photograph and its previews; no other sequence is a photograph.
     frames = 1 if image.format == "MPO" else getattr(image, "n_frames", 1)
     if frames > 1:
         raise Refused("filtered", f"animated: {frames} frames")
 
 
 def _rgb(image: Image.Image) -> tuple[NDArray[np.uint8], str]:
-    """Pixels of shape (H, W, 3), and what was converted."""
+    """Pixels of shape (H, W, 3), and the conversions made."""
     profile, notes, alpha = image.info.get("icc_profile"), [], None
     if image.mode.startswith(("I", "F")):
         values, note = _eight_bits(image)
@@ -191,7 +192,7 @@ def _rgb(image: Image.Image) -> tuple[NDArray[np.uint8], str]:
 
 
 def _srgb(image: Image.Image, profile: bytes) -> tuple[Image.Image, str]:
-    """In sRGB, if the profile can be read and is of the image's kind."""
+    """Convert to sRGB if the profile is readable and matches the image mode."""
     try:
         source, target = ImageCms.ImageCmsProfile(io.BytesIO(profile)), ImageCms.createProfile("sRGB")
         name = ImageCms.getProfileDescription(source).strip()
@@ -204,7 +205,7 @@ def _srgb(image: Image.Image, profile: bytes) -> tuple[Image.Image, str]:
 
 
 def _eight_bits(image: Image.Image) -> tuple[NDArray[np.uint8], str]:
-    """One channel of many bits in the range that its values are of: 0 to 1, 255 or 65535."""
+    """Scale a high-bit-depth channel by the range of its values: 1, 255 or 65535."""
     values = np.asarray(image)
     floating = values.dtype.kind == "f"
     low, high = float(values.min()), float(values.max())
@@ -223,7 +224,7 @@ def _eight_bits(image: Image.Image) -> tuple[NDArray[np.uint8], str]:
 
 
 def _coverage(image: Image.Image) -> tuple[NDArray[np.uint8], str]:
-    """A mask's values, 0 to 255, and what they were read from."""
+    """A mask's values, 0 to 255, and their source."""
     if image.mode.startswith(("I", "F")):
         values, note = _eight_bits(image)
     elif image.has_transparency_data and (rgba := np.array(image.convert("RGBA")))[..., 3].min() < 255:
@@ -239,7 +240,7 @@ def _coverage(image: Image.Image) -> tuple[NDArray[np.uint8], str]:
 
 
 def _of_transparency(rgba: NDArray[np.uint8]) -> tuple[NDArray[np.uint8], str]:
-    """What is opaque, where all that can be seen has one colour; else the colours over black."""
+    """The opacity if all visible pixels have one colour, otherwise the colours over black."""
     alpha = rgba[..., 3]
     seen = rgba[alpha > 127, :3]
     if len(seen) == 0 or (seen == seen[0]).all():
@@ -250,7 +251,7 @@ def _of_transparency(rgba: NDArray[np.uint8]) -> tuple[NDArray[np.uint8], str]:
 
 
 def _of_colour(rgb: NDArray[np.uint8]) -> tuple[NDArray[np.uint8], str]:
-    """The brightness of grey pixels, or where a single colour is on black."""
+    """The brightness of grey pixels, or the coverage of a single colour on black."""
     if np.ptp(rgb, axis=2).max() <= _GREY_SPREAD:
         return rgb.max(axis=2), ""
     drawn = rgb.any(axis=2)
@@ -264,7 +265,7 @@ def _of_colour(rgb: NDArray[np.uint8]) -> tuple[NDArray[np.uint8], str]:
 
 @contextmanager
 def _large_allowed() -> Iterator[None]:
-    """Pillow's limit and its warnings are off: `most_pixels` decides."""
+    """Disable Pillow's limit and warnings: `most_pixels` decides."""
     before = Image.MAX_IMAGE_PIXELS
     Image.MAX_IMAGE_PIXELS = None
     try:

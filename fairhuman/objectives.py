@@ -1,5 +1,4 @@
-"""The objectives of Eq. 2, one loss for the whole image and one for each region; and, beyond the paper, one
-that keeps what lies outside the regions."""
+"""The losses of Eq. 2, one for the whole image and one per region, and a preservation loss."""
 
 from __future__ import annotations
 
@@ -37,30 +36,30 @@ def regional_losses(
 ) -> dict[str, Tensor]:
     """The objectives of Eq. 2, ``‖ε − ε̂‖²`` and ``‖m ⊙ (ε − ε̂)‖²`` for each mask ``m``.
 
-    The paper writes norms and leaves their scale open. Three readings:
+    The paper writes norms without specifying their scale. There are three readings:
 
-    - ``image``: the mean over *all* latent elements, in Eq. 1 and in Eq. 2 alike, as in the
-      authors' code. A small face gives a small loss.
-    - ``mask``: the mean over the region, weighted by ``m²``, then over the images that have it.
+    - ``image``: the mean over *all* latent elements, in both Eq. 1 and Eq. 2, as in the authors' code. A
+      small face gives a small loss.
+    - ``mask``: the mean over the region, weighted by ``m²``, then over the images that contain it.
     - ``sum``: the squared norm as printed, summed over elements, averaged over images.
 
     Args:
         prediction: The network's output, shape (batch, channels, h, w).
-        target: What it should be, same shape (see :func:`fairhuman.training.training_target`).
+        target: Training target, same shape (see :func:`fairhuman.training.training_target`).
         masks: Name → mask on the latent grid, shape (batch, 1, h, w), values in [0, 1].
-        local_scale: Factor on every loss but the global one. The authors' LoRA script multiplies
-            the masked residual by 5 before squaring, which is ``local_scale=25``.
+        local_scale: Factor on every loss except the global one. The authors' LoRA script multiplies the
+            masked residual by 5 before squaring, which is ``local_scale=25``.
         weights: Factor on each image's errors, shape (batch,), such as min-SNR's.
-        counts: For ``mask``: region → by how many images its errors are divided, instead of the number of
-            images here that have it. Where this is one of several parts of a batch, the mean number per
-            part makes the mean over the parts the loss of the whole.
+        counts: For ``mask``: region → number of images to divide its errors by, instead of the number of
+            images in this batch that contain it. If this is one of several parts of a batch, passing the mean
+            number per part makes the mean over parts equal to the loss of the whole batch.
 
     Returns:
         Name → scalar, ``"global"`` first, then the regions in the order of ``masks``. A region
         absent from the whole batch has loss 0 and zero gradient (see :func:`present`).
 
     Raises:
-        ValueError: Shapes that do not fit, an unknown reduction, a scale that is not positive.
+        ValueError: Shapes do not match, the reduction is unknown, or the scale is not positive.
 
     >>> masks = {"face": torch.tensor([[[[1.0, 0.0]]]])}
     >>> losses = regional_losses(torch.tensor([[[[2.0, 1.0]]]]), torch.zeros(1, 1, 1, 2), masks)
@@ -93,16 +92,16 @@ def preservation_loss(
     weights: Tensor | None = None,
     counts: Mapping[str, float] | None = None,
 ) -> Tensor:
-    """How far the prediction outside all regions is from the base's: ``‖o ⊙ (ε_base − ε̂)‖²``.
+    """Distance from the base's prediction outside all regions: ``‖o ⊙ (ε_base − ε̂)‖²``.
 
     Args:
         prediction: The network's output, shape (batch, channels, h, w).
-        kept: What the frozen base predicts for the same input, same shape.
+        kept: The frozen base's prediction for the same input, same shape.
         masks: The regions; ``o`` is :func:`outside` of them.
         reduction, weights, counts: As for :func:`regional_losses`; ``counts`` holds ``"preservation"``.
 
     Returns:
-        A scalar, and no gradient inside a region.
+        A scalar, without gradient inside the regions.
 
     Raises:
         ValueError: As :func:`regional_losses`, or there are no masks.
@@ -117,7 +116,7 @@ def preservation_loss(
 
 
 def outside(masks: Mapping[str, Tensor]) -> Tensor:
-    """1 where no region reaches and 0 elsewhere, in the shape of each mask, (batch, 1, h, w).
+    """1 outside all regions and 0 inside, in the shape of each mask, (batch, 1, h, w).
 
     Raises:
         ValueError: There are no masks.
@@ -136,7 +135,7 @@ def regional_errors(
 ) -> dict[str, Tensor]:
     """The objectives of Eq. 2 for each image: name → shape (batch,).
 
-    Arguments as in :func:`regional_losses`; an image without a region has error 0 there.
+    Arguments as for :func:`regional_losses`; images without a region have error 0 for it.
     """
     if reduction not in get_args(Reduction):
         raise ValueError(f"reduction: must be 'image', 'mask' or 'sum', got {reduction!r}")
@@ -170,5 +169,5 @@ def _reduce(squares: Tensor, weights: Tensor, reduction: Reduction) -> Tensor:
 
 
 def present(mask: Tensor) -> Tensor:
-    """Which images have the region at all: shape (batch, 1, h, w) → booleans of shape (batch,)."""
+    """Which images contain the region: shape (batch, 1, h, w) → booleans of shape (batch,)."""
     return mask.flatten(1).amax(dim=1) > 0

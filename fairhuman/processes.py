@@ -1,4 +1,4 @@
-"""The same work in one process or in many, which neither outlive their parent nor lose an item."""
+"""Parallel work in one or several processes, which neither outlive their parent nor lose items."""
 
 from __future__ import annotations
 
@@ -34,26 +34,27 @@ def work_through(
     first_alone: bool = False,
     single_thread: bool = False,
 ) -> Generator[tuple[Item, Result], None, None]:
-    """Call ``task(item, *arguments)`` for each item and yield (item, result) as they get done.
+    """Call ``task(item, *arguments)`` for each item and yield (item, result) on completion.
 
-    With one worker all happens in this process, in order. With more, each is a fresh process; task, items
-    and arguments must be picklable, and the order is any.
+    With one worker, everything runs in this process, in order. With more, each worker is a fresh process;
+    task, items and arguments must be picklable, and the order is arbitrary.
 
     Args:
-        task: What is done.
-        items: Taken a few at a time.
+        task: Function to call.
+        items: Consumed a few at a time.
         workers: Number of processes, at least 1.
-        arguments: More of the task's arguments.
-        died: Gives the result of an item that brings down its process, and another one that it is then tried
-            in alone; without it such an item is an error.
-        apart: Let a single worker, too, be a fresh process, so that it may die. Where none can be started, as
-            from a script without ``if __name__ == "__main__":``, all happens in this one, with a warning.
-        first_alone: Do one item before all others, to fill caches that the other processes read.
+        arguments: Further arguments of the task.
+        died: Returns the result for an item that crashes its process and also a second process in which it is
+            retried alone. Without it, such an item raises an error.
+        apart: Use a fresh process even for a single worker, so that it may crash. If no process can be
+            started, for example from a script without ``if __name__ == "__main__":``, everything runs in this
+            process, with a warning.
+        first_alone: Process one item before all others, to fill caches that the other processes read.
         single_thread: Let PyTorch, OpenMP and BLAS use one thread per process.
 
     Raises:
-        RuntimeError: An item brought down its process twice, or no process can be started.
-        Exception: Whatever a task raises; what has not begun by then is not done.
+        RuntimeError: An item crashed its process twice, or no process can be started.
+        Exception: Any exception raised by a task; items that have not started are then skipped.
     """
     with _single_thread(workers) if single_thread else nullcontext():
         if workers == 1 and not (apart and _can_start()):
@@ -63,9 +64,9 @@ def work_through(
 
 
 def check_workers(workers: int) -> None:
-    """Refuse a number of processes that is no whole number of at least 1."""
+    """Check that a number of processes is an integer of at least 1."""
     if not isinstance(workers, int) or isinstance(workers, bool) or workers < 1:
-        raise ValueError(f"workers: must be a whole number of at least 1, got {workers!r}")
+        raise ValueError(f"workers: must be an integer of at least 1, got {workers!r}")
 
 
 def _can_start() -> bool:
@@ -124,7 +125,7 @@ def _alone(
         except BrokenProcessPool:
             if died is None:
                 what = reprlib.repr(item)
-                raise RuntimeError(f"{what} brought down the process that worked on it") from None
+                raise RuntimeError(f"{what} crashed the process that worked on it") from None
             if not _can_start():
                 rule = 'needs processes that can be started: if __name__ == "__main__": in a script'
                 raise RuntimeError(f"workers: {rule}") from None
@@ -132,13 +133,13 @@ def _alone(
 
 
 def _pool(workers: int) -> ProcessPoolExecutor:
-    # Spawned, not forked: a fork of a process whose libraries run threads may hang.
+    # Spawned, not forked, because forking a process with running threads can hang.
     context = multiprocessing.get_context("spawn")
     return ProcessPoolExecutor(workers, mp_context=context, initializer=_start)
 
 
 def _start() -> None:
-    """Leave interruption to the parent, and end when the parent does, even if that was killed."""
+    """Leave interrupts to the parent, and exit when the parent exits, even if it was killed."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
 
     def end_with_parent() -> None:
@@ -152,7 +153,7 @@ def _start() -> None:
 
 @contextmanager
 def _single_thread(workers: int) -> Iterator[None]:
-    """Here, or in the processes started meanwhile, which read the environment when they import a library."""
+    """In this process, or in processes started meanwhile, which read the environment on import."""
     if workers > 1:
         before = {name: os.environ.get(name) for name in _THREADS}
         os.environ.update(dict.fromkeys(_THREADS, "1"))

@@ -1,7 +1,7 @@
-"""Parameter files: where things are, and which values a notebook runs with.
+"""Profiles: paths, and the parameter values of the notebooks.
 
-A profile is a file ``params/<profile>.yaml``. The parameter cell of each notebook holds the values of
-``quick``; a profile states only what differs, notebook by notebook.
+A profile is a file ``params/<profile>.yaml``. Each notebook's parameter cell has the ``quick`` values; a
+profile lists only the differences, by notebook.
 """
 
 import difflib
@@ -15,10 +15,10 @@ import yaml
 
 
 def workspace() -> Path:
-    """Folder that holds ``runs/``, ``results/`` and ``figures/``.
+    """The folder with ``runs/``, ``results/`` and ``figures/``.
 
-    The environment variable ``FAIRHUMAN_WORKSPACE`` if it is set; otherwise the checkout, if the current
-    folder lies in one; otherwise the current folder.
+    This is the environment variable ``FAIRHUMAN_WORKSPACE`` if set; otherwise the checkout that contains the
+    current folder; otherwise the current folder.
     """
     named = os.environ.get("FAIRHUMAN_WORKSPACE")
     if named:
@@ -27,7 +27,7 @@ def workspace() -> Path:
 
 
 def checkout() -> Path | None:
-    """The nearest folder, from the current one upwards, that holds ``params/`` and ``notebooks/``."""
+    """The nearest folder with ``params/`` and ``notebooks/``, from the current folder upwards."""
     here = Path.cwd()
     for folder in (here, *here.parents):
         if (folder / "params").is_dir() and (folder / "notebooks").is_dir():
@@ -36,12 +36,12 @@ def checkout() -> Path | None:
 
 
 def run_directory(profile: str, name: str) -> Path:
-    """``runs/<profile>/<name>``: what one run leaves behind. Not created."""
+    """``runs/<profile>/<name>``, the output of one run. Not created."""
     return workspace() / "runs" / profile / name
 
 
 def results_directory(profile: str) -> Path:
-    """``results/<profile>``: the values that figures and tables are drawn from. Not created."""
+    """``results/<profile>``, the values behind figures and tables. Not created."""
     return workspace() / "results" / profile
 
 
@@ -49,10 +49,10 @@ def figures_directory(profile: str | None = None) -> Path:
     """``figures``, or ``figures/<profile>`` for a profile other than ``quick``. Not created.
 
     Args:
-        profile: By default the one whose notebook is being executed, which
-            :func:`fairhuman.workflow.run_notebook` names in the environment variable ``FAIRHUMAN_PROFILE``;
-            ``quick`` if it is not set. In ``FAIRHUMAN_FIGURES`` it names the folder that takes the place of
-            ``figures`` until the notebook has succeeded.
+        profile: Default: the environment variable ``FAIRHUMAN_PROFILE``, which
+            :func:`fairhuman.workflow.run_notebook` sets to the notebook's profile, or ``quick``. The same
+            function sets ``FAIRHUMAN_FIGURES`` to the folder that replaces ``figures`` until the notebook has
+            succeeded.
     """
     profile = profile or os.environ.get("FAIRHUMAN_PROFILE") or "quick"
     folder = Path(os.environ.get("FAIRHUMAN_FIGURES") or workspace() / "figures")
@@ -61,12 +61,12 @@ def figures_directory(profile: str | None = None) -> Path:
 
 @dataclass(frozen=True)
 class Profile:
-    """The parameters that one profile changes.
+    """The parameter changes of one profile.
 
     Attributes:
-        name: File name without ending.
+        name: File name without extension.
         path: The file it was read from.
-        notebooks: Notebook name (``04_train_lora``) to the parameters that differ from the notebook's cell.
+        notebooks: Maps notebook names (``04_train_lora``) to parameters that differ from the notebook's cell.
     """
 
     name: str
@@ -74,7 +74,7 @@ class Profile:
     notebooks: Mapping[str, Mapping[str, Any]]
 
     def parameters(self, notebook: str) -> dict[str, Any]:
-        """Parameters to inject into ``notebook``: the profile's name and what it changes."""
+        """Parameters to inject into ``notebook``: the profile's name and its changes."""
         return {"profile": self.name, **self.notebooks.get(notebook, {})}
 
 
@@ -87,11 +87,12 @@ def load_profile(name: str, folder: Path | None = None) -> Profile:
     """Read ``params/<name>.yaml``.
 
     Args:
-        name: ``quick``, ``full``, ``paper`` or the stem of your file.
-        folder: Folder of the parameter files; by default ``params/`` of the checkout.
+        name: ``quick``, ``full``, ``paper`` or the stem of your own file.
+        folder: Folder of the parameter files. Default: ``params/`` in the checkout.
 
     Raises:
-        ValueError: No such profile, or a file not of the form ``notebooks: {name: {parameter: value}}``.
+        ValueError: The profile does not exist, or its file does not have the form
+            ``notebooks: {name: {parameter: value}}``.
     """
     path = _params(folder) / f"{name}.yaml"
     if not path.is_file():
@@ -114,10 +115,10 @@ def load_profile(name: str, folder: Path | None = None) -> Profile:
 
 
 def read_yaml(path: Path) -> Any:
-    """What a YAML file holds.
+    """Content of a YAML file.
 
     Raises:
-        ValueError: It is not YAML.
+        ValueError: The file is not YAML.
     """
     try:
         return yaml.safe_load(path.read_text(encoding="utf-8"))
@@ -126,7 +127,7 @@ def read_yaml(path: Path) -> Any:
 
 
 def unknown(name: object, known: Iterable[str]) -> str:
-    """Say that ``name`` is not among ``known``, with the nearest one where there is one.
+    """A message that ``name`` is not in ``known``, with the closest match if there is one.
 
     >>> unknown("mdp", ["ls", "mpd"])
     "unknown name 'mdp'; did you mean 'mpd'? (known: ls, mpd)"

@@ -1,4 +1,4 @@
-"""Silence for libraries that write to stderr below Python."""
+"""Silence libraries that write to stderr from native code."""
 
 import os
 from collections.abc import Iterator
@@ -7,11 +7,11 @@ from contextlib import contextmanager
 
 @contextmanager
 def quiet_stderr() -> Iterator[None]:
-    """Send the process's file descriptor 2 nowhere for the length of the block.
+    """Discard output to file descriptor 2 during the block.
 
-    MediaPipe's C++ side logs notices there which no Python setting reaches. Exceptions pass
-    through and are reported as usual, since the descriptor is restored first; what other threads
-    write to stderr meanwhile is lost.
+    MediaPipe's C++ code logs messages there that no Python setting controls. Exceptions are reported as
+    usual, because the descriptor is restored first; anything that other threads write to stderr in the
+    meantime is lost.
     """
     try:
         saved = os.dup(2)

@@ -1,4 +1,4 @@
-"""Regions of a person: from boxes to pixel masks to masks on the latent grid (paper §3.2)."""
+"""Regions of a person: boxes to pixel masks, pixel masks to latent masks (paper §3.2)."""
 
 from __future__ import annotations
 
@@ -12,45 +12,46 @@ from torch.nn import functional as F
 __all__ = ["REGIONS", "MaskMode", "box_mask", "check_regions", "latent_mask"]
 
 REGIONS: tuple[str, ...] = ("face", "hand", "foot", "eyes")
-"""Names of the regions a data set can annotate; ``hand`` and ``foot`` cover both sides."""
+"""Names of the regions that a data set can annotate; ``hand`` and ``foot`` cover both sides."""
 
 MaskMode = Literal["soft", "hard"]
 
 
 def check_regions(regions: Iterable[str]) -> tuple[str, ...]:
-    """Region names as a tuple, in the order given.
+    """Return region names as a tuple, in the given order.
 
     Raises:
-        ValueError: A name is unknown or occurs twice.
+        ValueError: A name is unknown or repeated.
     """
     names = tuple(regions)
     for name in names:
         if name not in REGIONS:
             raise ValueError(f"regions: unknown region {name!r}; known are {', '.join(REGIONS)}")
     if len(set(names)) != len(names):
-        raise ValueError(f"regions: each may be named once, got {', '.join(names)}")
+        raise ValueError(f"regions: must be distinct, got {', '.join(names)}")
     return names
 
 
 def latent_mask(mask: Tensor, size: tuple[int, int], mode: MaskMode = "soft") -> Tensor:
-    """Bring pixel masks to the latent grid, as the paper does "by reshaping the mask image to the
-    latent shape" (§3.2, after Eq. 4 of HandRefiner).
+    """Resample pixel masks to the latent grid, as the paper does "by reshaping the mask image to the latent
+    shape" (§3.2, after Eq. 4 of HandRefiner).
 
-    ``soft`` averages the mask over the pixels of each latent cell: a cell half covered counts one
-    half, the covered area is kept (exactly where the grid divides the image) and no region, however
-    small, is lost. ``hard`` is what the authors' code does: nearest-neighbour sampling, which reads
-    the *first* pixel of each cell, then a threshold at one half. A region smaller than a cell can
-    vanish there, and the hard mask of a mirrored image is not quite the mirrored hard mask.
+    ``soft`` averages the mask over the pixels of each latent cell: a half-covered cell counts one half, the
+    covered area is preserved (exactly if the grid divides the image), and no region is lost, however small.
+    ``hard`` follows the authors' code: nearest-neighbour sampling, which reads the *first* pixel of each
+    cell, followed by a threshold at one half. A region smaller than a cell can vanish, and the hard mask of a
+    mirrored image is not exactly the mirrored hard mask.
 
     Args:
         mask: Shape (batch, 1, H, W), values in [0, 1].
         size: Height and width of the latent grid, each at most H and W.
 
     Returns:
-        Shape (batch, 1, h, w), values in [0, 1], of the mask's dtype.
+        Shape (batch, 1, h, w), values in [0, 1], with the mask's dtype.
 
     Raises:
-        ValueError: Wrong shape, values outside [0, 1], unknown mode, a grid finer than the mask.
+        ValueError: The shape is wrong, values lie outside [0, 1], the mode is unknown, or the grid is finer
+            than the mask.
 
     >>> mask = torch.zeros(1, 1, 16, 16)
     >>> mask[..., 4:8, 0:8] = 1
@@ -77,20 +78,20 @@ def latent_mask(mask: Tensor, size: tuple[int, int], mode: MaskMode = "soft") ->
 
 
 def box_mask(boxes: Iterable[Sequence[float] | None], size: tuple[int, int], dilation: int = 0) -> Tensor:
-    """One mask that covers all the boxes, as the paper's annotation does with detections.
+    """A single mask that covers all boxes, as in the paper's annotation of detections.
 
     Args:
-        boxes: Each (x0, y0, x1, y1) in pixels, the upper bounds exclusive; ``None`` (absent) is
-            passed over, and what lies outside the image is cut off.
+        boxes: Each (x0, y0, x1, y1) in pixels, with exclusive upper bounds. ``None`` (absent) is skipped, and
+            boxes are clipped to the image.
         size: Height and width of the mask in pixels.
-        dilation: Pixels by which every box grows on each side (the authors dilate with a
-            16-pixel kernel, that is 8).
+        dilation: Pixels by which every box is enlarged on each side (the authors' 16-pixel dilation kernel
+            corresponds to 8).
 
     Returns:
         Shape (1, H, W), values 0 or 1.
 
     Raises:
-        ValueError: A box without extent in whole pixels, a negative dilation.
+        ValueError: A box is empty in whole pixels, or the dilation is negative.
     """
     if dilation < 0:
         raise ValueError(f"dilation: must be ≥ 0 pixels, got {dilation}")

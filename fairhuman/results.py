@@ -1,6 +1,6 @@
-"""Results on disk: one JSON file per result, with all that is needed to obtain it again.
+"""Stored results: one JSON file per result, with everything needed to reproduce it.
 
-Tables and figures are drawn from these files only.
+Tables and figures use only these files.
 """
 
 import json
@@ -26,7 +26,7 @@ PACKAGES = (
 
 ROOT = Path(__file__).parents[1]
 CODE = ("fairhuman", "notebooks", "params")
-"""What makes results, but for a notebook's text and stored outputs."""
+"""Files that determine results; for notebooks, text and stored outputs do not count."""
 
 
 def write_result(
@@ -39,24 +39,24 @@ def write_result(
     seed: int,
     made: Mapping[str, Any] | None = None,
 ) -> Path:
-    """Write ``results/<profile>/<name>.json``, whole or not at all.
+    """Write ``results/<profile>/<name>.json`` atomically.
 
     Args:
         profile: Profile the result belongs to, or another folder name such as ``benchmarks``.
         name: Name of the result.
-        values: What was measured; numbers, strings, lists and mappings of these. NumPy and torch scalars and
-            arrays are converted; non-finite numbers become null.
+        values: Measured values: numbers, strings, and lists and mappings of these. NumPy and torch scalars
+            and arrays are converted; non-finite numbers become null.
         parameters: Resolved parameters of the run.
-        samples: Number of samples that the values rest on (at least 1).
+        samples: Number of samples behind the values, at least 1.
         seed: Seed of the run.
-        made: Provenance of the values, if they are those of a result made earlier; by default this process's.
+        made: Provenance of values copied from an earlier result. Default: this process's provenance.
 
     Returns:
         The file's path.
 
     Raises:
         ValueError: ``samples`` is below 1.
-        TypeError: A value that JSON can't hold.
+        TypeError: A value cannot be stored as JSON.
     """
     if samples < 1:
         raise ValueError(f"samples: must be at least 1, got {samples}")
@@ -76,7 +76,7 @@ def read_result(profile: str, name: str) -> dict[str, Any]:
     """Read a result written by :func:`write_result`.
 
     Raises:
-        FileNotFoundError: It has not been computed; the message names the file.
+        FileNotFoundError: The result has not been computed; the message names the file.
     """
     path = results_directory(profile) / f"{name}.json"
     if not path.is_file():
@@ -87,20 +87,20 @@ def read_result(profile: str, name: str) -> dict[str, Any]:
 
 
 def read_named(profile: str, result: str) -> dict[str, Any]:
-    """A profile's result, or by ``folder/name`` one that belongs to no profile, as :func:`read_result`."""
+    """Like :func:`read_result`, but ``folder/name`` selects a result outside the profile."""
     folder, _, name = result.rpartition("/")
     return read_result(folder or profile, name)
 
 
 def rederive_result(profile: str, name: str, values: Mapping[str, Any]) -> Path:
-    """Replace values of a stored result that were computed from its other values.
+    """Replace values of a stored result that are derived from its other values.
 
-    ``provenance`` stays: it is that of what was measured. ``rederived`` is that of the new values, with their
-    names.
+    ``provenance`` stays that of the measurement. ``rederived`` records the names and provenance of the new
+    values.
 
     Raises:
-        FileNotFoundError: There is no such result.
-        ValueError: A name that the result has no value of.
+        FileNotFoundError: The result does not exist.
+        ValueError: The result has no value with a given name.
     """
     content = read_result(profile, name)
     for key in values:
@@ -112,8 +112,8 @@ def rederive_result(profile: str, name: str, values: Mapping[str, Any]) -> Path:
 
 
 def list_results() -> list[dict[str, Any]]:
-    """Every stored result in order: ``name`` (folder/name), ``commit``, ``code`` (digest of the library, None
-    in results older than it), ``modified``."""
+    """All stored results in order: ``name`` (folder/name), ``commit``, ``code`` (library digest, None in
+    results that predate it), ``modified``."""
     root = results_directory("")
     rows = []
     for path in sorted(root.rglob("*.json")):
@@ -124,10 +124,9 @@ def list_results() -> list[dict[str, Any]]:
 
 
 def provenance() -> dict[str, Any]:
-    """Versions, code, commit, machine and time, for a result file; None for what cannot be found out.
+    """Versions, code, commit, machine and time for a result file; None for unknown values.
 
-    ``code`` is the digest of the library as it is, committed or not
-    (:func:`fairhuman.source.library_digest`).
+    ``code`` is the digest of the current library, committed or not (:func:`fairhuman.source.library_digest`).
     """
     return {
         "versions": {"python": platform.python_version()} | {name: _version(name) for name in PACKAGES},
@@ -146,7 +145,7 @@ def _modified() -> bool | None:
 
 
 def _does_otherwise(name: str) -> bool:
-    """Whether a changed file is more than a notebook with other text or outputs."""
+    """Whether a change affects results: notebooks that differ only in text or outputs do not count."""
     path, committed = ROOT / name, _git("show", f"HEAD:{name}")
     if path.suffix != ".ipynb" or committed is None or not path.is_file():
         return True
@@ -162,7 +161,7 @@ def _code(notebook: str) -> list[str]:
 
 
 def plain(value: Any) -> Any:
-    """The value as JSON holds it: arrays as lists, non-finite numbers as None.
+    """Convert a value for JSON: arrays become lists, non-finite numbers None.
 
     >>> plain({"rate": float("nan"), "counts": (1, 2)})
     {'rate': None, 'counts': [1, 2]}
@@ -181,11 +180,11 @@ def plain(value: Any) -> Any:
         return value
     if isinstance(value, float):
         return value if math.isfinite(value) else None
-    raise TypeError(f"a result cannot hold {type(value).__name__}: {value!r}")
+    raise TypeError(f"a result cannot store {type(value).__name__}: {value!r}")
 
 
 def _dumps(content: Any) -> str:
-    """JSON that reads well and differs line by line: mappings unfolded, lists of plain values on one line."""
+    """Readable JSON with clean diffs: one line per mapping entry, lists of plain values on one line."""
     text = json.dumps(content, indent=1, allow_nan=False)
     return re.sub(r"\[\n[^\[\]{}\"]*\]", lambda found: "[" + " ".join(found[0][1:-1].split()) + "]", text)
 

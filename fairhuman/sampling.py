@@ -1,4 +1,4 @@
-"""Sampling: prompts to images, each with a separate random generator."""
+"""Sampling: images from prompts, each with its own random generator."""
 
 from __future__ import annotations
 
@@ -49,11 +49,11 @@ _LISTING, _SETTINGS = "metadata.jsonl", "sampling.json"
 
 @dataclass(frozen=True)
 class ImageSample:
-    """A generated image and where it comes from.
+    """A generated image and its origin.
 
     Attributes:
         text: The prompt.
-        prompt_index: Its place in the list.
+        prompt_index: Index of the prompt.
         seed: The seed.
         image: The image, or ``None`` if it is only on disk.
         path: Its file, or ``None`` if it is only in memory.
@@ -66,7 +66,7 @@ class ImageSample:
     path: Path | None = None
 
     def load(self) -> Image.Image:
-        """The image, from memory or disk."""
+        """The image, from memory or from disk."""
         if self.image is not None:
             return self.image
         if self.path is None:
@@ -95,39 +95,39 @@ def sample(
 ) -> list[ImageSample]:
     """Generate an image for every prompt and seed.
 
-    The starting noise is a function of the seed and the prompt's index alone, drawn on the CPU: neither
-    the order of the work, the batch size, the device nor an interruption changes it. (In the authors'
-    script one generator runs through all prompts, so that each image depends on those before it.)
+    The initial noise depends only on the seed and the prompt's index, and is generated on the CPU. Order,
+    batch size, device and interruptions do not change it. (In the authors' script, all prompts share one
+    generator, so each image depends on the previous ones.)
 
     Args:
-        pipeline: A base, with or without a LoRA, fused or not. Its scheduler is put back afterwards.
-        prompts: What to draw; none may be empty.
-        out: Folder for the images, in Hugging Face ImageFolder form: ``images/`` and ``metadata.jsonl``.
-            An interrupted run is resumed; a folder that holds anything else is refused.
-        seeds: Seeds, ≥ 0 and distinct.
+        pipeline: A base, with or without a LoRA, fused or not. Its scheduler is restored afterwards.
+        prompts: Prompts, none empty.
+        out: Folder for the images, in Hugging Face ImageFolder format: ``images/`` and ``metadata.jsonl``. An
+            interrupted run is resumed; a folder with other content is refused.
+        seeds: Distinct seeds ≥ 0.
         steps: Denoising steps, ≥ 1.
-        guidance: Scale of classifier-free guidance; 1 and below switches it off.
-        batch: Images at a time, ≥ 1.
-        size: Side of the images in pixels, by default the base's; a multiple of the autoencoder's factor
-            and the UNet's.
-        adapter_scale: β of Eq. 12, the LoRA's strength; a fused LoRA or none has no use for it.
-        negative_prompt: What not to draw; by default the base's empty conditioning.
-        scheduler: ``unipc``, as in the paper's evaluation, or ``keep`` for the pipeline's.
-        precision: ``no`` computes in the pipeline's; ``bf16`` multiplies matrices in bfloat16, which
-            takes half the time where the processor has instructions for it.
-        chunks: In how many parts of the text encoders' length prompts are encoded (see
-            :func:`fairhuman.models.encode_texts`), ≥ 1: as the LoRA was trained, or more for long prompts.
-        further: Indices of the prompts of a batch → further arguments of the pipeline's call, such as the
-            condition images of a controlled pipeline.
-        origin: Which system this is, for the folder's records: such as names of base and LoRA. A folder
-            begun by another one is refused.
+        guidance: Classifier-free guidance scale; values up to 1 disable it.
+        batch: Batch size, ≥ 1.
+        size: Image side length in pixels, a multiple of the autoencoder's and the UNet's factors. Default:
+            the base's.
+        adapter_scale: LoRA strength β (Eq. 12); ignored without a LoRA and for a fused one.
+        negative_prompt: Negative prompt. Default: the base's empty conditioning.
+        scheduler: ``unipc``, as in the paper's evaluation, or ``keep`` for the pipeline's own.
+        precision: ``no`` uses the pipeline's precision; ``bf16`` multiplies matrices in bfloat16, which
+            halves the time on processors with bfloat16 instructions.
+        chunks: Number of text encoder windows per prompt (see :func:`fairhuman.models.encode_texts`), ≥ 1: as
+            in the LoRA's training, or more for long prompts.
+        further: Maps a batch's prompt indices to additional arguments of the pipeline call, such as condition
+            images.
+        origin: Identifies the system in the folder's records, for example by the names of base and LoRA. A
+            folder started by another system is refused.
         progress: Show a progress bar on a terminal.
 
     Returns:
-        The samples, seed by seed in the order of the prompts; with images in memory unless ``out`` is given.
+        The samples, by seed and then in prompt order; with images in memory unless ``out`` is given.
 
     Raises:
-        ValueError: A value out of range; ``out`` holds other images or something else.
+        ValueError: A value is out of range, or ``out`` has other content.
     """
     if isinstance(prompts, str):
         raise ValueError(f"prompts: must be a list of prompts, got the string {prompts!r}")
@@ -198,15 +198,15 @@ def sample_file(
     adapter_scale: float = 1.0,
     **options: Any,
 ) -> Path:
-    """:func:`sample` to a folder, with a base and an adapter loaded from disk; on a GPU if there is one.
+    """Run :func:`sample` into a folder, with base and adapter loaded from disk; on a GPU if available.
 
     Args:
         prompts, out: As for :func:`sample`.
-        base: Folder or repository of the base; by default the embedded one.
-        adapter: A run's folder, what it saved, or a checkpoint in it; by default none. Of a run that is not
-            complete the newest checkpoint is taken.
-        conditions: A data set whose i-th image has the pose or depth for the i-th prompt, for adapters that
-            read any.
+        base: Folder or repository of the base. Default: the embedded base.
+        adapter: A run folder, saved weights, or a checkpoint. Default: none. For an incomplete run, the
+            newest checkpoint is used.
+        conditions: A data set whose i-th image provides pose or depth for the i-th prompt, for conditioned
+            adapters.
         adapter_scale: β of Eq. 12.
         options: Further arguments of :func:`sample`.
 
@@ -214,8 +214,8 @@ def sample_file(
         The folder of the images.
 
     Raises:
-        ValueError, FileNotFoundError: Conditions that are missing, too few or not read by the adapter; an
-            adapter that does not fit; what :func:`sample` refuses. Nothing is written then.
+        ValueError, FileNotFoundError: Conditions are missing, too few or not supported by the adapter; the
+            adapter does not fit the base; or :func:`sample` raises. Nothing is written then.
     """
     pipeline = load_base(base, device="cuda" if torch.cuda.is_available() else "cpu")
     checkpoint = checkpoint_at(adapter)
@@ -232,10 +232,10 @@ def sample_file(
     asked = None
     if conditions is not None:
         if not reads:
-            raise ValueError(f"conditions: this system reads none, got {conditions}")
+            raise ValueError(f"conditions: must be None for an adapter without conditions, got {conditions}")
         asked = HumanFolder(conditions, (), reads)
     origin = {"base": base, "adapter": adapter and str(adapter), "conditions": conditions and str(conditions)}
-    # What lies at these places may change between two runs that fill one folder.
+    # The content at these paths may change between two runs that fill one folder.
     origin["base_content"] = fingerprint_base(base)
     weights = checkpoint or adapter
     if loaded is not None and weights is not None:
@@ -255,19 +255,19 @@ def sample_with(
     origin: Mapping[str, Any] | None = None,
     **options: Any,
 ) -> list[ImageSample]:
-    """:func:`sample` with any adapter, or with the base alone.
+    """Run :func:`sample` with any adapter, or with the base alone.
 
     Args:
         pipeline: The base.
-        adapter: On the base, left at strength ``scale``; ``None`` for the base alone.
+        adapter: Adapter on the base, left at strength ``scale``; ``None`` for the base alone.
         prompts, out, origin: As for :func:`sample`.
         scale: β of Eq. 12.
-        asked: For an adapter that reads pose or depth, a data set whose i-th image has those of the i-th
-            prompt.
+        asked: For an adapter conditioned on pose or depth, a data set whose i-th image provides them for the
+            i-th prompt.
         options: Further arguments of :func:`sample`.
 
     Raises:
-        ValueError: Conditions that are needed and not given, or too few; what :func:`sample` refuses.
+        ValueError: Required conditions are missing or too few, or :func:`sample` raises.
     """
     origin = {"adapter_scale": scale} | dict(origin or {})
     if adapter is None:
@@ -292,10 +292,10 @@ def condition_batch(
     """Condition images of some records, name → shape (count, 3, size, size), values in [0, 1].
 
     Args:
-        asked: Read with these conditions.
-        indices: Of the records.
+        asked: Data set, read with these conditions.
+        indices: Indices of the records.
         names: ``pose``, ``depth``.
-        size: Side in pixels; images that are not square are cropped as in training.
+        size: Side length in pixels; non-square images are cropped as in training.
     """
     transform = JointTransform(size)
     shown = [transform(asked[index], torch.Generator()) for index in indices]
@@ -306,12 +306,12 @@ def condition_batch(
 
 
 def condition_pictures(asked: HumanFolder, indices: Sequence[int], size: int) -> list[Image.Image]:
-    """What a control network is shown of some records: the pose drawn over the depth, to look at.
+    """The conditions of some records as images to look at: the pose drawn over the depth.
 
     Args:
-        asked: Read with the conditions to be shown.
-        indices: Of the records.
-        size: Side in pixels.
+        asked: Data set, read with the conditions to show.
+        indices: Indices of the records.
+        size: Side length in pixels.
     """
     pictures = condition_batch(asked, indices, asked.conditions, size)
     shown = condition_image(pictures.get("pose"), pictures.get("depth"))
@@ -319,12 +319,13 @@ def condition_pictures(asked: HumanFolder, indices: Sequence[int], size: int) ->
 
 
 def read_prompts(path: str | os.PathLike[str]) -> list[str]:
-    """Prompts of a file: one per line, or the ``text`` of each line of a ``.jsonl`` file, such as a data
-    set's ``metadata.jsonl``. Empty lines are passed over.
+    """Read prompts from a file: one per line, or the ``text`` of each line of a ``.jsonl`` file, such as a
+    data set's ``metadata.jsonl``. Empty lines are skipped.
 
     Raises:
-        FileNotFoundError: No such file.
-        ValueError: Not text, no prompt in it, or a line without ``text``; the message names the line.
+        FileNotFoundError: The file does not exist.
+        ValueError: The file is not text, has no prompts, or has a line without ``text``; the message names
+            the line.
     """
     path = Path(path)
     if not path.is_file():
@@ -335,7 +336,7 @@ def read_prompts(path: str | os.PathLike[str]) -> list[str]:
         raise ValueError(f"prompts: {error}") from error
     if note:
         logger.warning("prompts: %s: %s", path, note)
-    # In JSON lines not splitlines, which also splits at characters that JSON leaves as they are.
+    # Not splitlines for JSON lines: it also splits at characters that JSON leaves unescaped.
     lines = text.split("\n") if path.suffix == ".jsonl" else text.splitlines()
     prompts = []
     for number, line in enumerate(lines, start=1):
@@ -343,7 +344,7 @@ def read_prompts(path: str | os.PathLike[str]) -> list[str]:
             continue
         prompts.append(_text(line, f"{path}, line {number}") if path.suffix == ".jsonl" else line.strip())
     if not prompts:
-        raise ValueError(f"prompts: {path} holds none")
+        raise ValueError(f"prompts: {path} has none")
     return prompts
 
 
@@ -360,7 +361,7 @@ def _text(line: str, place: str) -> str:
 def _check(options: Mapping[str, Any], batch: int, chunks: int, factor: int) -> None:
     prompts, seeds, size = options["prompts"], options["seeds"], options["size"]
     if not prompts:
-        raise ValueError("prompts: there must be at least one")
+        raise ValueError("prompts: must have at least one, got none")
     for index, text in enumerate(prompts):
         if not isinstance(text, str) or not text.strip():
             raise ValueError(f"prompts[{index}]: must be a non-empty string, got {text!r}")
@@ -383,7 +384,7 @@ def _check(options: Mapping[str, Any], batch: int, chunks: int, factor: int) -> 
 
 
 def _has_adapter(pipeline: StableDiffusionXLPipeline) -> bool:
-    # A fused LoRA leaves its layers in place; scaling them would undo nothing and only warn.
+    # A fused LoRA leaves its layers in place; scaling them would have no effect and only warn.
     return bool(pipeline.get_active_adapters()) and not getattr(pipeline, "num_fused_loras", 0)
 
 
@@ -421,7 +422,7 @@ def _batches(items: list[ImageSample], size: int, progress: bool) -> Iterator[li
 
 
 class _Folder:
-    """Images on disk: each file appears whole, the listing last."""
+    """Images on disk: each file is written atomically, the listing last."""
 
     def __init__(self, root: Path, options: dict[str, Any]) -> None:
         self.root, self.options = root, options

@@ -1,8 +1,8 @@
-"""Randomness without state: every draw is a function of a seed and of what it is for.
+"""Stateless randomness: every random stream is a function of a seed and its purpose.
 
-So a resumed run needs no stored random state, and which process draws for an image makes no difference. Each
-function is one kind of stream; all generators are on the CPU. NumPy pads a short seed with zeros, so a
-training's first image and the second prompt share a stream; nothing depends on both.
+A resumed run therefore needs no stored random state, and results do not depend on which process handles an
+image. Each function is one kind of stream; all generators are on the CPU. NumPy pads short seeds with zeros,
+so a training's first image and the second prompt share a stream; nothing depends on both.
 """
 
 from __future__ import annotations
@@ -30,20 +30,22 @@ __all__ = [
 ]
 
 ORDER, EXAMPLE, HELDOUT, START, VALIDATION, CAPTION, BUCKET = range(7)
-"""What a stream of a training is for."""
+"""Purposes of a training's streams."""
 
 
 def example_index(seed: int, position: int, count: int, stream: int = 0) -> int:
-    """Which of ``count`` images comes at ``position`` of the endless stream in which every image occurs
-    once per epoch, in a different order each time. ``stream`` tells apart those of one training."""
+    """Index of the image, out of ``count``, at ``position`` of an infinite stream with every image once per
+    epoch, in a new order each time. ``stream`` distinguishes the streams of one training."""
     epoch, place = divmod(position, count)
     return int(_order(seed, epoch, count, stream)[place])
 
 
 @lru_cache(maxsize=8)
 def bucket_order(seed: int, cycle: int, counts: tuple[int, ...], stream: int = 0) -> np.ndarray:
-    """The bucket of each step of a cycle in which the i-th bucket has ``counts[i]`` steps: one at a random
-    moment of each of as many equal parts of the cycle, so that none stays away for long. Shape (Σ counts,).
+    """The bucket of each step in a cycle with ``counts[i]`` steps of the i-th bucket, shape (Σ counts,).
+
+    Each bucket has one step at a random time in each of ``counts[i]`` equal parts of the cycle, so that no
+    bucket is missing for long.
     """
     sizes = np.array(counts)
     buckets = np.repeat(np.arange(len(counts)), sizes)
@@ -58,48 +60,48 @@ def example_generator(seed: int, position: int) -> torch.Generator:
 
 
 def caption_generator(seed: int, position: int) -> torch.Generator:
-    """What becomes of the caption of the training image at ``position``."""
+    """Caption changes for the training image at ``position``."""
     return generator(seed, CAPTION, position)
 
 
 def mask_generators(image: torch.Generator, count: int) -> list[torch.Generator]:
-    """One stream per mask beside that of its image, from which they take nothing."""
+    """One stream per mask, independent of its image's stream."""
     seeds = ((image.initial_seed() + place) % 2**63 for place in range(1, count + 1))
     return [torch.Generator().manual_seed(seed) for seed in seeds]
 
 
 def heldout_generator(seed: int, image: int, draw: int) -> torch.Generator:
-    """Timestep and noise of the ``draw``-th version of a held-out image."""
+    """Timestep and noise of the ``draw``-th repetition of a held-out image."""
     return generator(seed, HELDOUT, image, draw)
 
 
 def validation_generator(seed: int, index: int) -> torch.Generator:
-    """Starting noise of the validation sample for a held-out caption."""
+    """Initial noise of the validation sample for a held-out caption."""
     return generator(seed, VALIDATION, index)
 
 
 def validation_example_generator(seed: int, index: int) -> torch.Generator:
-    """Transform of the held-out image whose conditions a validation sample is given."""
+    """Transform of the held-out image that provides the conditions of a validation sample."""
     return generator(seed, VALIDATION, index, 1)
 
 
 def start_seed(seed: int) -> int:
-    """Seed of an adapter's weights before the first step."""
+    """Seed of an adapter's initial weights."""
     return generator(seed, START).initial_seed()
 
 
 def sample_generator(seed: int, prompt_index: int) -> torch.Generator:
-    """Starting noise of one sampled image."""
+    """Initial noise of one sampled image."""
     return _stream(seed, prompt_index)
 
 
 def place_generator(seed: int, place: int) -> torch.Generator:
-    """Timestep and noise of the image at ``place`` of a measurement that trains nothing."""
+    """Timestep and noise of the image at ``place`` in a measurement without training."""
     return _stream(seed, place)
 
 
 def generator(seed: int, purpose: int, *counters: int) -> torch.Generator:
-    """A separate stream per purpose and counters, for trainings that have no function here."""
+    """A separate stream per purpose and counters, for trainings without their own function here."""
     return _stream(seed, purpose, *counters)
 
 

@@ -35,14 +35,14 @@ __all__ = [
 
 
 class Settings(BaseModel):
-    """Base of all settings: fields of their very type, no others, never changed.
+    """Base class of all settings: strictly typed fields, no unknown names, immutable.
 
-    Fields may be settings themselves, given as such or as a mapping. Rules for several fields go into a
+    Fields may be settings themselves, passed as such or as a mapping. Rules across fields go into a
     ``model_validator(mode="after")`` that calls :func:`require`.
 
     Raises:
-        ValueError: A name that is unknown or missing, a value out of range.
-        TypeError: A value of another type. Either message names the field, the rule and the value.
+        ValueError: A name is unknown or missing, or a value is out of range.
+        TypeError: A value has the wrong type. Both messages name the field, the rule and the value.
 
     >>> class Sampling(Settings):
     ...     steps: Count = 30
@@ -67,16 +67,16 @@ class Settings(BaseModel):
         except ValidationError as error:
             raise _readable(type(self), error, "settings") from None
 
-    # So that pydantic makes settings within settings itself, and their errors come with their whole path.
+    # So that pydantic creates nested settings itself, and their errors have full paths.
     __init__.__pydantic_base_init__ = True  # ty: ignore[missing-attribute]
 
     @classmethod
     def from_mapping(cls, values: Mapping[str, Any], source: str = "settings") -> Self:
-        """Settings from a mapping, such as a YAML file's content.
+        """Create settings from a mapping, such as a YAML file's content.
 
         Args:
-            values: Field names to values.
-            source: What to call the mapping in a message.
+            values: Maps field names to values.
+            source: Name of the mapping in messages.
         """
         if not isinstance(values, Mapping):
             raise TypeError(f"{source}: must be a mapping, got {values!r}")
@@ -87,19 +87,20 @@ class Settings(BaseModel):
 
     @classmethod
     def from_yaml(cls, path: str | os.PathLike[str], **changes: Any) -> Self:
-        """Settings from a YAML file; ``changes`` take precedence over what it says."""
+        """Create settings from a YAML file; ``changes`` take precedence."""
         return cls.from_mapping({**read_settings(path), **changes}, str(path))
 
     def changed(self, **changes: Any) -> Self:
-        """The same settings but for some values; they are checked as new ones are."""
+        """The same settings with some values changed and validated."""
         return type(self)(**{**dict(self), **changes})
 
     def to_dict(self) -> dict[str, Any]:
-        """All values, defaults included, as plain ones: sequences are lists, parts are mappings."""
+        """All values, including defaults, as plain values: lists for sequences, mappings for nested
+        settings."""
         return self.model_dump(mode="json")
 
     def to_yaml(self) -> str:
-        """All values, defaults included, as YAML that :meth:`from_yaml` reads back."""
+        """All values, including defaults, as YAML for :meth:`from_yaml`."""
         return yaml.safe_dump(self.to_dict(), sort_keys=False)
 
 
@@ -107,8 +108,8 @@ def read_settings(path: str | os.PathLike[str]) -> dict[str, Any]:
     """The mapping in a YAML file.
 
     Raises:
-        FileNotFoundError: No such file.
-        ValueError: It is not YAML, or no mapping.
+        FileNotFoundError: The file does not exist.
+        ValueError: The file is not YAML, or not a mapping.
     """
     path = Path(path)
     if not path.is_file():
@@ -123,7 +124,7 @@ def read_settings(path: str | os.PathLike[str]) -> dict[str, Any]:
 
 
 def require(name: str, holds: bool, rule: str, value: Any) -> None:
-    """Refuse a value that breaks a rule, such as ``must be ≥ 1``."""
+    """Raise an error if a value breaks a rule, such as ``must be ≥ 1``."""
     if not holds:
         raise ValueError(f"{name}: {rule}, got {value!r}")
 
@@ -161,11 +162,11 @@ def _sequence(kind: type, what: str) -> BeforeValidator:
 
 
 Count = Annotated[int, Field(ge=1)]
-"""A whole number ≥ 1."""
+"""An integer ≥ 1."""
 Whole = Annotated[int, Field(ge=0)]
-"""A whole number ≥ 0."""
+"""An integer ≥ 0."""
 Number = Annotated[float, BeforeValidator(_number)]
-"""A finite number, also written as YAML takes for a string, such as 1e-4."""
+"""A finite number; also accepts forms that YAML reads as strings, such as 1e-4."""
 Positive = Annotated[Number, Field(gt=0)]
 """A number > 0."""
 Unsigned = Annotated[Number, Field(ge=0)]
@@ -173,17 +174,17 @@ Unsigned = Annotated[Number, Field(ge=0)]
 Share = Annotated[Number, rule("must be in [0, 1]", lambda value: 0 <= value <= 1)]
 """A number in [0, 1]."""
 Side = Annotated[int, rule("must be a positive multiple of 8", lambda side: side >= 8 and side % 8 == 0)]
-"""Side of an image in pixels, a multiple of 8."""
+"""Image side length in pixels, a multiple of 8."""
 Place = Annotated[str, BeforeValidator(_place)]
-"""A path, or a repository's name; kept as a string."""
+"""A path or repository name, stored as a string."""
 Folder = Annotated[Place, rule("must name a folder", bool)]
-"""A path that is not empty."""
+"""A non-empty path."""
 Names = Annotated[tuple[str, ...], _sequence(str, "names")]
 """A list of names or paths."""
 Wholes = Annotated[tuple[int, ...], _sequence(int, "whole numbers")]
-"""A list of whole numbers."""
+"""A list of integers."""
 BARE_NO = BeforeValidator(lambda value: "no" if value is False else value)
-"""For a choice that has ``no`` in it, which YAML 1.1 reads as false where it is written without quotes."""
+"""For choices that include ``no``, which YAML 1.1 reads as false unless quoted."""
 
 _BOUNDS = {
     "greater_than": (">", "gt"),
@@ -196,7 +197,7 @@ _TYPES = {"int_type": "int", "string_type": "str", "bool_type": "bool"}
 
 
 def _readable(kind: type[Settings], error: ValidationError, source: str) -> ValueError | TypeError:
-    """The first of the errors that pydantic found, in the project's form."""
+    """The first pydantic error, in the project's format."""
     first = error.errors(include_url=False)[0]
     what, place, value = first["type"], [str(one) for one in first["loc"]], first["input"]
     context, name, within = first.get("ctx", {}), ".".join(place), ".".join([source, *place[:-1]])

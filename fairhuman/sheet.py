@@ -1,4 +1,4 @@
-"""Contact sheets: many small pictures on one page, each with its words beneath."""
+"""Contact sheets: many small images on one page, with captions."""
 
 from __future__ import annotations
 
@@ -27,25 +27,25 @@ def contact_sheet(
     title: str = "",
     limit: int | None = None,
 ) -> Image.Image:
-    """Lays pictures out in rows, with a caption under each.
+    """Arrange images in rows, with a caption under each.
 
     Args:
-        images: PIL images or (H, W, 3) or (H, W) uint8 arrays, of any sizes; each is fitted into a square
-            tile, whole, without changing its proportions.
-        captions: As many; broken into lines of the tile's width, cut short with an ellipsis if they need more
-            than `lines`.
-        columns: Pictures in a row, at least 1.
-        tile: Side of a tile in pixels.
-        lines: Lines of text under each picture; 0 leaves captions out.
-        title: A line above the sheet, if any.
-        limit: Most bytes that the sheet may take as a PNG file, as in a notebook: tiles are made smaller
-            until it does, but not smaller than 64 pixels. None: any number.
+        images: PIL images or (H, W, 3) or (H, W) uint8 arrays, of any size; each is fitted into a square tile
+            without cropping or distortion.
+        captions: One per image, wrapped to the tile's width, and truncated with an ellipsis after `lines`
+            lines.
+        columns: Images per row, at least 1.
+        tile: Side length of a tile in pixels.
+        lines: Lines of text under each image; 0 omits captions.
+        title: Optional line above the sheet.
+        limit: Maximum size of the sheet as a PNG file in bytes, as in a notebook: tiles are shrunk until it
+            fits, but not below 64 pixels. None: unlimited.
 
     Returns:
         The sheet; `fairhuman.experiments.figures.save` writes it.
 
     Raises:
-        ValueError: No images, or not as many captions, or a number out of range.
+        ValueError: There are no images, the number of captions differs, or a number is out of range.
 
     Example:
         >>> tiles = [np.full((32, 32, 3), 200, dtype=np.uint8)] * 3
@@ -76,17 +76,17 @@ def table_sheet(
     lines: int = 4,
     limit: int | None = None,
 ) -> Image.Image:
-    """Lays pictures out as a table: a name before each row, a caption above each column.
+    """Arrange images in a table, with a name before each row and a caption above each column.
 
     Args:
-        rows: Name → one picture per caption, as in :func:`contact_sheet`; all of one shape.
-        captions: Broken into lines of the tile's width, cut short as in :func:`contact_sheet`.
-        tile: Width of a picture in pixels.
-        lines: Most lines of a caption.
-        limit: Most bytes as a PNG file, as in :func:`contact_sheet`.
+        rows: Name → one image per caption, as in :func:`contact_sheet`; all of the same shape.
+        captions: Column captions, wrapped and truncated as in :func:`contact_sheet`.
+        tile: Width of an image in pixels.
+        lines: Maximum lines per caption.
+        limit: Maximum size as a PNG file in bytes, as in :func:`contact_sheet`.
 
     Raises:
-        ValueError: No pictures, or a row with another number than there are captions.
+        ValueError: There are no images, or a row's length differs from the number of captions.
 
     Example:
         >>> picture = Image.new("RGB", (32, 48))
@@ -107,7 +107,7 @@ def table_sheet(
 
 
 def jpeg(sheet: Image.Image, quality: int = 85) -> bytes:
-    """A sheet as the bytes of a JPEG file, for ``IPython.display.Image``; else notebooks hold PNG."""
+    """Encode a sheet as JPEG bytes for ``IPython.display.Image``; otherwise, notebooks store PNG."""
     buffer = io.BytesIO()
     sheet.convert("RGB").save(buffer, "jpeg", quality=quality)
     return buffer.getvalue()
@@ -197,7 +197,7 @@ def _broken(text: str, font: ImageFont.FreeTypeFont, width: int, lines: int) -> 
 
 
 def _font(height: int, bold: bool = False) -> ImageFont.FreeTypeFont:
-    # The font that Matplotlib ships, so that a sheet looks the same everywhere.
+    # Matplotlib's bundled font, so that sheets look the same everywhere.
     weight = "bold" if bold else "normal"
     found = font_manager.findfont(font_manager.FontProperties(family="DejaVu Sans", weight=weight))
     return ImageFont.truetype(found, height)

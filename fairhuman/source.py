@@ -1,4 +1,4 @@
-"""A digest of what code does: comments, docstrings, layout and the version of Python do not count."""
+"""Digests of code, independent of comments, docstrings, formatting and Python version."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ _DOCUMENTED = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
 
 
 def source_digest(paths: Iterable[Path], root: Path) -> str:
-    """Digest of Python files, 16 hexadecimal digits.
+    """Digest of Python files as 16 hexadecimal digits.
 
     Args:
         paths: The files, in any order.
-        root: Folder that their names are taken from, so that it does not matter where it lies.
+        root: Folder that file names are relative to, so that its location does not matter.
     """
     digest = hashlib.sha256()
     for path in sorted(paths):
@@ -31,7 +31,7 @@ def source_digest(paths: Iterable[Path], root: Path) -> str:
 
 @cache
 def library_digest() -> str:
-    """Digest of the whole library, as it was when first asked for in this process."""
+    """Digest of the whole library at the first call in this process."""
     root = Path(__file__).parent
     return source_digest(root.rglob("*.py"), root)
 
@@ -42,7 +42,7 @@ def _meaning(path: Path, _changed: int) -> str:
 
 
 def _plain(node: Any) -> Any:
-    """The tree as nested tuples, without docstrings, places and what is empty."""
+    """The syntax tree as nested tuples, without docstrings, positions and empty fields."""
     if isinstance(node, list):
         return tuple(map(_plain, node))
     if not isinstance(node, ast.AST):

@@ -1,12 +1,13 @@
-"""Text files people write, in whatever encoding their editor saves."""
+"""Text files in any common encoding, and captions of mirrored images."""
 
 from __future__ import annotations
 
 import codecs
+import re
 from pathlib import Path
 from typing import Final
 
-__all__ = ["decode_text", "read_text"]
+__all__ = ["decode_text", "mirrored", "read_text"]
 
 _MARKS: Final = {  # the longer ones first: UTF-32's begins like UTF-16's
     codecs.BOM_UTF32_LE: "utf-32",
@@ -15,15 +16,24 @@ _MARKS: Final = {  # the longer ones first: UTF-32's begins like UTF-16's
     codecs.BOM_UTF16_LE: "utf-16",
     codecs.BOM_UTF16_BE: "utf-16",
 }
+_OTHER_SIDE: Final = {
+    "left": "right",
+    "Left": "Right",
+    "LEFT": "RIGHT",
+    "right": "left",
+    "Right": "Left",
+    "RIGHT": "LEFT",
+}
+_SIDE: Final = re.compile(rf"\b({'|'.join(_OTHER_SIDE)})\b")
 _MOST_FOREIGN: Final = 0.25  # of the bytes of Western text beyond ASCII; other code pages have more
 
 
 def read_text(path: Path) -> tuple[str, str]:
-    """A text file's content, and a note if its encoding was guessed.
+    """Read a text file; also returns a note if the encoding was guessed.
 
     Raises:
-        OSError: It cannot be read.
-        ValueError: As :func:`decode_text`, naming the file.
+        OSError: The file cannot be read.
+        ValueError: As :func:`decode_text`, with the file name.
     """
     try:
         return decode_text(path.read_bytes())
@@ -32,10 +42,10 @@ def read_text(path: Path) -> tuple[str, str]:
 
 
 def decode_text(data: bytes) -> tuple[str, str]:
-    """Text of bytes in UTF-8, or in UTF-16 or UTF-32 with their mark; else, with a note, in Windows-1252.
+    """Decode UTF-8, or UTF-16 or UTF-32 with a byte order mark; otherwise Windows-1252, with a note.
 
     Raises:
-        ValueError: None of these.
+        ValueError: The bytes are in none of these encodings.
 
     >>> decode_text("a café".encode("utf-8-sig"))
     ('a café', '')
@@ -54,5 +64,14 @@ def decode_text(data: bytes) -> tuple[str, str]:
         except UnicodeDecodeError:
             raise ValueError(f"is not UTF-8 text: {error}; save it as UTF-8") from error
     if "\0" in text:
-        raise ValueError("is not UTF-8 text: it holds zeros; save it as UTF-8")
+        raise ValueError("is not UTF-8 text: it contains zero bytes; save it as UTF-8")
     return text, note
+
+
+def mirrored(caption: str) -> str:
+    """The caption of the mirrored image: the words left and right exchanged, capitals kept.
+
+    >>> mirrored("Left hand raised, lit from the right")
+    'Right hand raised, lit from the left'
+    """
+    return _SIDE.sub(lambda found: _OTHER_SIDE[found.group()], caption)

@@ -1,6 +1,6 @@
-"""The pages of ``make site``, read from the repository's own pages and executed notebooks where they lie.
+"""Sphinx configuration of ``make site``, which builds the repository's pages and executed notebooks in place.
 
-``pages.py`` beside this file has what Sphinx lacks.
+``pages.py`` in this folder has the extensions.
 """
 
 import shutil
@@ -54,7 +54,7 @@ def setup(app):
 
 
 def finish(app, error):
-    """Lay results and figures where the ledger's links expect them, and check all links."""
+    """Copy results and figures to where the ledger's links expect them, and check all links."""
     if error is None and app.builder.name == "html":
         for name in ("results", "figures"):
             unseen = shutil.ignore_patterns("*.pdf", "*.tex", "*.md", "*.html")

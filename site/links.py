@@ -1,4 +1,4 @@
-"""A check that no link inside a built site leads nowhere, and that its pages fetch nothing from elsewhere."""
+"""Check that a built site has no broken links and that its pages fetch nothing from other hosts."""
 
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
@@ -12,10 +12,10 @@ def check_links(folder):
     """Refuse broken links, images and anchors, and sources on other hosts.
 
     Args:
-        folder: The site; all of its HTML pages are read, and the pages within their frames.
+        folder: The site; all of its HTML pages are read, including those embedded in frames.
 
     Raises:
-        ValueError: No pages; or links that are broken, each named with its page.
+        ValueError: There are no pages, or there are broken links; each is named with its page.
     """
     folder = Path(folder).resolve()
     pages = {path: BeautifulSoup(path.read_bytes(), "html.parser") for path in sorted(folder.rglob("*.html"))}
@@ -37,7 +37,7 @@ def check_links(folder):
             for link in filter(_remote, _fetched(part)):
                 broken.add(f"{path.relative_to(folder)}: fetches {link}")
     if broken:
-        raise ValueError("links that lead nowhere:\n" + "\n".join(sorted(broken)))
+        raise ValueError("broken links:\n" + "\n".join(sorted(broken)))
 
 
 def _links(page):

@@ -1,4 +1,4 @@
-"""What the pages add to the repository: formulas, explorers, and the index of figures."""
+"""Sphinx extensions: formulas, explorers and the figure index."""
 
 import html
 import json
@@ -21,7 +21,7 @@ def jupyter_anchor(title):
 
 
 def contents(app, document, source):
-    """Put the tree of pages under the repository's README, and the ledger's filters above its tables."""
+    """Append the table of contents to the README, and insert the ledger's filters above its tables."""
     if document == "README":
         source[0] += "\n" + Path(__file__).with_name("contents.txt").read_text(encoding="utf-8")
     if document == "figures/ledger":
@@ -30,7 +30,7 @@ def contents(app, document, source):
 
 
 def inline_math(self, node):
-    """MathML, which browsers draw themselves: the pages need no script and no network for it."""
+    """Render formulas as MathML, which browsers support natively without scripts or network access."""
     self.body.append(convert(node.astext()))
     raise nodes.SkipNode
 
@@ -41,7 +41,7 @@ def block_math(self, node):
 
 
 def alive(app, document, source):
-    """Keep what moves in a notebook, its explorers and the pages in its outputs, alive."""
+    """Keep a notebook's explorers and embedded pages interactive."""
     if document.startswith("notebooks/"):
         notebook = json.loads(source[0])
         for output in _outputs(notebook):
@@ -55,7 +55,7 @@ def _outputs(notebook):
 
 
 def _moving(output):
-    """HTML of an output that is an explorer or a page of its own; empty for any other."""
+    """HTML of an output that is an explorer or a complete page; empty for any other output."""
     data = output["data"]
     page = "".join(data.get("text/html", ""))
     if EXPLORER in data and find_spec("fairhuman.explorers"):
@@ -63,7 +63,7 @@ def _moving(output):
 
         return fragment(data[EXPLORER]["explorer"], data[EXPLORER]["values"])
     if page.lower().startswith("<!doctype html>"):
-        return f'<iframe class="page" title="A page within" srcdoc="{html.escape(framed(page))}"></iframe>'
+        return f'<iframe class="page" title="Embedded page" srcdoc="{html.escape(framed(page))}"></iframe>'
     return ""
 
 
@@ -77,12 +77,12 @@ _FRAMED = """<base href="../figures/" target="_top">
 
 
 def framed(page):
-    """A page made for ``figures/``, with links that leave the frame and lead to the notebooks' pages."""
+    """A page made for ``figures/``, with links that open outside the frame, on the notebooks' pages."""
     return re.sub("(?i)</head>|</style>", rf"\g<0>{_FRAMED}", page, count=1).replace(".ipynb", ".html")
 
 
 class Moving(SphinxDirective):
-    """``{moving} NOTEBOOK``: what moves in a stored notebook, on a page of its own."""
+    """``{moving} NOTEBOOK``: the interactive outputs of a stored notebook, on another page."""
 
     required_arguments = 1
 
@@ -94,12 +94,12 @@ class Moving(SphinxDirective):
 
 
 def bars(app, what, name, thing, options, lines):
-    """Norms in docstrings are no substitutions of reStructuredText."""
+    """Escape the bars of norms in docstrings, which reStructuredText would read as substitutions."""
     lines[:] = [re.sub(r"(``.*?``)|\|", lambda found: found[1] or r"\|", line) for line in lines]
 
 
 class FigureIndex(SphinxDirective):
-    """``{figure-index}``: each stored picture with its result, its command and its notebook."""
+    """``{figure-index}``: each stored figure with its result, command and notebook."""
 
     def run(self):
         lines = []

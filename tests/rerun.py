@@ -3,7 +3,8 @@
 Their new results lie in the workspace that FAIRHUMAN_WORKSPACE names. Another processor rounds otherwise, and
 training amplifies that; so a number need not be equal, but it must lie within its stored interval, and an
 effect whose interval excludes zero must still be there, with its sign. What is computed without training must
-be equal up to rounding, with an interval or without.
+be equal up to rounding, with an interval or without. Runs of a few steps are all but equal too, while the
+intervals over their two seeds hold everything: of these the change itself is compared.
 """
 
 import json
@@ -47,6 +48,22 @@ def disagreement(stored: dict[str, Any], found: Any) -> str | None:
     return None
 
 
+SHORT = {"ablations-2": 0.002}
+"""Results of a few steps from the same seeds, and how far a change may move, as a share of the loss."""
+
+
+def drift(stored: dict[str, Any], found: dict[str, Any], furthest: float) -> dict[tuple[str, ...], str]:
+    """Changes of a loss that are no longer the stored ones, by who is compared."""
+    key = ("reference", "setting", "region")
+    again = {tuple(row[name] for name in key): row["share"] for row in found["differences"]}
+    moved = {}
+    for row in stored["differences"]:
+        pair = tuple(row[name] for name in key)
+        if pair not in again or abs(again[pair] - row["share"]) > furthest:
+            moved[pair] = f"is {again.get(pair)}, stored {row['share']}"
+    return moved
+
+
 UNTRAINED = {"humans": 0.02, "mpd_derivation": 0.02}
 """Results of which every number is compared, and the relative tolerance."""
 
@@ -70,6 +87,16 @@ def test_what_is_measured_again_lies_within_the_stored_interval(path):
         if (reason := disagreement(one, again))
     }
     assert reasons == {}
+
+
+@pytest.mark.parametrize(("name", "furthest"), SHORT.items())
+def test_runs_of_a_few_steps_change_the_losses_as_stored(name, furthest):
+    stored, found = (
+        json.loads((place / "results" / "quick" / f"{name}.json").read_text())["values"]
+        for place in (ROOT, WORKSPACE)
+    )
+    assert max(abs(row["share"]) for row in stored["differences"]) > 2 * furthest  # or nothing is compared
+    assert drift(stored, found, furthest) == {}
 
 
 @pytest.mark.parametrize(("name", "tolerance"), UNTRAINED.items())
@@ -100,3 +127,11 @@ def test_an_effect_that_is_gone_or_turned_is_noticed():
     stored = {"value": -0.2, "low": -0.3, "high": -0.1}
     assert disagreement(stored, {"value": -0.15}) is None
     assert all(disagreement(stored, found) for found in ({"value": 0.0}, {"value": 0.2}, None))
+
+
+def test_a_change_of_a_short_run_that_is_gone_or_turned_is_noticed():
+    row = {"reference": "global", "setting": "mpd", "region": "hand", "share": -0.011}
+    stored = {"differences": [row]}
+    assert drift(stored, {"differences": [row | {"share": -0.0105}]}, 0.002) == {}
+    for rows in ([], [row | {"share": 0.0}], [row | {"share": 0.011}], [row | {"region": "face"}]):
+        assert list(drift(stored, {"differences": rows}, 0.002)) == [("global", "mpd", "hand")]

@@ -1,4 +1,4 @@
-"""Beside other trainers, in USAGE.md: what the table shows as ours are settings and commands that exist."""
+"""Comparison with other trainers, in USAGE.md: the settings and commands shown as ours exist."""
 
 import re
 import shlex
@@ -12,7 +12,7 @@ from fairhuman.commands._assignments import assignments
 from fairhuman.training import TrainSettings
 
 PAGE = (Path(__file__).parents[1] / "USAGE.md").read_text()
-SECTION = PAGE.split("## Beside other trainers\n")[1].split("\n## ")[0]
+SECTION = PAGE.split("## Comparison with other trainers\n")[1].split("\n## ")[0]
 LINES = [line for line in SECTION.splitlines() if line.startswith("|")][2:]
 ROWS = [[cell.strip() for cell in line.strip("|").split("|")] for line in LINES]
 OURS = sorted({call for row in ROWS for call in re.findall("`([^`]+)`", row[1])})

@@ -139,7 +139,7 @@ def test_a_folder_is_begun_by_its_marker_alone(tmp_path):
 def test_another_run_is_refused_by_the_first_setting_that_differs(tmp_path):
     there = {"seed": 1, "size": 64, "older": True}
     check_same(tmp_path, there, {"size": 64, "seed": 1})
-    with pytest.raises(ValueError, match=r"^size: must be 64, as .* was begun with, got 32$"):
+    with pytest.raises(ValueError, match=r"^size: must be 64, with which .* was started, got 32$"):
         check_same(tmp_path, there, {"seed": 1, "size": 32})
     with pytest.raises(ValueError, match="^newer: must be None, .* got 'a{100}") as refusal:
         check_same(tmp_path, there, {"newer": "a" * 10_000})

@@ -49,11 +49,6 @@ def test_some_outputs_are_compared(notebook):
     assert all(cell["outputs"] for cell in checked)
 
 
-def test_no_compared_output_records_a_disagreement(notebook):
-    checked = [cell for cell in code_cells(notebook) if "NBVAL_CHECK_OUTPUT" in source(cell)]
-    assert re.findall(r": found [^,]+, expected", json.dumps([cell["outputs"] for cell in checked])) == []
-
-
 def test_one_cell_holds_the_parameters(notebook):
     assert sum("parameters" in cell["metadata"].get("tags", []) for cell in notebook["cells"]) == 1
 

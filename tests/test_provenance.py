@@ -1,6 +1,7 @@
 """What made the stored results: committed code, and the same for all rows of a table, or it is said."""
 
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -9,7 +10,7 @@ from typer.testing import CliRunner
 from fairhuman.__main__ import app
 from fairhuman.experiments.ablations import TABLES, summary_name
 from fairhuman.experiments.figures import ablation_markdown
-from fairhuman.experiments.recompute import motivation_fits, recompute
+from fairhuman.experiments.recompute import recompute
 from fairhuman.results import list_results, read_result, rederive_result, write_result
 from fairhuman.source import library_digest, source_digest
 
@@ -37,7 +38,7 @@ def test_no_other_result_was_made_by_uncommitted_code():
 def test_results_older_than_the_code_s_digest_are_few_and_their_commits_known():
     """A result says which code made it: by digest, or in those made before there was one by its commit."""
     for row in list_results():
-        assert row["code"] or row["commit"], row["name"]
+        assert re.fullmatch(r"[0-9a-f]{16}|[0-9a-f]{40}", row["code"] or row["commit"] or ""), row["name"]
 
 
 def test_a_copy_of_a_run_has_the_run_s_provenance():
@@ -141,12 +142,4 @@ def test_modified_results_are_listed(workspace):
     )
     said = CliRunner().invoke(app, ["provenance", "--modified"]).output
     assert "quick/made" in said and "quick/clean" not in said
-    assert "1 of 2 results were made by uncommitted code" in said
-
-
-def test_stored_fits_are_those_of_the_stored_images():
-    stored = read_result("quick", "motivation")
-    again = motivation_fits(stored["values"], seed=stored["seed"])
-    assert [gap["region"] for gap in stored["values"]["gaps"]] == ["face", "hand"]
-    for ours, theirs in zip(again["gaps"], stored["values"]["gaps"], strict=True):
-        assert ours["bins"] == theirs["bins"] and ours["n"] == theirs["n"]
+    assert "1 of 2 results come from uncommitted code" in said

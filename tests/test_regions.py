@@ -60,7 +60,7 @@ def test_boxes_fill_their_pixels():
         (lambda: box_mask([(4, 0, 4, 2)], (8, 8)), "x0 < x1"),
         (lambda: box_mask([], (8, 8), dilation=-1), "dilation"),
         (lambda: check_regions(["face", "elbow"]), "'elbow'"),
-        (lambda: check_regions(["face", "face"]), "once"),
+        (lambda: check_regions(["face", "face"]), "distinct"),
     ],
 )
 def test_bad_input(call, word):

@@ -90,7 +90,7 @@ def test_a_folder_is_resumed(pipeline, tmp_path):
 def test_a_folder_of_other_samples_is_refused(pipeline, tmp_path, change):
     make(pipeline, PROMPTS[:1], tmp_path)
     before = Image.open(tmp_path / "images/000000-0.png").tobytes()
-    with pytest.raises(ValueError, match=f"{next(iter(change))}: must be .* begun with"):
+    with pytest.raises(ValueError, match=f"{next(iter(change))}: must be .* was started"):
         make(pipeline, PROMPTS[:1], tmp_path, **change)
     assert Image.open(tmp_path / "images/000000-0.png").tobytes() == before
 
@@ -174,7 +174,7 @@ def test_prompt_files(tmp_path):
 @pytest.mark.parametrize(
     ("name", "content", "words"),
     [
-        ("p.txt", b"\n \n", "holds none"),
+        ("p.txt", b"\n \n", "has none"),
         ("p.txt", b"\xff\xfe\x00", "UTF-8"),
         ("p.jsonl", b'{"text": "a"}\nnonsense\n', "line 2"),
         ("p.jsonl", b'{"prompt": "a"}\n', "line 1"),

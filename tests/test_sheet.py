@@ -58,9 +58,12 @@ def test_jpeg_is_the_same_picture():
 
 
 def test_images_of_any_kind_are_taken():
-    contact_sheet(
-        [Image.new("L", (8, 8)), Image.new("RGBA", (8, 9)), np.zeros((8, 8), np.uint8)], ["", "", ""]
-    )
+    grey = np.full((8, 8), 90, np.uint8)
+    picture, colours = Image.fromarray(grey), np.stack([grey] * 3, axis=-1)
+    kinds = [picture, picture.convert("RGBA"), grey, colours]
+    sheets = [np.asarray(contact_sheet([image], [""], tile=16)) for image in kinds]
+    assert all(np.array_equal(one, sheets[0]) for one in sheets[1:])
+    assert (sheets[0] == 90).all(axis=-1).any()
 
 
 @pytest.mark.parametrize(

@@ -69,7 +69,7 @@ def test_an_item_that_kills_its_process_is_told_apart(tmp_path, workers):
 
 
 def test_an_item_that_kills_its_process_is_an_error_unless_it_may(tmp_path):
-    with pytest.raises(RuntimeError, match="3 brought down the process"):
+    with pytest.raises(RuntimeError, match="3 crashed the process"):
         list(work_through(die_of_three, range(8), 2, tmp_path))
 
 
@@ -119,5 +119,5 @@ def test_processes_may_be_held_to_one_thread(workers, monkeypatch):
 
 @pytest.mark.parametrize("workers", [0, -1, 1.0, True, "2"])
 def test_a_number_of_workers_is_whole_and_positive(workers):
-    with pytest.raises(ValueError, match="workers: must be a whole number of at least 1, got"):
+    with pytest.raises(ValueError, match="workers: must be an integer of at least 1, got"):
         check_workers(workers)

@@ -1,12 +1,12 @@
 #!/bin/sh
-# A Slurm of this machine alone, to try the profile beside this file on. As root:
+# A single-machine Slurm for testing the profile in this folder. As root:
 #
 #     apt-get install slurm-wlm munge
 #     cluster/slurm/one-node.sh start    # writes /etc/slurm, starts munged, slurmctld and slurmd
-#     cluster/slurm/one-node.sh stop     # ends what it started, removes what it wrote
+#     cluster/slurm/one-node.sh stop     # stops what it started, removes what it wrote
 #
-# The node claims as many cores, as much memory and as many GPUs as four of the profile's jobs ask for, whatever the
-# machine has. It needs no systemd and no control groups. A Slurm that is configured already is left alone.
+# The node claims the cores, memory and GPUs of four of the profile's jobs, whatever the machine has. It needs neither
+# systemd nor control groups. An existing Slurm configuration is left alone.
 set -eu
 conf=/etc/slurm
 state=/var/lib/slurm-one-node

@@ -4,10 +4,10 @@ from typing import Any
 
 
 def assignments(words: list[str]) -> dict[str, Any]:
-    """Names to values; values are read as YAML.
+    """Map names to values; values are parsed as YAML.
 
     Raises:
-        ValueError: A word without name or ``=``.
+        ValueError: A word has no name or no ``=``.
     """
     import yaml
 

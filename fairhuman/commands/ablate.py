@@ -1,4 +1,4 @@
-"""``python -m fairhuman ablate``: the settings of an ablation, as many as a session allows."""
+"""``python -m fairhuman ablate``: run the missing settings of an ablation."""
 
 import time
 from itertools import chain
@@ -8,22 +8,28 @@ import typer
 
 
 def ablate(
-    table: Annotated[list[str] | None, typer.Option(help="Name of a table; may be given again.")] = None,
-    setting: Annotated[list[str] | None, typer.Option(help="Name of a setting; may be given again.")] = None,
+    table: Annotated[list[str] | None, typer.Option(help="Name of a table; repeatable.")] = None,
+    setting: Annotated[list[str] | None, typer.Option(help="Name of a setting; repeatable.")] = None,
     profile: Annotated[str, typer.Option(help="Parameter file in params/.")] = "quick",
-    seed: Annotated[list[int] | None, typer.Option(help="Seeds; by default the profile's.")] = None,
-    change: Annotated[list[str] | None, typer.Option("--set", help="NAME=VALUE of the budget.")] = None,
-    images: Annotated[int, typer.Option(help="Captions sampled with each setting and seed as well.")] = 0,
-    minutes: Annotated[float | None, typer.Option(help="Start no further run after so many minutes.")] = None,
+    seed: Annotated[
+        list[int] | None, typer.Option(help="Seed; repeatable. Default: the profile's seeds.")
+    ] = None,
+    change: Annotated[list[str] | None, typer.Option("--set", help="Budget setting, as NAME=VALUE.")] = None,
+    images: Annotated[int, typer.Option(help="Number of captions to sample with each setting and seed.")] = 0,
+    minutes: Annotated[
+        float | None, typer.Option(help="Start no further run after this many minutes.")
+    ] = None,
     older_code: Annotated[
-        bool, typer.Option("--older-code", help="Keep results of code that has changed since; tables say so.")
+        bool, typer.Option("--older-code", help="Keep results of code that has since changed; tables say so.")
     ] = False,
-    state: Annotated[bool, typer.Option("--state", help="Only print what is stored and missing.")] = False,
+    state: Annotated[
+        bool, typer.Option("--state", help="Only print what is stored and what is missing.")
+    ] = False,
 ) -> None:
-    """Train and measure what an ablation is missing; each result is on disk as soon as it is finished.
+    """Train and evaluate an ablation's missing runs; each result is stored as soon as it is finished.
 
-    A session may be interrupted at any moment: what is stored stays, and the current run resumes at its last
-    checkpoint. Results lie in results/PROFILE/ablations/, one file per setting and seed.
+    You can interrupt the command at any time: stored results are kept, and the current run resumes from its
+    last checkpoint. Results are in results/PROFILE/ablations/, one file per setting and seed.
     """
     from fairhuman.commands._assignments import assignments
     from fairhuman.experiments.ablations import (
@@ -45,7 +51,7 @@ def ablate(
     changes = assignments(change or []) | ({"prompts": images} if images else {})
     work = Ablations(profile, Budget.of_profile(profile, values).changed(changes))
     left = work.left(settings, seeds, older=older_code)
-    typer.echo(f"{len(settings)} settings, seeds {', '.join(map(str, seeds))}: {len(left)} results left")
+    typer.echo(f"{len(settings)} settings, seeds {', '.join(map(str, seeds))}: {len(left)} results missing")
     if state:
         for one, number in left:
             typer.echo(f"{work.state(one, number):10} {one.name}, seed {number}")
@@ -59,7 +65,7 @@ def ablate(
         if minutes is not None and time.monotonic() - start > 60 * minutes:
             typer.echo(f"stopped after {minutes:g} minutes; the same command resumes")
             break
-    # Single settings may be one job of many; the summary is left to whoever asks for tables.
+    # A single setting may be one of many jobs; only a call for whole tables writes the summary.
     summed = [] if setting else [find_table(name) for name in table or values["tables"]]
     for path in summarise(profile, summed, values["seeds"]):
         typer.echo(path.name)

@@ -1,4 +1,4 @@
-"""``python -m fairhuman annotate`` and ``merge``: a folder of photographs to a training set."""
+"""``python -m fairhuman annotate`` and ``merge``: from a folder of photographs to a training set."""
 
 import json
 from pathlib import Path
@@ -11,13 +11,13 @@ from fairhuman.commands import _annotation_options as option
 if TYPE_CHECKING:
     from fairhuman.data.annotation import Annotation
 
-_PADDING = "Share of its sides by which a box grows."
+_PADDING = "Fraction of its side lengths by which to enlarge a box."
 
 
 def annotate(
     command: typer.Context,
-    photographs: Annotated[Path, typer.Argument(help="Folder, searched with its sub-folders.")],
-    out: Annotated[Path, typer.Argument(help="Folder of the data set: new, or of the same settings.")],
+    photographs: Annotated[Path, typer.Argument(help="Folder of photographs, searched recursively.")],
+    out: Annotated[Path, typer.Argument(help="Data set folder: new, or made with the same settings.")],
     min_side: option.MinSide = 1024,
     min_person: option.MinPerson = 0.05,
     max_pixels: option.MaxPixels = 100_000_000,
@@ -27,7 +27,9 @@ def annotate(
     mask: option.Mask = "box",
     face_padding: Annotated[float, typer.Option(help=_PADDING)] = 0.0,
     hand_padding: Annotated[float, typer.Option(help=_PADDING)] = 0.1,
-    dilation: Annotated[float, typer.Option(help="Of masks: pixels at a shorter side of 1024.")] = 8.0,
+    dilation: Annotated[
+        float, typer.Option(help="Mask dilation, in pixels at a shorter side of 1024.")
+    ] = 8.0,
     duplicate_distance: option.Duplicates = 4,
     captions: option.Captions = None,
     caption: option.Caption = None,
@@ -38,14 +40,14 @@ def annotate(
     face_weights: option.FaceWeights = None,
     hand_weights: option.HandWeights = None,
     device: option.Device = "cpu",
-    shard: Annotated[str | None, typer.Option(help="i/n does one of n shares; then merge.")] = None,
+    shard: Annotated[str | None, typer.Option(help="i/n processes shard i of n; merge joins them.")] = None,
     workers: option.Workers = 1,
 ) -> None:
-    """Find faces, hands and poses in photographs and write a training set; an interrupted run resumes.
+    """Detect faces, hands and poses in photographs and write a training set; resumable.
 
-    Captions come from the table, from a .txt beside the photograph, from the model, or are the same for all.
-    Exit status: 0, every file could be read; 1, finished, but rejected.jsonl lists files that could not, or
-    nothing was kept; 2, nothing was done, since what was asked for is wrong.
+    Captions come from --captions, from a .txt file next to each photograph, from the caption model, or from
+    --caption. Exit status: 0, every file could be read; 1, finished, but rejected.jsonl lists unreadable
+    files, or no photograph was kept; 2, invalid input, nothing was done.
     """
     from fairhuman.data.annotation import Shard
     from fairhuman.data.annotation import annotate as annotate_folder
@@ -54,15 +56,17 @@ def annotate(
     share = None if shard is None else Shard.parse(shard)
     done = annotate_folder(photographs, out, settings, shard=share, workers=workers)
     if done is None:
-        typer.echo(f"{out}: share {shard} is complete; when all are: python -m fairhuman merge {out}")
+        typer.echo(
+            f"{out}: shard {shard} is complete; after the last one, run: python -m fairhuman merge {out}"
+        )
     else:
         _tell(done)
 
 
 def merge(
-    out: Annotated[Path, typer.Argument(help="Folder that all shares wrote to, or were copied to.")],
+    out: Annotated[Path, typer.Argument(help="Folder that all shards wrote to, or were copied to.")],
 ) -> None:
-    """Complete a data set whose shares are done; exit status as for annotate."""
+    """Join the finished shards of a data set; exit status as for annotate."""
     from fairhuman.data.annotation import merge as merge_folder
 
     _tell(merge_folder(out))
@@ -79,7 +83,7 @@ def _tell(done: "Annotation") -> None:
     for region, areas in report["areas"].items():
         low, middle, high = (areas["quantiles"].get(share, 0) for share in ("0.05", "0.5", "0.95"))
         typer.echo(
-            f"  {region}: in {areas['images']} images; share of the image, 5 % to median to 95 %: "
+            f"  {region}: in {areas['images']} images; area (5th percentile, median, 95th percentile): "
             f"{low:.2%}, {middle:.2%}, {high:.2%}"
         )
     if done.unreadable or not done.kept:

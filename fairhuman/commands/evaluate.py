@@ -1,4 +1,4 @@
-"""``python -m fairhuman evaluate``: any images, by every metric that the input allows."""
+"""``python -m fairhuman evaluate``: evaluate images by every metric that the input allows."""
 
 from pathlib import Path
 from typing import Annotated
@@ -7,43 +7,44 @@ import typer
 
 
 def evaluate(
-    images: Annotated[list[Path], typer.Argument(help="Folders of images, one per system.")],
+    images: Annotated[list[Path], typer.Argument(help="Image folders, one per system.")],
     prompts: Annotated[
-        Path | None, typer.Option(help="One per line, in the images' order; default: metadata.jsonl's text.")
+        Path | None,
+        typer.Option(help="One prompt per line, in image order. Default: the text in metadata.jsonl."),
     ] = None,
-    reference: Annotated[
-        Path | None, typer.Option(help="Folder of images to measure distances from.")
-    ] = None,
+    reference: Annotated[Path | None, typer.Option(help="Folder of reference images for distances.")] = None,
     asked: Annotated[
-        Path | None, typer.Option(help="Annotated data set: its i-th image is what the i-th should show.")
+        Path | None, typer.Option(help="Annotated data set whose i-th image is the target of the i-th image.")
     ] = None,
-    posed: Annotated[bool, typer.Option(help="The images follow the pose and depth of --asked.")] = False,
-    out: Annotated[Path | None, typer.Option(help="JSON file of everything measured.")] = None,
+    posed: Annotated[
+        bool, typer.Option(help="The images were conditioned on the pose and depth of --asked.")
+    ] = False,
+    out: Annotated[Path | None, typer.Option(help="JSON file for all measurements.")] = None,
     weights: Annotated[
         list[str] | None,
-        typer.Option(help="Folder of published files: hps_v2.1=…, image_reward=… or clip_score=…"),
+        typer.Option(help="Folder of published weights: hps_v2.1=…, image_reward=… or clip_score=…"),
     ] = None,
     inception: Annotated[
-        Path | None, typer.Option(help="File of Inception's published weights, for FID and KID.")
+        Path | None, typer.Option(help="File of the published Inception weights, for FID and KID.")
     ] = None,
     depth_model: Annotated[
-        Path | None, typer.Option(help="Folder of a depth model, for --posed and an --asked with depth.")
+        Path | None, typer.Option(help="Folder of a depth model; needs --posed and an --asked with depth.")
     ] = None,
-    download: Annotated[bool, typer.Option(help="Fetch these weights, about 2 GB each, if absent.")] = False,
-    device: Annotated[str, typer.Option(help="Where preference and depth models run: cpu, cuda.")] = "cpu",
-    threshold: Annotated[float, typer.Option(help="Least score of a detection.")] = 0.5,
-    workers: Annotated[int, typer.Option(help="Processes of the detectors.")] = 2,
+    download: Annotated[bool, typer.Option(help="Download missing weights, about 2 GB each.")] = False,
+    device: Annotated[str, typer.Option(help="Device of preference and depth models: cpu, cuda.")] = "cpu",
+    threshold: Annotated[float, typer.Option(help="Minimum detection score.")] = 0.5,
+    workers: Annotated[int, typer.Option(help="Number of detector processes.")] = 2,
     cache: Annotated[
-        Path | None, typer.Option(help="Folder of earlier findings; by default the user's cache.")
+        Path | None, typer.Option(help="Folder of cached measurements. Default: the user cache.")
     ] = None,
-    no_cache: Annotated[bool, typer.Option("--no-cache", help="Keep and use no earlier findings.")] = False,
-    level: Annotated[float, typer.Option(help="Confidence of every interval.")] = 0.95,
-    seed: Annotated[int, typer.Option(help="Of the resampling.")] = 0,
+    no_cache: Annotated[bool, typer.Option("--no-cache", help="Neither read nor write the cache.")] = False,
+    level: Annotated[float, typer.Option(help="Confidence level of the intervals.")] = 0.95,
+    seed: Annotated[int, typer.Option(help="Seed of the resampling.")] = 0,
 ) -> None:
-    """Evaluate images: detection, distances, captions, preference, poses, depths; --out writes JSON.
+    """Evaluate images: detection, distances, captions, preference, poses and depth.
 
-    Exit status: 0, every file was judged; 1, finished, but files that are named were left out; 2, nothing was
-    done, since what was asked for is wrong.
+    Exit status: 0, every file was evaluated; 1, finished, but some files were left out and are listed; 2,
+    invalid input, nothing was done.
     """
     from rich.console import Console
 
@@ -60,7 +61,7 @@ def evaluate(
     if out is not None:
         check_place(out)
     if posed and asked is None:
-        raise ValueError("posed: needs --asked, the data set whose poses the images follow")
+        raise ValueError("posed: needs --asked, the data set with the poses of the images")
     settings = EvaluateSettings(
         posed=posed,
         threshold=threshold,
@@ -80,7 +81,7 @@ def evaluate(
     for table in terminal_tables(found):
         console.print(table)
     if any(row["supported"] for row in found["differences"]):
-        console.print("* differs from the first system by a paired difference that its interval supports")
+        console.print("* the paired difference from the first system has an interval that excludes zero")
     left_out = _report(found["files"])
     if out is not None:
         write_evaluation(out, found)
@@ -96,7 +97,7 @@ def _report(files: dict) -> int:
         kinds = ", ".join(sorted(set(account["converted"].values())))
         converted = f", {len(account['converted'])} of them converted to RGB ({kinds})" if kinds else ""
         refused = account["refused"]
-        typer.echo(f"{name}: {account['judged']} judged{converted}, {len(refused)} left out")
+        typer.echo(f"{name}: {account['judged']} evaluated{converted}, {len(refused)} left out")
         for path, reason in refused.items():
             typer.echo(f"  {path}: {reason}", err=True)
         left_out += len(refused)

@@ -1,33 +1,33 @@
-"""``python -m fairhuman import`` and ``export``: data sets of other forms."""
+"""``python -m fairhuman import`` and ``export``: data sets in other layouts."""
 
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-_LAYOUT = (
-    "released: as the authors' code; boxes: ImageFolder with boxes; kohya: as kohya's scripts and OneTrainer."
-)
+_LAYOUT = "released: the authors' code; boxes: ImageFolder with boxes; kohya: kohya's scripts and OneTrainer."
 
 
 def import_set(
-    source: Annotated[Path, typer.Argument(help="Folder of the other data set.")],
-    out: Annotated[Path, typer.Argument(help="Folder of the data set: new, or of the same settings.")],
+    source: Annotated[Path, typer.Argument(help="Folder of the data set to import.")],
+    out: Annotated[Path, typer.Argument(help="Data set folder: new, or made with the same settings.")],
     layout: Annotated[str, typer.Option(help=_LAYOUT)],
     category: Annotated[
-        list[str] | None, typer.Option(help="NAME=face or NAME=hand, for boxes of other names.")
+        list[str] | None, typer.Option(help="NAME=face or NAME=hand, for boxes with other names; repeatable.")
     ] = None,
     region: Annotated[
-        str | None, typer.Option(help="What the masks of kohya's layout are of: face or hand.")
+        str | None, typer.Option(help="Region of the masks in layout kohya: face or hand.")
     ] = None,
-    dilation: Annotated[float, typer.Option(help="Of masks of boxes, in pixels at 1024.")] = 8.0,
-    max_pixels: Annotated[int, typer.Option(help="More are refused before decoding.")] = 100_000_000,
+    dilation: Annotated[
+        float, typer.Option(help="Dilation of masks from boxes, in pixels at a shorter side of 1024.")
+    ] = 8.0,
+    max_pixels: Annotated[int, typer.Option(help="Reject larger images before decoding.")] = 100_000_000,
     workers: Annotated[int, typer.Option(help="Number of processes.")] = 1,
 ) -> None:
-    """Import a data set of another form.
+    """Import a data set from another layout.
 
-    Exit status: 0, every image could be read; 1, finished, but rejected.jsonl lists images that could not;
-    2, nothing was done, since what was asked for is wrong.
+    Exit status: 0, every image could be read; 1, finished, but rejected.jsonl lists unreadable images; 2,
+    invalid input, nothing was done.
     """
     from fairhuman.data.exchange import import_folder
 
@@ -52,14 +52,14 @@ def import_set(
 
 def export_set(
     source: Annotated[Path, typer.Argument(help="Folder of the data set.")],
-    out: Annotated[Path, typer.Argument(help="Folder that does not exist yet.")],
+    out: Annotated[Path, typer.Argument(help="New folder.")],
     layout: Annotated[str, typer.Option(help=_LAYOUT)],
     region: Annotated[
         list[str] | None,
-        typer.Option(help="What masks of the layout kohya cover; all by default."),
+        typer.Option(help="Regions of the masks in layout kohya; repeatable. Default: all."),
     ] = None,
 ) -> None:
-    """Export a data set in another form."""
+    """Export a data set to another layout."""
     from fairhuman.data.exchange import export_folder
 
     regions = {} if region is None else {"regions": region}

@@ -1,4 +1,4 @@
-"""``python -m fairhuman fit``: from photographs to a trained LoRA and what it changes."""
+"""``python -m fairhuman fit``: from photographs to a trained and evaluated LoRA."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final
@@ -11,31 +11,34 @@ if TYPE_CHECKING:
     from fairhuman.fitting import Fitted
 
 _BESIDE: Final = ("photographs", "out")
-"""What may be given beside a fit.yaml."""
+"""Parameters allowed together with a fit.yaml."""
 
 
 def fit(
     command: typer.Context,
     photographs: Annotated[
-        Path, typer.Argument(help="Folder, searched with its sub-folders; or the fit.yaml of an earlier fit.")
+        Path,
+        typer.Argument(
+            help="Folder of photographs, searched recursively; or the fit.yaml of an earlier fit."
+        ),
     ],
     out: Annotated[
         Path | None,
-        typer.Argument(help="Folder for everything: new, or of the same settings; by default fit.yaml's."),
+        typer.Argument(help="Output folder: new, or made with the same settings. Default: fit.yaml's."),
     ] = None,
-    base: Annotated[str | None, typer.Option(help="Base pipeline; by default the embedded one.")] = None,
-    strategy: Annotated[str, typer.Option(help="How objectives share the step.")] = "mpd",
+    base: Annotated[str | None, typer.Option(help="Base pipeline. Default: the embedded base.")] = None,
+    strategy: Annotated[str, typer.Option(help="Strategy that weights the objectives.")] = "mpd",
     steps: Annotated[int, typer.Option(help="Optimiser steps.")] = 1000,
     change: Annotated[
-        list[str] | None, typer.Option("--set", help="Any setting of training, as NAME=VALUE.")
+        list[str] | None, typer.Option("--set", help="Any training setting, as NAME=VALUE.")
     ] = None,
     prompts: Annotated[
-        Path | None, typer.Option(help="Prompts of the images compared; by default captions.")
+        Path | None, typer.Option(help="File of prompts for the comparison. Default: captions.")
     ] = None,
-    images: Annotated[int, typer.Option(help="How many captions to use then.")] = 32,
-    seed: Annotated[list[int] | None, typer.Option(help="Seed of the images; may be given again.")] = None,
+    images: Annotated[int, typer.Option(help="Number of captions to use without --prompts.")] = 32,
+    seed: Annotated[list[int] | None, typer.Option(help="Seed of the images; repeatable.")] = None,
     sampling_steps: Annotated[int, typer.Option(help="Denoising steps.")] = 30,
-    guidance: Annotated[float, typer.Option(help="Scale of classifier-free guidance.")] = 7.5,
+    guidance: Annotated[float, typer.Option(help="Classifier-free guidance scale.")] = 7.5,
     scale: Annotated[float, typer.Option(help="Strength β of the LoRA (Eq. 12).")] = 1.0,
     min_side: option.MinSide = 1024,
     min_person: option.MinPerson = 0.05,
@@ -55,10 +58,9 @@ def fit(
     device: option.Device = "cpu",
     workers: option.Workers = 1,
 ) -> None:
-    """Annotate photographs, train a LoRA on them, draw images before and after, judge them, and say what to
-    change next.
+    """Annotate photographs, train a LoRA on them, compare images before and after, and recommend changes.
 
-    An interrupted run resumes. Exit status: 0, done; 2, an error, which is named.
+    An interrupted run resumes. Exit status: 0, done; 2, an error.
     """
     from fairhuman.commands._assignments import assignments
     from fairhuman.fitting import FitSettings, SampleSettings
@@ -68,7 +70,7 @@ def fit(
     if photographs.is_file():
         given = [name for name in command.params if name not in _BESIDE and _is_given(command, name)]
         if given:
-            raise ValueError(f"{given[0]}: stands in {photographs}; change it there")
+            raise ValueError(f"{given[0]}: is set in {photographs}; change it there")
         settings = FitSettings.from_yaml(photographs, **({} if out is None else {"out": str(out)}))
         _show(fit_folder(**settings.arguments))
         return
@@ -110,6 +112,6 @@ def _show(done: "Fitted") -> None:
     noted = done.annotation
     typer.echo((done.path / "report.md").read_text(encoding="utf-8"))
     typer.echo(
-        f"{noted.kept} photographs trained on ({noted.filtered} filtered, {noted.duplicates} duplicates, "
-        f"{noted.unreadable} unreadable); LoRA: {done.run.weights}; everything: {done.path}"
+        f"trained on {noted.kept} photographs ({noted.filtered} filtered, {noted.duplicates} duplicates, "
+        f"{noted.unreadable} unreadable); LoRA: {done.run.weights}; all files: {done.path}"
     )

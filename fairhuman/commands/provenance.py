@@ -1,4 +1,4 @@
-"""``python -m fairhuman provenance`` and ``recompute``: what made the results, and what follows from them."""
+"""``python -m fairhuman provenance`` and ``recompute``: origin and derived values of results."""
 
 from typing import Annotated
 
@@ -6,11 +6,9 @@ import typer
 
 
 def provenance(
-    modified: Annotated[
-        bool, typer.Option("--modified", help="Only those made by uncommitted code.")
-    ] = False,
+    modified: Annotated[bool, typer.Option("--modified", help="Only results of uncommitted code.")] = False,
 ) -> None:
-    """Say of every stored result which commit and code made it, and whether that code was committed."""
+    """Show which commit and code produced each stored result, and whether that code was committed."""
     from fairhuman.results import list_results
     from fairhuman.source import library_digest
 
@@ -21,13 +19,13 @@ def provenance(
             said = "uncommitted" if row["modified"] else "committed"
             typer.echo(f"{row['name']:52} {str(row['commit'])[:8]} {said:11} {code}")
     count = sum(bool(row["modified"]) for row in rows)
-    typer.echo(f"{count} of {len(rows)} results were made by uncommitted code; only a new run mends that")
+    typer.echo(f"{count} of {len(rows)} results come from uncommitted code; only a new run replaces them")
 
 
 def recompute(
-    profile: Annotated[str | None, typer.Option(help="Whose results; by default all that there are.")] = None,
+    profile: Annotated[str | None, typer.Option(help="Profile. Default: all profiles with results.")] = None,
 ) -> None:
-    """Compute differences, intervals and fits again from stored raw values; nothing is measured."""
+    """Recompute differences, intervals and fits from stored raw values, without new measurements."""
     from fairhuman.experiments.figures import drawn_profiles
     from fairhuman.experiments.recompute import recompute as again
 

@@ -1,4 +1,4 @@
-"""``python -m fairhuman review``: look through annotations in a browser and reject bad ones."""
+"""``python -m fairhuman review``: review annotations in a browser and reject bad ones."""
 
 from pathlib import Path
 from typing import Annotated
@@ -8,16 +8,18 @@ import typer
 
 def review(
     data: Annotated[Path, typer.Argument(help="Folder of an annotated data set.")],
-    apply: Annotated[list[Path] | None, typer.Option(help="Decisions that the page saved.")] = None,
-    part: Annotated[str | None, typer.Option(help="i/n shows one of n parts, for very large sets.")] = None,
+    apply: Annotated[
+        list[Path] | None, typer.Option(help="File of decisions saved by the page; repeatable.")
+    ] = None,
+    part: Annotated[str | None, typer.Option(help="i/n shows part i of n, for very large data sets.")] = None,
     out: Annotated[
-        Path | None, typer.Option(help="Folder of the page, or of a changed copy, where DATA stays as it is.")
+        Path | None, typer.Option(help="Folder for the page or the corrected copy; leaves DATA unchanged.")
     ] = None,
 ) -> None:
-    """Write a page that shows the images with boxes, masks and poses; then apply what it saved.
+    """Write a page that shows images with boxes, masks and poses; with --apply, apply the saved decisions.
 
-    The page lies beside the images, is opened from there, and needs neither a server nor a network. Exit
-    status: 0, done; 2, nothing was changed, since something is wrong.
+    Open the page from its folder; it needs neither a server nor a network. Exit status: 0, done; 2, invalid
+    input, nothing was changed.
     """
     from fairhuman.data.annotation import Shard
     from fairhuman.data.review import apply_review, read_decisions, write_page

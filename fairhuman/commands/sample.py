@@ -1,4 +1,4 @@
-"""``sample``: images for prompts; ``fuse``: a LoRA merged into its base; ``convert``: its other layouts."""
+"""``sample``: generate images; ``fuse``: merge a LoRA into its base; ``convert``: change a LoRA's layout."""
 
 from pathlib import Path
 from typing import Annotated
@@ -8,29 +8,36 @@ import typer
 
 def sample(
     prompts: Annotated[
-        Path, typer.Argument(help="One prompt per line, or the text of each line of a .jsonl.")
+        Path, typer.Argument(help="File with one prompt per line, or a .jsonl file with text fields.")
     ],
-    out: Annotated[Path, typer.Argument(help="Folder of the images: new, or of the same settings.")],
-    base: Annotated[str | None, typer.Option(help="Base pipeline; by default the embedded one.")] = None,
+    out: Annotated[Path, typer.Argument(help="Output folder: new, or made with the same settings.")],
+    base: Annotated[str | None, typer.Option(help="Base pipeline. Default: the embedded base.")] = None,
     adapter: Annotated[
         Path | None,
-        typer.Option("--adapter", "--lora", help="Folder of a run, what it saved, or a checkpoint."),
+        typer.Option("--adapter", "--lora", help="Run folder, saved weights, or a checkpoint."),
     ] = None,
     conditions: Annotated[
-        Path | None, typer.Option(help="Data set with the pose or depth of the i-th prompt's person.")
+        Path | None,
+        typer.Option(help="Data set whose i-th image provides pose or depth for the i-th prompt."),
     ] = None,
-    scale: Annotated[float, typer.Option(help="Strength β of the adapter (Eq. 12).")] = 1.0,
+    scale: Annotated[float, typer.Option(help="Adapter strength β (Eq. 12).")] = 1.0,
     steps: Annotated[int, typer.Option(help="Denoising steps.")] = 30,
-    guidance: Annotated[float, typer.Option(help="Scale of classifier-free guidance.")] = 7.5,
-    seed: Annotated[list[int] | None, typer.Option(help="Seed, by default 0; may be given again.")] = None,
-    batch: Annotated[int, typer.Option(help="Images at a time.")] = 8,
-    size: Annotated[int | None, typer.Option(help="Side in pixels; by default the base's.")] = None,
+    guidance: Annotated[float, typer.Option(help="Classifier-free guidance scale.")] = 7.5,
+    seed: Annotated[list[int] | None, typer.Option(help="Seed; repeatable. Default: 0.")] = None,
+    batch: Annotated[int, typer.Option(help="Batch size.")] = 8,
+    size: Annotated[int | None, typer.Option(help="Side length in pixels. Default: the base's.")] = None,
     negative: Annotated[str | None, typer.Option(help="Negative prompt.")] = None,
-    chunks: Annotated[int, typer.Option(help="Parts of 75 tokens of a prompt, as trained or more.")] = 1,
-    precision: Annotated[str, typer.Option(help="no, or bf16: half the time on many processors.")] = "no",
-    limit: Annotated[int | None, typer.Option(help="Use only this many prompts.", min=1)] = None,
+    chunks: Annotated[
+        int, typer.Option(help="Chunks of 75 tokens per prompt; at least as many as in training.")
+    ] = 1,
+    precision: Annotated[
+        str, typer.Option(help="no, or bf16, which halves the time on many processors.")
+    ] = "no",
+    limit: Annotated[
+        int | None, typer.Option(help="Use only the first prompts, up to this number.", min=1)
+    ] = None,
 ) -> None:
-    """Generate images for a file of prompts, with a base or any adapter on it; an interrupted run resumes."""
+    """Generate images for a file of prompts, with a base and optionally an adapter; resumable."""
     from fairhuman.sampling import read_prompts, sample_file
 
     texts = read_prompts(prompts)[:limit]
@@ -55,24 +62,24 @@ def sample(
 
 
 def fuse(
-    lora: Annotated[Path, typer.Argument(help="Folder of a training run, or a LoRA file.")],
-    out: Annotated[Path, typer.Argument(help="New folder for the new base; or a new .safetensors file.")],
-    base: Annotated[str | None, typer.Option(help="The LoRA's base; by default the embedded one.")] = None,
-    scale: Annotated[float, typer.Option(help="Strength β of the LoRA (Eq. 12).")] = 1.0,
+    lora: Annotated[Path, typer.Argument(help="Run folder or LoRA file.")],
+    out: Annotated[Path, typer.Argument(help="New folder or .safetensors file for the merged base.")],
+    base: Annotated[str | None, typer.Option(help="The LoRA's base. Default: the embedded base.")] = None,
+    scale: Annotated[float, typer.Option(help="LoRA strength β (Eq. 12).")] = 1.0,
 ) -> None:
-    """Merge a LoRA into its base; the result is a base like any other and costs nothing more."""
+    """Merge a LoRA into its base; the result is an ordinary base without extra inference cost."""
     from fairhuman.models import fuse as merge
 
     typer.echo(merge(lora, out, base=base, scale=scale))
 
 
 def convert(
-    lora: Annotated[Path, typer.Argument(help="Folder of a training run, or a LoRA file of either layout.")],
+    lora: Annotated[Path, typer.Argument(help="Run folder, or LoRA file in either layout.")],
     out: Annotated[Path, typer.Argument(help="New .safetensors file.")],
     layout: Annotated[str, typer.Option(help="kohya (sd-scripts, A1111, ComfyUI) or diffusers.")] = "kohya",
-    base: Annotated[str | None, typer.Option(help="The LoRA's base; by default the embedded one.")] = None,
+    base: Annotated[str | None, typer.Option(help="The LoRA's base. Default: the embedded base.")] = None,
 ) -> None:
-    """Write a LoRA in the layout of other tools, or theirs in that of diffusers."""
+    """Convert a LoRA to the layout of other tools, or back to that of diffusers."""
     from fairhuman.models.adapters import convert_lora
 
     typer.echo(convert_lora(lora, out, layout, base=base))

@@ -1,5 +1,4 @@
-"""``python -m fairhuman train lora``, ``controlnet``, …: one command per kind of adapter, with the same
-options."""
+"""``python -m fairhuman train lora``, ``controlnet``, …: one command per adapter kind, same options."""
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -14,8 +13,8 @@ __all__ = ["TrainGroup"]
 
 
 class TrainGroup(TyperGroup):
-    """The commands below ``train``: those that are registered, and one per kind of adapter. These are made
-    when they are asked for, because the table of kinds loads PyTorch."""
+    """The subcommands of ``train``: the registered ones, and one per adapter kind. The latter are created on
+    demand, because the table of kinds imports PyTorch."""
 
     def list_commands(self, ctx: Any) -> list[str]:
         return [*_adapter_commands(), *super().list_commands(ctx)]
@@ -35,12 +34,12 @@ def _adapter_commands() -> Mapping[str, Any]:
 
 def _command(adapter: str, summary: str) -> Callable[..., None]:
     def command(
-        settings: Annotated[Path | None, typer.Argument(help="YAML file of the run's settings.")] = None,
-        data: Annotated[str | None, typer.Option(help="Folder of the training set.")] = None,
-        output: Annotated[str | None, typer.Option(help="Folder of the run: new, or interrupted.")] = None,
-        base: Annotated[str | None, typer.Option(help="Base pipeline; by default the embedded one.")] = None,
+        settings: Annotated[Path | None, typer.Argument(help="YAML file of run settings.")] = None,
+        data: Annotated[str | None, typer.Option(help="Training set folder.")] = None,
+        output: Annotated[str | None, typer.Option(help="Run folder: new, or of an interrupted run.")] = None,
+        base: Annotated[str | None, typer.Option(help="Base pipeline. Default: the embedded base.")] = None,
         strategy: Annotated[
-            str | None, typer.Option(help="mpd, ls, …: how objectives share the step.")
+            str | None, typer.Option(help="Strategy that weights the objectives: mpd, ls, …")
         ] = None,
         steps: Annotated[int | None, typer.Option(help="Optimiser steps.")] = None,
         change: Annotated[list[str] | None, typer.Option("--set", help="Any setting, as NAME=VALUE.")] = None,
@@ -51,12 +50,12 @@ def _command(adapter: str, summary: str) -> Callable[..., None]:
         values = {} if settings is None else read_settings(settings)
         values |= assignments(change or [])
         if values.get("adapter", adapter) != adapter:
-            raise ValueError(f"adapter: must be {adapter}, as the command says, got {values['adapter']!r}")
+            raise ValueError(f"adapter: must be {adapter} in this command, got {values['adapter']!r}")
         options = {"data": data, "output": output, "base": base, "strategy": strategy, "steps": steps}
         values |= {name: value for name, value in options.items() if value is not None}
         source = "settings" if settings is None else str(settings)
         run = train(TrainSettings.from_mapping(values | {"adapter": adapter}, source))
         typer.echo(run.weights)
 
-    command.__doc__ = f"Train {summary}, with regional objectives; an interrupted run resumes."
+    command.__doc__ = f"Train {summary}, with regional objectives; resumable."
     return command

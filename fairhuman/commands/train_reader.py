@@ -1,4 +1,4 @@
-"""``python -m fairhuman train reader``: the attribute reader and feature network of the evaluation."""
+"""``python -m fairhuman train reader``: train the evaluation's attribute reader and feature network."""
 
 from pathlib import Path
 from typing import Annotated
@@ -7,16 +7,16 @@ import typer
 
 
 def train_reader(
-    data: Annotated[Path, typer.Argument(help="Rendered data set to train on.")],
-    heldout: Annotated[Path, typer.Argument(help="Rendered data set to measure the accuracy on.")],
-    output: Annotated[Path, typer.Option(help="File of the weights.")] = Path(
+    data: Annotated[Path, typer.Argument(help="Rendered training set.")],
+    heldout: Annotated[Path, typer.Argument(help="Rendered held-out set for measuring accuracy.")],
+    output: Annotated[Path, typer.Option(help="Output file for the weights.")] = Path(
         "runs/reader/reader.safetensors"
     ),
-    images: Annotated[int, typer.Option(help="Use only this many training images; 0: all.")] = 0,
+    images: Annotated[int, typer.Option(help="Number of training images to use; 0 uses all.")] = 0,
     epochs: Annotated[int, typer.Option(help="Passes over the training set.")] = 14,
-    seed: Annotated[int, typer.Option(help="Of the weights at the start and every draw.")] = 0,
+    seed: Annotated[int, typer.Option(help="Seed of the initial weights and all random choices.")] = 0,
 ) -> None:
-    """Train the attribute reader on renders; its accuracy goes to results/reader/training.json."""
+    """Train the attribute reader on renders and store its accuracy in results/reader/training.json."""
     from fairhuman.evaluation.reader import ReaderSettings, stored_parameters
     from fairhuman.evaluation.reader import train_reader as train
     from fairhuman.results import write_result

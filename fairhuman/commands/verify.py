@@ -1,23 +1,25 @@
-"""``python -m fairhuman verify``: all files of a data set read once, by several processes."""
+"""``python -m fairhuman verify``: read all files of a data set once, in several processes."""
 
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-_REGION = "Region whose masks a run will use; may be repeated. By default face and hand."
+_REGION = "Region whose masks a run will use; repeatable. Default: face and hand."
 
 
 def verify(
     data: Annotated[Path, typer.Argument(help="Folder of the data set.")],
     region: Annotated[list[str] | None, typer.Option(help=_REGION)] = None,
-    condition: Annotated[list[str] | None, typer.Option(help="pose or depth, as a run will use.")] = None,
+    condition: Annotated[
+        list[str] | None, typer.Option(help="Condition that a run will use: pose or depth; repeatable.")
+    ] = None,
     workers: Annotated[int, typer.Option(help="Number of processes.")] = 1,
 ) -> None:
-    """Read every file of a data set once, and remember it: runs then start without.
+    """Verify every file of a data set and cache the result, so that later runs start quickly.
 
-    The first line or file that is wrong is named; what was read by then is remembered. Exit status: 0, all is
-    in order; 2, it is not.
+    The first invalid line or file is reported; files verified up to then stay cached. Exit status: 0, the
+    data set is valid; 2, it is not.
     """
     from fairhuman.data import HumanFolder
 

@@ -1,4 +1,4 @@
-"""Data sets of people on disk: annotated, imported, read strictly, transformed jointly."""
+"""Data sets of people: annotation, import, validation and joint transforms."""
 
 from fairhuman.data._buckets import Buckets, Size, kept_share
 from fairhuman.data._condition import CONDITIONS, condition_image, condition_pixels

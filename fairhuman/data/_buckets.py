@@ -1,4 +1,4 @@
-"""Aspect-ratio buckets: sizes of about one area and many proportions, and which of them fits an image."""
+"""Aspect-ratio buckets: sizes with about the same area and different aspect ratios."""
 
 from __future__ import annotations
 
@@ -14,19 +14,19 @@ Size = tuple[int, int]
 
 @dataclass(frozen=True)
 class Buckets:
-    """Sizes that images are brought to, each image to the one of the nearest proportions.
+    """Target sizes of images; each image uses the size with the nearest aspect ratio.
 
-    Those of a resolution R have sides that are multiples of ``step``, and at most R² pixels, so that no batch
-    needs more memory than one of squares.
+    For a resolution R, side lengths are multiples of ``step``, and sizes have at most R² pixels, so that no
+    batch needs more memory than a batch of squares.
 
     Attributes:
-        resolutions: Each gives a set of sizes. An image goes to the largest one that it fills without being
-            enlarged; one that fills none goes to the smallest, and is enlarged.
-        step: Of the sides, in pixels; it divides each resolution.
-        sides: Least and largest side in pixels, or ``None`` for half and twice each resolution.
+        resolutions: Each gives a set of sizes. An image uses the largest resolution that needs no
+            enlargement, or the smallest resolution if all need it.
+        step: Step of the side lengths in pixels; it divides each resolution.
+        sides: Minimum and maximum side length in pixels, or ``None`` for half and twice each resolution.
 
     Raises:
-        ValueError: No resolution, one that is no multiple of the step or not between the sides.
+        ValueError: There is no resolution, or one is not a multiple of the step or not between the sides.
 
     >>> Buckets((1024,)).nearest((1500, 1000))
     (1216, 832)
@@ -53,7 +53,7 @@ class Buckets:
                 )
 
     def sizes(self, resolution: int) -> list[Size]:
-        """The sizes of a resolution; to each belongs the one that lies on its side."""
+        """The sizes of a resolution, each with its transposed size."""
         least, largest = self.sides or (resolution // 2, 2 * resolution)
         found = set()
         for height in range(-(-least // self.step) * self.step, largest + 1, self.step):
@@ -63,8 +63,7 @@ class Buckets:
         return sorted(found)
 
     def nearest(self, size: Size) -> Size:
-        """The size for an image of ``size``: of the nearest proportions, that is, the one to which the least
-        of the image is cropped; of several such the largest."""
+        """The size for an image of ``size``: the one that crops least, or the largest of several."""
         return _nearest(self, size)
 
 
@@ -84,7 +83,7 @@ def _sets(buckets: Buckets) -> Sequence[list[Size]]:
 
 
 def kept_share(size: Size, target: Size) -> float:
-    """How much of an image's area is left where it is scaled and cropped to the proportions of ``target``.
+    """Fraction of an image's area left after cropping to the aspect ratio of ``target``.
 
     >>> kept_share((100, 200), (64, 64))
     0.5

@@ -1,4 +1,4 @@
-"""The files that lines of ``metadata.jsonl`` name, read once: what is wrong, converted, present."""
+"""Checks of the files in ``metadata.jsonl``: errors, conversions, present regions."""
 
 from __future__ import annotations
 
@@ -19,18 +19,18 @@ _NOWHERE = (math.nan, math.nan)
 
 
 class Facts(NamedTuple):
-    """What is known of a line: of its image, and of each file in the order image, masks, conditions.
+    """Information on a line: its image, and each file in the order image, masks, conditions.
 
     Attributes:
         size: Height and width of the image.
-        repeats: How often it comes in an epoch.
-        names: Of the files within the folder; empty where there is none.
-        states: Of :func:`file_state`, taken before a file was read.
-        notes: What is converted; empty if nothing.
-        present: Whether it is a mask that covers anything.
-        central: Share of a mask in the central square; NaN where an image is square or has none of it.
-        half: The least share of the height, and of the width, about the middle, in which half of a mask lies;
-            NaN where there is none of it.
+        repeats: Occurrences per epoch.
+        names: File names within the folder; empty for missing files.
+        states: Results of :func:`file_state`, taken before reading.
+        notes: Conversions; empty if none.
+        present: Whether the file is a non-empty mask.
+        central: Fraction of a mask in the central square; NaN for square images and empty masks.
+        half: Smallest fraction of the height, and of the width, around the centre that contains half of a
+            mask; NaN for empty masks.
     """
 
     size: tuple[int, int]
@@ -46,7 +46,7 @@ class Facts(NamedTuple):
 def check_lines(
     lines: Sequence[tuple[int, int, int]], listing: Path, regions: Sequence[str], conditions: Sequence[str]
 ) -> list[Facts]:
-    """Read the files of some lines, each given as its place in the index, its byte in the listing and its
+    """Check the files of some lines, each given by its index, its byte offset in the listing and its line
     number for messages.
 
     Raises:
@@ -99,8 +99,7 @@ def _facts(record: HumanRecord) -> Facts:
 def _mask(
     record: HumanRecord, name: str, path: Path, size: tuple[int, int]
 ) -> tuple[bool, float, tuple[float, float], str]:
-    """Whether the mask covers anything, its share in the central square, where half of it lies, and what is
-    to be said of it."""
+    """Whether the mask is non-empty, its fraction in the central square, its half extent, and a note."""
     mask, note = _read(read_mask, path, record.place)
     _check_size(path, mask, size, record.place)
     if mask.min() > 127:
@@ -116,7 +115,7 @@ def _mask(
 
 
 def _middle(profile: np.ndarray) -> float:
-    """The least share of a line about its middle that holds half of what lies on it."""
+    """Smallest fraction of a line around its centre that contains half of its mass."""
     halves = np.repeat(profile.astype(np.float64), 2)  # so that a middle pixel may be cut in two
     outwards = halves[len(profile) :] + halves[: len(profile)][::-1]
     within = np.concatenate([[0.0], outwards.cumsum()])

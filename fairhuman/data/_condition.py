@@ -1,4 +1,4 @@
-"""Condition images: what a control network is shown of a person's pose and distance."""
+"""Condition images for control networks: pose and depth."""
 
 from __future__ import annotations
 
@@ -8,15 +8,15 @@ from torch import Tensor
 __all__ = ["CONDITIONS", "condition_image", "condition_pixels"]
 
 CONDITIONS = ("pose", "depth")
-"""Names of the images that a data set can hold to condition on."""
+"""Names of the condition images that a data set can have."""
 
 
 def condition_pixels(name: str, image: Tensor) -> Tensor:
-    """A condition as the picture that a network is shown.
+    """Convert a condition to the network's input image.
 
-    Pose drawings stay as they are. Depth becomes nearness in grey: the nearest surface of the image over the
-    distance, so 1 is nearest, and 0 means no surface. It is free of units, as are the inverse depths that
-    monocular estimators give.
+    Pose drawings are unchanged. Depth becomes nearness in grey: the distance of the image's nearest surface
+    divided by the pixel's distance, so 1 is nearest, and 0 means no surface. Like the inverse depths of
+    monocular estimators, it has no unit.
 
     Args:
         name: ``pose`` or ``depth``.
@@ -37,17 +37,17 @@ def condition_pixels(name: str, image: Tensor) -> Tensor:
 
 
 def condition_image(pose: Tensor | None, depth: Tensor | None) -> Tensor:
-    """One picture of all that is given: the pose drawn over the grey of the nearness.
+    """Combine the given conditions in one image: the pose drawn over the grey nearness.
 
-    Limbs are in colours, which grey cannot be taken for. So networks with the usual three input channels,
-    and pipelines that take an ordinary picture, need nothing special.
+    Limbs are coloured, so they cannot be confused with grey. Networks with three input channels, and
+    pipelines that expect an ordinary image, therefore need no changes.
 
     Args:
-        pose, depth: Pictures as :func:`condition_pixels` gives them, shape (..., 3, H, W), of one type;
-            either may be ``None``.
+        pose, depth: Images from :func:`condition_pixels`, shape (..., 3, H, W), of one type; either may be
+            ``None``.
 
     Raises:
-        ValueError: Neither is given.
+        ValueError: Both are ``None``.
     """
     if pose is None:
         if depth is None:

@@ -1,4 +1,4 @@
-"""A data set on disk, read strictly: every defect is reported before anything starts."""
+"""Strict reader of data sets: every defect is reported before work starts."""
 
 from __future__ import annotations
 
@@ -25,34 +25,34 @@ logger = logging.getLogger(__name__)
 
 
 class HumanFolder(Sequence[HumanSample]):
-    """A folder in Hugging Face ImageFolder form: ``metadata.jsonl`` beside images, masks, pose
-    drawings and depth maps. Reading checks every line and every file, and warns of what it has to convert and
-    of masks that cover everything; images are loaded on access.
+    """A folder in Hugging Face ImageFolder format: ``metadata.jsonl`` with images, masks, pose drawings and
+    depth maps. Opening it checks every line and file, and warns about conversions and about masks that cover
+    everything; images are loaded on access.
 
-    What was checked is remembered in :func:`fairhuman.files.cache_root`: a line is checked again if its text,
-    or size or time of one of its files, has changed. Memory holds no images and no metadata.
+    Check results are cached in :func:`fairhuman.files.cache_root`: a line is checked again if its text, or
+    the size or time of one of its files, has changed. Neither images nor metadata are kept in memory.
 
     Args:
         path: The folder.
-        regions: Regions whose masks are wanted. A line may say ``null`` for a region the image
-            does not have: its mask is then empty.
-        conditions: ``"pose"`` and ``"depth"``, where a control network needs them.
-        workers: Processes that check. A script that asks for several must be importable.
-        progress: Show a bar while checking; by default on a terminal.
+        regions: Regions to read masks of. A line may say ``null`` for a region that the image does not have;
+            its mask is then empty.
+        conditions: ``"pose"`` and ``"depth"``, if a control network needs them.
+        workers: Number of checking processes. A script that uses several must be importable.
+        progress: Show a progress bar while checking. Default: on a terminal.
 
     Attributes:
         records: One per line, parsed on access.
         sizes: Height and width of each image, shape (n, 2).
-        repeats: How often each image comes in an epoch, shape (n,).
-        present: Region → number of images whose mask covers anything.
-        central: Region → its share in the central square, shape (n,); NaN for images that are square or
-            have nothing of it.
-        half: Region → the least share of the height, and of the width, about the middle, in which half of it
-            lies, shape (n, 2); NaN where there is nothing of it.
+        repeats: Occurrences of each image per epoch, shape (n,).
+        present: Region → number of images with a non-empty mask.
+        central: Region → its fraction in the central square, shape (n,); NaN for square images and empty
+            masks.
+        half: Region → smallest fraction of the height, and of the width, around the centre that contains half
+            of it, shape (n, 2); NaN for empty masks.
 
     Raises:
-        FileNotFoundError: No such folder, no ``metadata.jsonl``, a file it names missing.
-        ValueError: A line or file that breaks the form; the message names it.
+        FileNotFoundError: The folder, ``metadata.jsonl`` or a listed file is missing.
+        ValueError: A line or file is invalid; the message names it.
     """
 
     def __init__(
@@ -75,7 +75,7 @@ class HumanFolder(Sequence[HumanSample]):
         index = read_index(listing, self.regions, self.conditions, workers=workers, progress=progress)
         rows = index.rows
         if not len(rows):
-            raise ValueError(f"data set: {listing} holds no images")
+            raise ValueError(f"data set: {listing} has no images")
         self._rows = rows
         self.records = _Records(listing, rows, self.regions, self.conditions)
         self.sizes, self.repeats = rows["size"], rows["repeats"]
@@ -93,7 +93,7 @@ class HumanFolder(Sequence[HumanSample]):
         return listing
 
     def _tell(self, index: Index) -> None:
-        """Say in one line for each kind what is converted, and where first."""
+        """Report each kind of conversion in one line, with its first occurrence."""
         where = np.argwhere(index.rows["note"])
         codes = index.rows["note"][tuple(where.T)]
         for code in dict.fromkeys(codes.tolist()):
@@ -105,11 +105,12 @@ class HumanFolder(Sequence[HumanSample]):
 
     @property
     def file_sizes(self) -> np.ndarray:
-        """Bytes of each file, shape (n, files), in the order image, masks, conditions; 0 for no file."""
+        """Size of each file in bytes, shape (n, files), in the order image, masks, conditions; 0 if
+        missing."""
         return self._rows["bytes"]
 
     def key(self, index: int) -> bytes:
-        """By which an image with its line, masks and conditions is known again, and any change is noticed."""
+        """Key that identifies an image with its line, masks and conditions, and changes with any of them."""
         row = self._rows[index]
         return b"".join(row[name].tobytes() for name in ("key", "bytes", "changed"))
 
@@ -138,8 +139,8 @@ class HumanFolder(Sequence[HumanSample]):
 
 
 class _Records(Sequence[HumanRecord]):
-    """The records of a listing, each read and parsed when it is asked for: those of a large set would fill
-    the memory."""
+    """The records of a listing, read and parsed on access, because those of a large set would fill the
+    memory."""
 
     def __init__(
         self, listing: Path, rows: np.ndarray, regions: tuple[str, ...], conditions: tuple[str, ...]

@@ -1,7 +1,7 @@
-"""What is known of a data set without reading its images, kept from one start to the next.
+"""Cached index of a data set, so that its images need not be read again.
 
-A row per line of ``metadata.jsonl``. A line whose text and whose files' sizes and times are as they were is
-not read again; so a change costs what it changes, and an interrupted verification goes on where it was.
+The index has one row per line of ``metadata.jsonl``. A line is read again only if its text, or the size or
+time of one of its files, has changed. An interrupted verification resumes.
 """
 
 from __future__ import annotations
@@ -47,14 +47,14 @@ class Index:
             conditions: ``bytes``, ``changed``, ``note`` (a place in ``notes``), ``present``, ``central``,
             ``half``.
         names: The files' names of each line, separated by NUL.
-        notes: What is converted; the first is empty.
+        notes: Conversions; the first is empty.
     """
 
     def __init__(self, rows: NDArray[np.void], names: list[bytes], notes: list[str]) -> None:
         self.rows, self.names, self.notes = rows, names, notes
 
     def put(self, place: int, facts: Facts) -> None:
-        """Enter what was found of a line."""
+        """Store the information on a line."""
         row = self.rows[place]
         row["size"], row["repeats"] = facts.size, facts.repeats
         row["bytes"], row["changed"] = zip(*facts.states, strict=True)
@@ -69,17 +69,17 @@ class Index:
 def read_index(
     listing: Path, regions: Sequence[str], conditions: Sequence[str], *, workers: int, progress: bool | None
 ) -> Index:
-    """The index of a data set, verified where it is not known from before.
+    """The index of a data set; lines that are not cached are verified.
 
     Args:
         listing: ``metadata.jsonl``.
-        regions, conditions: What is read beside the images.
-        workers: Processes that verify.
-        progress: Show a bar; by default on a terminal.
+        regions, conditions: Files to read besides the images.
+        workers: Number of verifying processes.
+        progress: Show a progress bar. Default: on a terminal.
 
     Raises:
-        FileNotFoundError, ValueError: As for :class:`fairhuman.data.HumanFolder`. What was verified by then
-            is kept.
+        FileNotFoundError, ValueError: As for :class:`fairhuman.data.HumanFolder`. Lines verified by then stay
+            cached.
     """
     stamp = stamp_of(listing, regions, conditions)
     with _turn(stamp) as kept:
@@ -102,12 +102,12 @@ def stamp_of(listing: Path, regions: Sequence[str], conditions: Sequence[str]) -
 
 
 def line_key(line: bytes) -> int:
-    """64 bits by which the text of a line is known again."""
+    """64-bit hash of a line's text."""
     return int.from_bytes(hashlib.blake2b(line.rstrip(b"\r\n"), digest_size=8).digest(), "little")
 
 
 def _scan(listing: Path, files: int) -> Index:
-    """Where the lines are; nothing else is known yet."""
+    """An index with only the positions of the lines."""
     keys, offsets, numbers, offset = array("Q"), array("q"), array("q"), 0
     with listing.open("rb") as lines:
         for number, line in enumerate(lines, start=1):
@@ -134,7 +134,7 @@ def _scan(listing: Path, files: int) -> Index:
 
 
 def _recall(index: Index, stamp: Path, listing: Path) -> NDArray[np.intp]:
-    """Enter what the stamp knows and is still so; returns the places of the other lines."""
+    """Copy valid information from the cache; returns the indices of the other lines."""
     former = _load(stamp, index.rows.dtype)
     if former is None or not len(former.rows):
         return np.arange(len(index.rows))
@@ -189,8 +189,8 @@ def _verify(
 
 
 def _save(index: Index, stamp: Path) -> None:
-    """Keep what is known. A file that changed just now may change again within the resolution of the time:
-    its line is read once more the next time."""
+    """Write the cache. A file that has just changed may change again within the time resolution, so its line
+    is read once more next time."""
     rows = index.rows.copy()
     rows["changed"][rows["changed"] > time.time_ns() - _SETTLED] = -1
     ends = np.cumsum([len(name) for name in index.names], dtype=np.int64)
@@ -203,7 +203,7 @@ def _save(index: Index, stamp: Path) -> None:
 
 
 def _load(stamp: Path, kind: np.dtype) -> Index | None:
-    """The index in a stamp; none if there is none, or it is damaged or of another form."""
+    """The cached index; ``None`` if it is missing, damaged or in another format."""
     try:
         with np.load(stamp, allow_pickle=False) as stored:
             rows, names, ends = stored["rows"], stored["names"].tobytes(), stored["ends"].tolist()
@@ -221,8 +221,8 @@ def _joined(notes: list[str]) -> bytes:
 
 @contextmanager
 def _turn(stamp: Path) -> Iterator[bool]:
-    """Wait for other processes that verify the same data set, to find what they leave; says whether
-    anything can be kept."""
+    """Wait for other processes that verify the same data set, to use their results; returns whether the cache
+    is writable."""
     try:
         stamp.parent.mkdir(parents=True, exist_ok=True)
         file = stamp.with_suffix(".lock").open("a")

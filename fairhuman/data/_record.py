@@ -1,4 +1,4 @@
-"""One line of ``metadata.jsonl``: parsed, checked, its paths kept inside the folder."""
+"""One line of ``metadata.jsonl``: parsed and checked, with paths confined to the folder."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from fairhuman.data._condition import CONDITIONS
 __all__ = ["BOXES", "KEYPOINTS", "HumanRecord", "read_record"]
 
 BOXES = ("face", "left_hand", "right_hand", "left_foot", "right_foot")
-"""Boxes an image may have; left and right are the person's."""
+"""Boxes that an image may have; left and right are the person's."""
 
 KEYPOINTS = {
     "body": ("keypoints", 17),
@@ -33,8 +33,8 @@ _LARGEST = 1e9  # of coordinates and degrees; JSON's numbers have no bound
 class HumanRecord:
     """One annotated image, not yet loaded.
 
-    ``masks`` maps a region to its file, or to ``None`` when the metadata says the image has none.
-    ``repeats`` is how often it comes in an epoch. ``place`` is file and line, for messages.
+    ``masks`` maps a region to its file, or to ``None`` if the metadata says that the image has none.
+    ``repeats`` is the number of occurrences per epoch. ``place`` is file and line, for messages.
     """
 
     image: Path
@@ -62,11 +62,12 @@ def read_record(
 ) -> HumanRecord:
     """Parse one metadata line. Every error names ``place``.
 
-    Masks and conditions that are not asked for may be absent, but no path of a condition leaves ``root``.
+    Masks and conditions that are not requested may be missing, but paths of conditions must stay inside
+    ``root``.
 
     Raises:
-        ValueError: No JSON object, a key missing or malformed, a path that leaves ``root``.
-        FileNotFoundError: A file that is named but not there.
+        ValueError: The line is not a JSON object, a key is missing or malformed, or a path leaves ``root``.
+        FileNotFoundError: A listed file is missing.
     """
     try:
         entry = json.loads(line, object_pairs_hook=_distinct)
@@ -112,7 +113,7 @@ def _file(entry: dict, key: str, place: str, root: Path) -> Path:
     except OSError as error:  # a name that is too long
         raise ValueError(f"{place}: {key!r} names no file: {error.strerror}") from error
     if not there:
-        raise FileNotFoundError(f"{place}: {key!r} names a file that is not there: {entry[key]!r}")
+        raise FileNotFoundError(f"{place}: {key!r} names a missing file: {entry[key]!r}")
     return path
 
 
@@ -130,7 +131,7 @@ def _inside(entry: dict, key: str, place: str, root: Path) -> Path:
 
 
 def _mask(entry: dict, key: str, place: str, root: Path) -> Path | None:
-    # null says "none in this image"; a missing key says nobody looked, which must not pass for it.
+    # null means "none in this image"; a missing key means not annotated and must not count as null.
     if key not in entry:
         raise ValueError(f"{place}: {key!r} is missing; annotate the region, or write null for none")
     return None if entry[key] is None else _file(entry, key, place, root)
@@ -161,5 +162,5 @@ def _are_numbers(values: list[Any]) -> bool:
 
 
 def _is_unicode(text: str) -> bool:
-    """JSON can name halves of characters, which no encoding has."""
+    """JSON can contain unpaired surrogates, which no encoding can represent."""
     return not any("\ud800" <= letter <= "\udfff" for letter in text)

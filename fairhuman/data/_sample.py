@@ -1,4 +1,4 @@
-"""One loaded image with its annotation, and the three operations that keep them together."""
+"""A loaded image with its annotations, and the three operations on both."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import numpy as np
 from PIL import Image
 
 from fairhuman.boxes import Box
+from fairhuman.text import mirrored
 
 __all__ = ["HumanSample", "crop_sample", "flip_sample", "resize_sample"]
 
@@ -24,19 +25,19 @@ _SIDES = {
 
 @dataclass(frozen=True)
 class HumanSample:
-    """An image and everything known of it, on one pixel grid.
+    """An image and its annotations on one pixel grid.
 
-    Coordinates are continuous: pixel ``i`` covers ``[i, i + 1)``, its centre is ``i + 0.5``.
+    Coordinates are continuous: pixel ``i`` covers ``[i, i + 1)`` and has its centre at ``i + 0.5``.
 
     Attributes:
         image: Shape (H, W, 3), uint8, sRGB.
         masks: Region → shape (H, W), uint8, 0 to 255.
-        boxes: Name → (x0, y0, x1, y1), the upper bounds exclusive, or ``None`` if absent.
+        boxes: Name → (x0, y0, x1, y1) with exclusive upper bounds, or ``None`` if absent.
         keypoints: Name → shape (points, 3): x, y, visibility (0 outside the image, 1 occluded,
             2 visible). Left and right are the person's.
         pose: Drawing of the pose, shape (H, W, 3), uint8.
         depth: Shape (H, W), uint16, millimetres, 0 where there is no surface.
-        face_yaw: Degrees by which the face is turned from the camera.
+        face_yaw: Angle between face and camera direction, in degrees.
     """
 
     image: np.ndarray
@@ -55,14 +56,14 @@ class HumanSample:
 
 
 def flip_sample(sample: HumanSample) -> HumanSample:
-    """Mirror left and right. What was the person's left hand is now the right one, so boxes and
-    keypoints change names with their sides. The caption is left as it is."""
+    """Mirror left and right. The person's left hand becomes the right hand, so boxes and keypoints swap
+    names, and the caption exchanges the words left and right."""
     width = sample.size[1]
     keypoints = {}
     for name, points in sample.keypoints.items():
-        mirrored = points.copy()
-        mirrored[:, 0] = width - mirrored[:, 0]
-        keypoints[_SIDES.get(name, name)] = mirrored[_COCO_MIRROR] if name == "body" else mirrored
+        moved = points.copy()
+        moved[:, 0] = width - moved[:, 0]
+        keypoints[_SIDES.get(name, name)] = moved[_COCO_MIRROR] if name == "body" else moved
     boxes = {
         _SIDES.get(name, name): box and (width - box[2], box[1], width - box[0], box[3])
         for name, box in sample.boxes.items()
@@ -70,6 +71,7 @@ def flip_sample(sample: HumanSample) -> HumanSample:
     return _on_grids(
         replace(
             sample,
+            text=mirrored(sample.text),
             boxes=boxes,
             keypoints=keypoints,
             face_yaw=None if sample.face_yaw is None else -sample.face_yaw,
@@ -79,8 +81,8 @@ def flip_sample(sample: HumanSample) -> HumanSample:
 
 
 def crop_sample(sample: HumanSample, top: int, left: int, height: int, width: int) -> HumanSample:
-    """Cut out a rectangle. Boxes are cut with it (``None`` when nothing is left) and keypoints
-    outside get visibility 0.
+    """Crop to a rectangle. Boxes are clipped (``None`` if nothing is left), and keypoints outside get
+    visibility 0.
 
     Raises:
         ValueError: The rectangle does not lie in the image.
@@ -108,9 +110,9 @@ def crop_sample(sample: HumanSample, top: int, left: int, height: int, width: in
 
 
 def resize_sample(sample: HumanSample, height: int, width: int) -> HumanSample:
-    """Resize to (height, width): the image by Lanczos, the pose drawing bilinearly, masks by area
-    (grey values mean partly covered pixels), depth by its nearest value, so that no depth is
-    invented between a person and what is behind."""
+    """Resize to (height, width): the image with Lanczos, the pose drawing bilinearly, masks by area (grey
+    values mean partly covered pixels), and depth by nearest neighbour, so that no depths appear between a
+    person and the background."""
     if sample.size == (height, width):
         return sample
     scale_y, scale_x = height / sample.size[0], width / sample.size[1]

@@ -1,4 +1,4 @@
-"""The joint transform: one random draw moves image, masks, keypoints, depth and pose alike."""
+"""The joint transform: one random draw applies to image, masks, keypoints, depth and pose."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ Crop = Literal["center", "random"]
 
 @dataclass(frozen=True)
 class Draw:
-    """What chance decided: mirrored or not, and the corner of the crop in the resized image."""
+    """Random choices: mirroring, and the crop's corner in the resized image."""
 
     flip: bool
     top: int
@@ -58,13 +58,13 @@ class JointTransform:
     The order and the meaning of the crop's corner are those of diffusers' SDXL training scripts.
 
     Attributes:
-        size: Side of the square in pixels.
-        crop: ``center``, or ``random`` along the side that is cropped.
+        size: Side length of the square in pixels.
+        crop: ``center``, or ``random`` along the cropped side.
         flip: Probability of mirroring, in [0, 1].
-        buckets: What images are brought to in place of the square.
+        buckets: Target sizes instead of the square.
 
     Raises:
-        ValueError: A value out of range.
+        ValueError: A value is out of range.
     """
 
     size: int
@@ -85,15 +85,15 @@ class JointTransform:
         return (self.size, self.size) if self.buckets is None else self.buckets.nearest(size)
 
     def resized(self, size: Size) -> Size:
-        """Height and width after resizing an image of ``size``: as little as covers the target, in both
-        directions by one factor."""
+        """Height and width after resizing an image of ``size`` uniformly to the smallest size that covers the
+        target."""
         height, width = self.target(size)
         goal, side = (height, size[0]) if height * size[1] >= width * size[0] else (width, size[1])
         return max(height, round(size[0] * goal / side)), max(width, round(size[1] * goal / side))
 
     def draw(self, size: Size, generator: torch.Generator | None = None) -> Draw:
-        """Decide for an image of ``size`` (height, width). The number of values drawn does not
-        depend on the outcome, so a generator stays in step over a data set."""
+        """Draw the random choices for an image of ``size`` (height, width). The number of random values does
+        not depend on the outcome, so generators stay synchronised over a data set."""
         spare = [side - goal for side, goal in zip(self.resized(size), self.target(size), strict=True)]
         chance, row, column = torch.rand(3, generator=generator, dtype=torch.float64).tolist()
         if self.crop == "center":
@@ -103,7 +103,7 @@ class JointTransform:
         return Draw(flip=chance < self.flip, top=top, left=left)
 
     def apply(self, sample: HumanSample, draw: Draw) -> TrainingSample:
-        """Carry out a decision."""
+        """Apply the random choices."""
         original, target = sample.size, self.target(sample.size)
         moved = resize_sample(sample, *self.resized(original))
         if draw.flip:
@@ -121,7 +121,7 @@ class JointTransform:
         )
 
     def __call__(self, sample: HumanSample, generator: torch.Generator | None = None) -> TrainingSample:
-        """Draw once, then apply to everything."""
+        """Draw once and apply to everything."""
         return self.apply(sample, self.draw(sample.size, generator))
 
 

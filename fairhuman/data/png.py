@@ -1,4 +1,4 @@
-"""PNG files of images and masks: quickly written, and whole or not at all."""
+"""Fast, atomic writing of image and mask PNG files."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ _OPTIONS: Final = {"compress_level": 1, "compress_type": zlib.Z_RLE}
 
 
 def write_png(path: Path, pixels: NDArray[Any] | Image.Image, staging: Path | None = None) -> None:
-    """Write an image so that its name never stands for a part of it.
+    """Write an image atomically.
 
     Args:
-        path: Where; its folder is made.
-        pixels: Shape (H, W) or (H, W, 3), uint8, or (H, W), uint16; or a picture.
-        staging: Folder on the same file system for what is not whole yet; by default the image's.
+        path: The file; its folder is created.
+        pixels: Shape (H, W) or (H, W, 3), uint8, or (H, W), uint16; or a PIL image.
+        staging: Folder on the same file system for temporary files. Default: the image's folder.
     """
     picture = pixels if isinstance(pixels, Image.Image) else Image.fromarray(np.ascontiguousarray(pixels))
     with written_whole(path, shared=True, staging=staging) as partial:

@@ -1,11 +1,10 @@
 """Pose images: a skeleton drawn in OpenPose's colours, for pose-conditioned adapters.
 
-The colours, the order of limbs and the proportions are those of the OpenPose
-preprocessor that pose ControlNets were trained with (Cao et al., "OpenPose", 2019;
-Zhang et al., "Adding Conditional Control to Text-to-Image Diffusion Models", 2023):
-18 body points joined by 17 tapered limbs at 60 % brightness, 21 points per hand joined by
-thin lines whose hue runs once round the circle. Sizes are given at 512 pixels and scale
-with the picture.
+The colours, the order of limbs and the proportions are those of the OpenPose preprocessor that pose
+ControlNets were trained with (Cao et al., "OpenPose", 2019; Zhang et al., "Adding Conditional Control to
+Text-to-Image Diffusion Models", 2023): 18 body points joined by 17 tapered limbs at 60 % brightness, 21
+points per hand joined by thin lines whose hue runs once round the circle. Sizes refer to 512 pixels and scale
+with the image.
 """
 
 from __future__ import annotations
@@ -70,23 +69,21 @@ def draw_pose(
     right_hand: ArrayLike | None = None,
     size: int | tuple[int, int] = 256,
 ) -> NDArray[np.uint8]:
-    """Draws a person's skeleton on black.
+    """Draw a person's skeleton on black.
 
-    Points outside the image and limbs that lead to them are left out; occluded points
-    are drawn, since their place is known. A hand is drawn when at least one of its
-    points is visible.
+    Points outside the image and their limbs are omitted; occluded points are drawn, because their position is
+    known. A hand is drawn if at least one of its points is visible.
 
     Args:
         keypoints: (17, 3) in COCO order: x, y in pixels, visibility 0, 1 or 2.
-        left_hand, right_hand: (21, 3) in MediaPipe order, likewise; None: not known.
-        size: side of the square picture, or (height, width), in pixels.
+        left_hand, right_hand: (21, 3) in MediaPipe order, same columns; None if unknown.
+        size: side length of the square image, or (height, width), in pixels.
 
     Returns:
         (height, width, 3) uint8 RGB.
 
     Raises:
-        ValueError: an array of another shape or with values that are not finite, or a
-            size below 1.
+        ValueError: an array has the wrong shape or non-finite values, or the size is below 1.
 
     Example:
         >>> nobody = np.zeros((17, 3))

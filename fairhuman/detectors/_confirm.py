@@ -1,7 +1,7 @@
-"""A second look at what was found in a photograph: each face and hand alone, enlarged, by other models.
+"""Second check of each detected face and hand in an enlarged crop, by other models.
 
-A detector that sees many tiles takes a fold of a jacket or a lamp for a face now and then. The models of
-landmarks do not, once what was found fills a good part of what they see.
+A detector that runs on many tiles occasionally mistakes a fold of a jacket or a lamp for a face. Landmark
+models do not, if the candidate fills a large part of their input.
 """
 
 from __future__ import annotations
@@ -25,22 +25,22 @@ Item = TypeVar("Item", Face, Hand)
 _OFTEN: Final = 3  # findings of one face or hand, at other scales, in other tiles, by other models
 _SAME: Final = 0.3  # least IoU of these
 _SIDE: Final = 384  # pixels of an enlarged view
-# Sides of the views against the box's longer side. A profile shows its landmarks in some of them only, a hand
-# that holds something is found in wide ones.
+# Sides of the views relative to the box's longer side. A face in profile shows its landmarks only in some of
+# them; a hand that holds something is found in wide ones.
 _FACE_VIEWS, _HAND_VIEWS = (2.0, 1.5, 3.0), (2.5, 4.0, 5.0, 2.0, 3.0, 8.0)
-# Least IoU of what is found again; landmarks of a face span less than its box.
+# Minimum IoU of a repeated detection; a face's landmarks span less than its box.
 _AGAIN_FACE, _AGAIN_HAND = 0.2, 0.6
 
 
 def confirmed(
     found: Sequence[Item], trusted: Sequence[Box], again: Callable[[Item], bool]
 ) -> tuple[tuple[Item, ...], tuple[Item, ...]]:
-    """Faces or hands that are there, and those that are not confirmed, both in their order and none twice.
+    """Confirmed and unconfirmed faces or hands, in order and without duplicates.
 
     Args:
-        found: All that the search found, the same one several times; of these the first is kept.
+        found: All detections, including repeated ones; the first of these is kept.
         trusted: Boxes of another detector, which need no confirmation.
-        again: The second look, for what was neither found often nor by the other detector.
+        again: The second check, for items found neither repeatedly nor by the other detector.
     """
     kinds: dict[bool, list[Item]] = {True: [], False: []}
     for item in distinct(found, lambda one: one.box):
@@ -54,19 +54,19 @@ class Confirmer:
     """The face mesh and the hand model.
 
     Args:
-        threshold: Least score and presence of a face or hand, in [0, 1].
+        threshold: Minimum score and presence of a face or hand, in [0, 1].
     """
 
     def __init__(self, threshold: float) -> None:
         self._mesh, self._hands = MeshModel(threshold), HandModel(threshold, most=2)
 
     def close(self) -> None:
-        """End the graphs."""
+        """Close the graphs."""
         self._mesh.close()
         self._hands.close()
 
     def face(self, picture: Image.Image, face: Face) -> bool:
-        """Whether the enlarged face has the landmarks of one."""
+        """Whether landmarks are found in the enlarged face."""
         return any(
             iou(face.box, box) > _AGAIN_FACE
             for pixels, region in _views(picture, face.box, _FACE_VIEWS)
@@ -74,7 +74,7 @@ class Confirmer:
         )
 
     def hand(self, picture: Image.Image, hand: Hand) -> bool:
-        """Whether the enlarged hand is found again."""
+        """Whether the hand is found again in its enlarged crop."""
         return any(
             iou(hand.box, again.box) > _AGAIN_HAND
             for pixels, region in _views(picture, hand.box, _HAND_VIEWS)
@@ -93,7 +93,7 @@ class Confirmer:
 def _views(
     picture: Image.Image, box: Box, margins: Iterable[float]
 ) -> Iterator[tuple[NDArray[np.uint8], Region]]:
-    """Squares around a box, black beyond the picture, each enlarged or shrunk to the same side."""
+    """Squares around a box, black outside the image, all resized to the same side length."""
     x, y = middle(box)
     for margin in margins:
         side = max(8, round(margin * max(box[2] - box[0], box[3] - box[1])))

@@ -1,4 +1,4 @@
-"""Faces, hands, bodies and face meshes in many images, each seen as a whole and at its original size."""
+"""Detection of faces, hands, bodies and face meshes in many whole images."""
 
 from __future__ import annotations
 
@@ -36,24 +36,23 @@ def detect(
     progress: bool | None = None,
     cache: str | os.PathLike[str] | None = None,
 ) -> list[Detection]:
-    """Find the faces and hands in every image, in the order given.
+    """Detect the faces and hands in every image, in the given order.
 
-    The result depends on the images and the threshold alone, not on the number of workers or the cache.
+    The result depends only on the images and the threshold, not on the number of workers or the cache.
 
     Args:
         images: paths, PIL images or ``uint8`` arrays of shape (height, width, 3) in RGB.
-        workers: most processes to use. Few images are done in this one whatever the number, since
-            a process takes as long to start as dozens of images. A script that asks for several
-            must be importable (``if __name__ == "__main__":`` around its work).
-        threshold: least score of a face, palm and hand to be reported, in [0, 1]; MediaPipe's
-            default is 0.5.
-        progress: show a bar; by default only on a terminal and for many images.
-        cache: folder in which findings are kept by image, detector version and threshold, and looked up.
+        workers: maximum number of processes. A few images are always processed in this process, because
+            starting a process takes as long as dozens of images. A script that uses several processes must be
+            importable (guarded by ``if __name__ == "__main__":``).
+        threshold: minimum score of a face, palm or hand, in [0, 1]; MediaPipe's default is 0.5.
+        progress: show a progress bar. Default: only on a terminal and for many images.
+        cache: folder for caching detections by image, detector version and threshold.
 
     Raises:
         FileNotFoundError: if a file is missing, before any work is done.
-        ValueError: if an image cannot be read, naming its file or its place in the sequence, or if
-            an argument is out of range.
+        ValueError: if an image cannot be read (the message gives its file or index), or if an argument is out
+            of range.
 
     Example:
         >>> import numpy as np
@@ -75,7 +74,7 @@ def detect_bodies(
     progress: bool | None = None,
     cache: str | os.PathLike[str] | None = None,
 ) -> list[Body | None]:
-    """Find the most prominent body in every image; arguments and errors as for :func:`detect`."""
+    """Detect the most prominent body in every image; arguments and errors as for :func:`detect`."""
     return find_all(Bodies, images, workers=workers, threshold=threshold, progress=progress, cache=cache)
 
 
@@ -87,11 +86,12 @@ def detect_meshes(
     progress: bool | None = None,
     cache: str | os.PathLike[str] | None = None,
 ) -> list[NDArray[np.float64] | None]:
-    """The landmarks of the most prominent face in every image; arguments and errors as for :func:`detect`.
+    """Detect the landmarks of the most prominent face in every image; arguments and errors as for
+    :func:`detect`.
 
     Returns:
-        For each image shape (478, 3), MediaPipe's face mesh with irises: x and y in pixels, z in roughly the
-        same unit; None without a face.
+        For each image, MediaPipe's face mesh with irises, shape (478, 3): x and y in pixels, z in roughly the
+        same unit; None if there is no face.
     """
     return find_all(Meshes, images, workers=workers, threshold=threshold, progress=progress, cache=cache)
 
@@ -104,9 +104,9 @@ def detect_all_hands(
     progress: bool | None = None,
     cache: str | os.PathLike[str] | None = None,
 ) -> list[tuple[Hand, ...]]:
-    """Up to six hands in every image, none twice; arguments and errors as for :func:`detect`.
+    """Detect up to six hands in every image, without duplicates; arguments and errors as for :func:`detect`.
 
-    :func:`detect` stops at two, as many as a person has, and so cannot tell of a third.
+    :func:`detect` stops at two hands, as many as a person has, and so cannot report a third.
     """
     return find_all(AllHands, images, workers=workers, threshold=threshold, progress=progress, cache=cache)
 
@@ -115,7 +115,7 @@ class FacesAndHands:
     """Both face models and the hand model.
 
     Args:
-        threshold: Least score of a face and a palm, and least presence of a hand, in [0, 1].
+        threshold: Minimum score of a face and a palm, and minimum presence of a hand, in [0, 1].
     """
 
     encode, decode = staticmethod(encode), staticmethod(decode)
@@ -126,16 +126,16 @@ class FacesAndHands:
 
     @staticmethod
     def identity() -> str:
-        """All that decides what is found, beside the image and the threshold."""
+        """Everything that determines the result besides the image and the threshold."""
         return f"{mediapipe_version()}, faces full and short, {_MOST_HANDS} still hands with palms"
 
     def close(self) -> None:
-        """End the graphs."""
+        """Close the graphs."""
         for model in (self._far, self._near, self._hands):
             model.close()
 
     def __call__(self, pixels: NDArray[np.uint8]) -> Detection:
-        """What is in an image of shape (height, width, 3), uint8."""
+        """Detect faces and hands in an image of shape (height, width, 3), uint8."""
         height, width = pixels.shape[:2]
         whole = Region(0, 0, width, height)
         hands, palms = self._hands(pixels, whole)
@@ -146,7 +146,7 @@ class Bodies:
     """The body model.
 
     Args:
-        threshold: Least score of a person, in [0, 1].
+        threshold: Minimum score of a person, in [0, 1].
     """
 
     def __init__(self, threshold: float) -> None:
@@ -154,17 +154,17 @@ class Bodies:
 
     @staticmethod
     def identity() -> str:
-        """All that decides what is found, beside the image and the threshold."""
+        """Everything that determines the result besides the image and the threshold."""
         return f"{mediapipe_version()}, all landmarks of a body on stills"
 
     @staticmethod
     def encode(found: Body | None) -> dict[str, Any]:
-        """A body as JSON holds it."""
+        """A body as JSON."""
         return {} if found is None else {"size": [found.width, found.height], "at": found.landmarks.tolist()}
 
     @staticmethod
     def decode(stored: dict[str, Any]) -> Body | None:
-        """The body that :meth:`encode` was given."""
+        """The body passed to :meth:`encode`."""
         if stored == {}:
             return None
         width, height = stored["size"]
@@ -174,7 +174,7 @@ class Bodies:
         return Body(width, height, landmarks)
 
     def close(self) -> None:
-        """End the graph."""
+        """Close the graph."""
         self._model.close()
 
     def __call__(self, pixels: NDArray[np.uint8]) -> Body | None:
@@ -186,7 +186,7 @@ class Meshes:
     """The face mesh.
 
     Args:
-        threshold: Least score and presence of a face, in [0, 1].
+        threshold: Minimum score and presence of a face, in [0, 1].
     """
 
     def __init__(self, threshold: float) -> None:
@@ -194,17 +194,17 @@ class Meshes:
 
     @staticmethod
     def identity() -> str:
-        """All that decides what is found, beside the image and the threshold."""
+        """Everything that determines the result besides the image and the threshold."""
         return f"{mediapipe_version()}, refined mesh of a face on stills"
 
     @staticmethod
     def encode(found: NDArray[np.float64] | None) -> list[list[float]]:
-        """Landmarks as JSON holds them."""
+        """Landmarks as JSON."""
         return [] if found is None else found.tolist()
 
     @staticmethod
     def decode(stored: list[list[float]]) -> NDArray[np.float64] | None:
-        """The landmarks that :meth:`encode` was given."""
+        """The landmarks passed to :meth:`encode`."""
         if stored == []:
             return None
         landmarks = np.array(stored, dtype=np.float64)
@@ -213,7 +213,7 @@ class Meshes:
         return landmarks
 
     def close(self) -> None:
-        """End the graph."""
+        """Close the graph."""
         self._model.close()
 
     def __call__(self, pixels: NDArray[np.uint8]) -> NDArray[np.float64] | None:
@@ -222,10 +222,10 @@ class Meshes:
 
 
 class AllHands:
-    """The hand model, asked for more hands than a person has.
+    """The hand model, configured for more hands than a person has.
 
     Args:
-        threshold: Least score of a palm, and least presence of a hand, in [0, 1].
+        threshold: Minimum score of a palm, and minimum presence of a hand, in [0, 1].
     """
 
     def __init__(self, threshold: float) -> None:
@@ -233,21 +233,21 @@ class AllHands:
 
     @staticmethod
     def identity() -> str:
-        """All that decides what is found, beside the image and the threshold."""
+        """Everything that determines the result besides the image and the threshold."""
         return f"{mediapipe_version()}, {_ALL_HANDS} distinct still hands"
 
     @staticmethod
     def encode(found: tuple[Hand, ...]) -> list[Any]:
-        """Hands as JSON holds them."""
+        """Hands as JSON."""
         return [[hand.handedness, hand.side, hand.box, np.asarray(hand.landmarks).tolist()] for hand in found]
 
     @staticmethod
     def decode(stored: list[Any]) -> tuple[Hand, ...]:
-        """The hands that :meth:`encode` was given."""
+        """The hands passed to :meth:`encode`."""
         return tuple(Hand(score, side, tuple(box), np.array(points)) for score, side, box, points in stored)
 
     def close(self) -> None:
-        """End the graph."""
+        """Close the graph."""
         self._model.close()
 
     def __call__(self, pixels: NDArray[np.uint8]) -> tuple[Hand, ...]:

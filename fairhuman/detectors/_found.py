@@ -1,4 +1,4 @@
-"""What detectors find in an image."""
+"""Detections in an image."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ _SHOULDERS: Final = (11, 12)
 
 @dataclass(frozen=True)
 class Face:
-    """One face found.
+    """A detected face.
 
     Attributes:
         score: detection score in [threshold, 1].
-        box: (x0, y0, x1, y1) in pixels; may reach outside the image, as the detector gives it.
+        box: (x0, y0, x1, y1) in pixels; may extend outside the image, as returned by the detector.
         keypoints: shape (6, 2), pixels: the person's right eye, left eye, nose tip, mouth centre,
             right and left ear tragion; None for a face found by YOLO or by the second detector.
     """
@@ -36,11 +36,11 @@ class Face:
 
 @dataclass(frozen=True)
 class Palm:
-    """One palm found: where a hand was looked for.
+    """A detected palm, where the detector searched for a hand.
 
     Attributes:
         score: detection score in [threshold, 1].
-        box: (x0, y0, x1, y1) in pixels around the palm, without the fingers; may reach outside the image.
+        box: (x0, y0, x1, y1) in pixels around the palm, without the fingers; may extend outside the image.
     """
 
     score: float
@@ -49,12 +49,12 @@ class Palm:
 
 @dataclass(frozen=True)
 class Hand:
-    """One hand found. Of one found by YOLO only the box is known, all else is None.
+    """A detected hand. For one found only by YOLO, everything except the box is None.
 
     Attributes:
         handedness: probability of the named side in [0.5, 1]; the paper's "hand confidence".
         side: "left" or "right", the person's, for an image that is not mirrored.
-        box: (x0, y0, x1, y1) in pixels, around the landmarks if there are any; may reach outside the image.
+        box: (x0, y0, x1, y1) in pixels, around the landmarks if there are any; may extend outside the image.
         landmarks: shape (21, 3): x and y in pixels, z the depth relative to the wrist in the same
             unit, in MediaPipe's order (wrist, then thumb to little finger, four points each).
     """
@@ -66,12 +66,12 @@ class Hand:
 
     @property
     def outline(self) -> NDArray[np.float64]:
-        """Points that the hand lies within, shape (n, 2): its landmarks, else the corners of its box."""
+        """Points that span the hand, shape (n, 2): its landmarks, or else the corners of its box."""
         return corners(self.box) if self.landmarks is None else self.landmarks[:, :2]
 
     @property
     def middle(self) -> tuple[float, float]:
-        """The mean of its landmarks, else the middle of its box."""
+        """The mean of its landmarks, or else the centre of its box."""
         if self.landmarks is None:
             return middle(self.box)
         x, y = self.landmarks[:, :2].mean(axis=0)
@@ -80,11 +80,11 @@ class Hand:
 
 @dataclass(frozen=True)
 class Body:
-    """One body found.
+    """A detected body.
 
     Attributes:
-        width, height: of the image, in pixels.
-        landmarks: shape (33, 3), MediaPipe's: x and y in pixels, and visibility in [0, 1].
+        width, height: size of the image in pixels.
+        landmarks: MediaPipe's landmarks, shape (33, 3): x and y in pixels, and visibility in [0, 1].
     """
 
     width: int
@@ -95,7 +95,7 @@ class Body:
         """COCO's 17 keypoints, shape (17, 3): x, y, and 0 outside the image, 1 occluded, 2 visible.
 
         Args:
-            least: Least visibility of a landmark that counts as visible.
+            least: Minimum visibility of a landmark that counts as visible.
         """
         points = self.landmarks[list(_COCO)].copy()
         inside = (points[:, :2] >= 0).all(axis=1) & (points[:, :2] < (self.width, self.height)).all(axis=1)
@@ -103,13 +103,13 @@ class Body:
         return points
 
     def wrists(self) -> dict[str, tuple[float, float, float]]:
-        """Side to (x, y, length): the middle of the hand and the length of the forearm, in pixels."""
+        """Side → (x, y, length): the centre of the hand and the length of the forearm, in pixels."""
         marks = self.landmarks[:, :2]
         shoulders = float(np.hypot(*(marks[_SHOULDERS[0]] - marks[_SHOULDERS[1]])))
         found = {}
         for side, (elbow, wrist, knuckles) in _ARMS.items():
             x, y = marks[[wrist, *knuckles]].mean(axis=0)
-            # A forearm that points at the camera looks short.
+            # A forearm that points at the camera appears short.
             length = max(float(np.hypot(*(marks[elbow] - marks[wrist]))), 0.7 * shoulders)
             found[side] = float(x), float(y), length
         return found
@@ -117,17 +117,16 @@ class Body:
 
 @dataclass(frozen=True)
 class Detection:
-    """Everything found in one image; each tuple has the best score first.
+    """All detections in an image; each tuple is sorted by descending score.
 
     Attributes:
-        width, height: of the image, in pixels.
-        faces: found by the full-range model; in a photograph to be annotated, by any.
-        short_range_faces: found by the short-range model.
-        hands: found by MediaPipe, then those found by YOLO alone.
-        palms: where MediaPipe looked for hands.
-        body: the most prominent one, where bodies are looked for.
-        unconfirmed_faces, unconfirmed_hands: in a photograph to be annotated, what was found but not
-            confirmed by a second look.
+        width, height: size of the image in pixels.
+        faces: from the full-range model; during annotation, from any model.
+        short_range_faces: from the short-range model.
+        hands: from MediaPipe, followed by those found only by YOLO.
+        palms: where MediaPipe searched for hands.
+        body: the most prominent body, if bodies are detected.
+        unconfirmed_faces, unconfirmed_hands: during annotation, detections that failed the second check.
     """
 
     width: int
@@ -142,8 +141,8 @@ class Detection:
 
 
 def encode(detection: Detection) -> dict[str, Any]:
-    """MediaPipe's faces, hands and palms as JSON holds them; :func:`decode` gives back an equal detection,
-    landmarks included."""
+    """MediaPipe's faces, hands and palms as JSON; :func:`decode` returns an equal detection, including
+    landmarks."""
     faces = {
         name: [[f.score, f.box, f.keypoints.tolist()] for f in getattr(detection, name)]
         for name in ("faces", "short_range_faces")
@@ -154,10 +153,10 @@ def encode(detection: Detection) -> dict[str, Any]:
 
 
 def decode(stored: dict[str, Any]) -> Detection:
-    """The detection that :func:`encode` was given.
+    """The detection passed to :func:`encode`.
 
     Raises:
-        KeyError, TypeError, ValueError: It was not.
+        KeyError, TypeError, ValueError: The data does not come from :func:`encode`.
     """
     far, near = (
         tuple(Face(score, tuple(box), np.array(points)) for score, box, points in stored[name])

@@ -1,4 +1,4 @@
-"""Which findings lie where a face or a hand was asked for."""
+"""Matching of detections with requested faces and hands."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ _HANDS = ("left_hand", "right_hand")
 def match_regions(
     detections: Sequence[Detection], boxes: Sequence[Mapping[str, Box | None]]
 ) -> list[Detection]:
-    """Detections with only those findings left whose middle lies in a box of their region.
+    """Keep only detections with their centre in a box of their region.
 
-    A face on a poster, a hand that grew where none was asked for, and a knee taken for a palm do not count.
-    The middle of a hand is the mean of its landmarks. Boxes and detections are in the same pixels.
+    Faces on posters, hands where none was requested, and knees mistaken for palms do not count. The centre of
+    a hand is the mean of its landmarks. Boxes and detections use the same pixel coordinates.
 
     Args:
-        detections: Of :func:`detect`.
-        boxes: For each image ``face``, ``left_hand`` and ``right_hand``; missing or None for none.
+        detections: From :func:`detect`.
+        boxes: For each image, ``face``, ``left_hand`` and ``right_hand``; missing or None for none.
 
     Raises:
-        ValueError: Different numbers of detections and boxes.
+        ValueError: The numbers of detections and boxes differ.
     """
     if len(detections) != len(boxes):
         raise ValueError(f"detections, boxes: must be of one length, got {len(detections)} and {len(boxes)}")

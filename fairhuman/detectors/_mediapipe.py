@@ -1,5 +1,5 @@
-"""MediaPipe's graphs for faces, hands and bodies, each called on one still image; of the first two also on a
-region of it."""
+"""MediaPipe's graphs for faces, hands and bodies, called on single images, and for faces and hands also on
+regions."""
 
 from __future__ import annotations
 
@@ -22,21 +22,21 @@ _COMPLEXITY: Final = 1  # of the hand and body models: the ones that come with t
 
 
 def mediapipe_version() -> str:
-    """Name and version, as they identify what was found."""
+    """Name and version that identify detections."""
     return f"mediapipe {version('mediapipe')}"
 
 
 class _Graph:
-    """One of MediaPipe's graphs, started once and then shown one image after the other.
+    """A MediaPipe graph, started once and then called on one image at a time.
 
-    What it sees may be a region of an image, shrunk: positions are given back in pixels of the image.
+    Its input may be a downscaled region; positions are returned in pixels of the image.
     """
 
     def __init__(self) -> None:
         logging.getLogger("absl").setLevel(logging.ERROR)
         with quiet_stderr():
             self._graph = self._started()
-            # A graph loads its model in the background and logs while it does: wait for it here.
+            # A graph loads its model in the background and logs meanwhile: wait for it here.
             self._run(np.zeros((8, 8, 3), dtype=np.uint8))
 
     def _started(self) -> Any:
@@ -46,22 +46,22 @@ class _Graph:
         return self._graph.process(pixels)
 
     def look(self, pixels: Pixels) -> Any:
-        """What the graph gives for pixels of shape (height, width, 3), in RGB."""
+        """The graph's output for RGB pixels of shape (height, width, 3)."""
         with quiet_stderr():
             return self._run(pixels)
 
     def close(self) -> None:
-        """End the graph."""
+        """Close the graph."""
         with quiet_stderr():
             self._graph.close()
 
 
 class FaceModel(_Graph):
-    """Faces, by the model made for those a few metres away (``far``) or by the one for near faces.
+    """Face detector, with the model for faces a few metres away (``far``) or the one for near faces.
 
     Args:
-        threshold: Least detection score, in [0, 1].
-        far: Which model.
+        threshold: Minimum detection score, in [0, 1].
+        far: Whether to use the model for far faces.
     """
 
     def __init__(self, threshold: float, far: bool) -> None:
@@ -74,7 +74,7 @@ class FaceModel(_Graph):
         return FaceDetection(**self._options)
 
     def __call__(self, pixels: Pixels, region: Region) -> tuple[Face, ...]:
-        """The faces in a region, the best score first."""
+        """The faces in a region, by descending score."""
         faces = []
         for detection in self.look(pixels).detections or ():
             place = detection.location_data
@@ -84,10 +84,10 @@ class FaceModel(_Graph):
 
 
 class MeshModel(_Graph):
-    """The landmarks of the most prominent face, by the model that looks at eyes and lips a second time.
+    """Landmarks of the most prominent face, from the model with refined eyes and lips.
 
     Args:
-        threshold: Least score of a face, and least presence of a face where one was detected, in [0, 1].
+        threshold: Minimum score of a face, and minimum presence of a detected face, in [0, 1].
     """
 
     def __init__(self, threshold: float) -> None:
@@ -105,7 +105,7 @@ class MeshModel(_Graph):
         )
 
     def __call__(self, pixels: Pixels) -> NDArray[np.float64] | None:
-        """Shape (478, 3), pixels, z with roughly the scale of x; None without a face."""
+        """Shape (478, 3), pixels, z with roughly the scale of x; None if there is no face."""
         height, width = pixels.shape[:2]
         found = self.look(pixels).multi_face_landmarks
         if not found:
@@ -114,11 +114,11 @@ class MeshModel(_Graph):
 
 
 class HandModel(_Graph):
-    """Hands, and the palms where they are looked for.
+    """Hand detector, which also returns the palms where it searched.
 
     Args:
-        threshold: Least score of a palm, and least presence of a hand where one was, in [0, 1].
-        most: Largest number of hands.
+        threshold: Minimum score of a palm, and minimum presence of a hand there, in [0, 1].
+        most: Maximum number of hands.
     """
 
     def __init__(self, threshold: float, most: int) -> None:
@@ -126,7 +126,7 @@ class HandModel(_Graph):
         super().__init__()
 
     def _started(self) -> Any:
-        """What ``solutions.hands.Hands`` runs on still images, with the palms given out as well."""
+        """The graph of ``solutions.hands.Hands`` for still images, with palms as an additional output."""
         from mediapipe.python.solution_base import SolutionBase
         from mediapipe.python.solutions import hands
 
@@ -135,7 +135,7 @@ class HandModel(_Graph):
             side_inputs={
                 "model_complexity": _COMPLEXITY,
                 "num_hands": self._most,
-                # Unlike the default, video mode, nothing carries over from the last image.
+                # Unlike in the default video mode, nothing carries over from the last image.
                 "use_prev_landmarks": False,
             },
             calculator_params={
@@ -149,7 +149,7 @@ class HandModel(_Graph):
         return self._graph.process({"image": pixels})
 
     def __call__(self, pixels: Pixels, region: Region) -> tuple[tuple[Hand, ...], tuple[Palm, ...]]:
-        """The hands and the palms in a region, each with the best score first."""
+        """The hands and the palms in a region, each by descending score."""
         found = self.look(pixels)
         hands = [
             _hand(handed.classification[0], marks.landmark, region)
@@ -170,8 +170,8 @@ class BodyModel(_Graph):
     """The most prominent body.
 
     Args:
-        threshold: Least score of a person, in [0, 1].
-        presence: Least presence of a body where a person was detected, in [0, 1].
+        threshold: Minimum score of a person, in [0, 1].
+        presence: Minimum presence of a body for a detected person, in [0, 1].
     """
 
     def __init__(self, threshold: float, presence: float) -> None:
@@ -184,7 +184,7 @@ class BodyModel(_Graph):
         return Pose(static_image_mode=True, model_complexity=_COMPLEXITY, **self._options)
 
     def __call__(self, pixels: Pixels, width: int, height: int) -> Body | None:
-        """The body in the whole of an image of this size."""
+        """The body in a whole image of this size."""
         found = self.look(pixels).pose_landmarks
         if found is None:
             return None

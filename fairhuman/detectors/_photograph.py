@@ -1,8 +1,8 @@
-"""Faces, hands and the main body in a photograph, found by MediaPipe (and YOLO) at several scales.
+"""Detection of faces, hands and the main body in a photograph, with MediaPipe (and YOLO) at several scales.
 
-Four models look at each photograph: faces near and far, hands, a body. Each sees the whole; then the models
-for far faces and for hands see tiles of it, and the model for hands the surroundings of the body's wrists.
-What they find are candidates: :mod:`fairhuman.detectors._confirm` looks at each a second time.
+Four models run on each photograph: near faces, far faces, hands, a body. Each runs on the whole image; the
+models for far faces and for hands also run on tiles, and the hand model also around the body's wrists.
+Detections are candidates, which :mod:`fairhuman.detectors._confirm` checks a second time.
 """
 
 from __future__ import annotations
@@ -31,14 +31,14 @@ _MOST_HANDS: Final = 8
 
 
 class PhotographDetector:
-    """All models, which take a second to start and then see one photograph after the other.
+    """All models, which take a second to start and are then called on one photograph at a time.
 
     Args:
-        threshold: Least score of a face, hand or body, in [0, 1].
-        scales: 1: the whole photograph, and hands in the surroundings of the wrists; 2: also overlapping
-            tiles of half its shorter side; 3: also of a quarter.
-        face_weights, hand_weights: YOLO weights whose boxes are added.
-        device: Where YOLO runs.
+        threshold: Minimum score of a face, hand or body, in [0, 1].
+        scales: 1: the whole photograph, and hands around the wrists; 2: also overlapping tiles of half its
+            shorter side; 3: also of a quarter.
+        face_weights, hand_weights: Additional YOLO weights.
+        device: Device of YOLO.
     """
 
     def __init__(
@@ -62,12 +62,12 @@ class PhotographDetector:
         self._confirmer = Confirmer(threshold)
 
     def close(self) -> None:
-        """End the graphs."""
+        """Close the graphs."""
         for model in (self._far, self._near, self._hands, self._body, self._confirmer):
             model.close()
 
     def __call__(self, pixels: NDArray[np.uint8]) -> Detection:
-        """What is in a photograph of shape (height, width, 3), RGB; nothing is given twice."""
+        """Detect people in an RGB photograph of shape (height, width, 3), without duplicates."""
         height, width = pixels.shape[:2]
         picture, whole = Image.fromarray(pixels), Region(0, 0, width, height)
         parts = list(chain.from_iterable(tiles(width, height, scale) for scale in range(2, self._scales + 1)))
@@ -85,7 +85,7 @@ class PhotographDetector:
         faces += [Face(score, box, None) for score, box in yolo["face"]]
         faces.sort(key=lambda face: (-face.score, face.box))
         hands.sort(key=lambda hand: (-(hand.handedness or 0), hand.box))
-        # Last, since of a hand found twice the one with landmarks stays, whatever the scores.
+        # Last, so that of a hand found twice the one with landmarks is kept, regardless of scores.
         hands += [Hand(None, None, box, None) for _, box in yolo["hand"]]
         boxes = {region: [box for _, box in found] for region, found in yolo.items()}
         faces, no_faces = confirmed(faces, boxes["face"], lambda face: self._confirmer.face(picture, face))
@@ -97,7 +97,7 @@ class PhotographDetector:
     def _by_yolo(
         self, name: str, pixels: NDArray[np.uint8], regions: list[Region]
     ) -> list[tuple[float, Box]]:
-        """Scores and boxes in all the regions, the best score first."""
+        """Scores and boxes in all regions, by descending score."""
         height, width = pixels.shape[:2]
         found = []
         for region in regions if name in self._yolo else ():
@@ -117,7 +117,7 @@ def _around_wrists(body: Body | None, width: int, height: int) -> Iterator[Regio
 
 
 def _view(picture: Image.Image, region: Region) -> NDArray[np.uint8]:
-    """The pixels of a region, shrunk to what a detector needs."""
+    """The pixels of a region, downscaled to the detectors' needs."""
     width, height = region.size
     factor = min(1.0, _SIDE / max(width, height))
     size = max(1, round(width * factor)), max(1, round(height * factor))

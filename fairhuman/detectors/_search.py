@@ -1,4 +1,4 @@
-"""A detector over many images: in this process or several, with progress and a cache."""
+"""Running a detector on many images, in one or several processes, with progress and a cache."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ from fairhuman.processes import check_workers, work_through
 
 __all__ = ["Finder", "find_all"]
 
-# Starting a process costs about as long as these many 256 px images take.
+# Starting a process takes about as long as this many 256-pixel images.
 IMAGES_WORTH_A_PROCESS = 64
 
 
 class Finder(Protocol):
     """A detector: built in each process from its threshold, then called on images (height, width, 3).
 
-    ``identity`` is all that decides what is found, beside the image and the threshold. ``encode`` gives what
-    is found as JSON holds it; ``decode`` reverses that and may raise KeyError, TypeError or ValueError.
+    ``identity`` is everything that determines the result besides the image and the threshold. ``encode``
+    converts detections to JSON; ``decode`` reverses that and may raise KeyError, TypeError or ValueError.
     """
 
     def __init__(self, threshold: float) -> None: ...
@@ -48,7 +48,7 @@ def find_all(
     progress: bool | None,
     cache: str | os.PathLike[str] | None,
 ) -> list[Any]:
-    """What the finder finds in every image; arguments and errors as for
+    """The finder's detections in every image; arguments and errors as for
     :func:`fairhuman.detectors.detect`."""
     if isinstance(images, (str, os.PathLike)):
         raise ValueError(f"images: must be a sequence of images, got the single path {images!r}")
@@ -79,7 +79,8 @@ def find_all(
 
 
 class _Looker:
-    """Reads a numbered image and looks it up or looks at it; the finder is made when it is first needed."""
+    """Read a numbered image and get its detections from the cache or the finder, which is created on first
+    use."""
 
     def __init__(self, finder: type[Finder], threshold: float, cache: str | os.PathLike[str] | None) -> None:
         self._kind, self._threshold, self._finder = finder, threshold, None

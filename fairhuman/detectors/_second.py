@@ -1,4 +1,4 @@
-"""A second face detector, of another make than MediaPipe: what one of them forgives, the other need not."""
+"""A second face detector, independent of MediaPipe and with different failure modes."""
 
 from __future__ import annotations
 
@@ -32,18 +32,18 @@ def detect_second_faces(
     progress: bool | None = None,
     cache: str | os.PathLike[str] | None = None,
 ) -> list[tuple[Face, ...]]:
-    """Faces seen from the front, at least 80 pixels high, by dlib's detector: for crops, not whole scenes.
+    """Detect frontal faces at least 80 pixels high with dlib: for crops, not whole scenes.
 
-    Histograms of gradients under a linear classifier (Dalal and Triggs 2005; Felzenszwalb et al. 2010), no
-    network: its weights are part of the compiled package. It is the stricter one: it finds no face whose
-    parts have changed places, of which MediaPipe finds some.
+    The detector is a linear classifier on histograms of gradients (Dalal and Triggs 2005; Felzenszwalb et al.
+    2010), not a network; its weights are part of the compiled package. It is stricter than MediaPipe: it
+    finds no faces with rearranged parts, some of which MediaPipe finds.
 
     Args:
         images, workers, progress, cache: As for :func:`fairhuman.detectors.detect`.
 
     Returns:
-        For each image its faces, the best first; their ``score`` is the distance from the classifier's
-        boundary, ≥ 0 and not bounded above, and they have no keypoints.
+        For each image, its faces by descending score; their ``score`` is the distance from the classifier's
+        boundary, ≥ 0 and unbounded, and they have no keypoints.
 
     Raises:
         RuntimeError: The package is not installed.
@@ -57,7 +57,7 @@ class SecondFaces:
     """dlib's detector of frontal faces.
 
     Args:
-        threshold: Least distance from the classifier's boundary.
+        threshold: Minimum distance from the classifier's boundary.
     """
 
     def __init__(self, threshold: float) -> None:
@@ -67,21 +67,21 @@ class SecondFaces:
 
     @staticmethod
     def identity() -> str:
-        """All that decides what is found, beside the image and the threshold."""
+        """Everything that determines the result besides the image and the threshold."""
         return f"{_PACKAGE} {version(_PACKAGE)}, frontal faces"
 
     @staticmethod
     def encode(found: tuple[Face, ...]) -> list[Any]:
-        """Faces as JSON holds them."""
+        """Faces as JSON."""
         return [[face.score, face.box] for face in found]
 
     @staticmethod
     def decode(stored: list[Any]) -> tuple[Face, ...]:
-        """The faces that :meth:`encode` was given."""
+        """The faces passed to :meth:`encode`."""
         return tuple(Face(score, tuple(box)) for score, box in stored)
 
     def close(self) -> None:
-        """Nothing is held open."""
+        """Do nothing: no resources are held."""
 
     def __call__(self, pixels: NDArray[np.uint8]) -> tuple[Face, ...]:
         """The faces in an image of shape (height, width, 3), uint8."""

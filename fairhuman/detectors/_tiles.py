@@ -1,7 +1,7 @@
-"""Where to look in a photograph: the whole of it, overlapping tiles, and what to do with what is found twice.
+"""Search regions in a photograph (whole image, overlapping tiles) and removal of duplicate detections.
 
-A detector sees its input shrunk to about 200 pixels, so that a hand of a twentieth of a photograph's side is
-ten pixels to it. In a tile of half the side it is twenty.
+A detector downscales its input to about 200 pixels, so a hand of a twentieth of the photograph's side has ten
+pixels. In a tile of half the side, it has twenty.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ _SAME_IOU, _SAME_INSIDE = 0.3, 0.7
 
 
 class Region(NamedTuple):
-    """A rectangle of whole pixels, upper ends exclusive."""
+    """A rectangle in whole pixels, with exclusive upper bounds."""
 
     x0: int
     y0: int
@@ -38,7 +38,7 @@ def tiles(width: int, height: int, scale: int) -> list[Region]:
     """Square tiles that cover an image and overlap by a quarter, row by row.
 
     Args:
-        width, height: Of the image in pixels.
+        width, height: Size of the image in pixels.
         scale: 1: the whole image, not square; 2: tiles of half its shorter side; 3: of a quarter; and so on.
 
     >>> [tile.x0 for tile in tiles(1024, 512, 2)]

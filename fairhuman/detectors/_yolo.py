@@ -22,7 +22,7 @@ def require_ultralytics(name: str, weights: str) -> ModuleType:
         weights: Path of the weights.
 
     Raises:
-        FileNotFoundError: No such file. (The package would look for it on the network.)
+        FileNotFoundError: The file does not exist. (The package would look for it on the network.)
         RuntimeError: The package is not installed.
     """
     if not Path(weights).is_file():

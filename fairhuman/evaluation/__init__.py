@@ -1,6 +1,6 @@
 """Evaluation: detection rates, distances, preference, poses, held-out losses, intervals.
 
-Names are imported on first use, so that asking for one does not load what the others need.
+Names are imported lazily, so that using one does not load the dependencies of the others.
 """
 
 from importlib import import_module

@@ -1,4 +1,4 @@
-"""Depth maps to compare: a data set's, and those that an estimator gives of images."""
+"""Depth maps for comparison: those of a data set, and estimates from images."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ from fairhuman.images import ImageLike, Refused, as_rgb
 from fairhuman.images import read_depth as read_stored
 
 FARTHEST: Final = 65_535
-"""Millimetres from which on a stored depth only says "at least": 16 bits hold no more."""
+"""Depth in millimetres at which stored values saturate at 16 bits."""
 
 
 def check_depth(path: str | os.PathLike[str]) -> NDArray[np.uint16]:
-    """A data set's depth map as it is stored; refuses what is none.
+    """Read a data set's depth map as stored.
 
     Raises:
-        ValueError: A file that is missing or damaged, or not 16 bits in one channel.
+        ValueError: The file is missing, damaged, or not a single 16-bit channel.
     """
     try:
         depth = read_stored(path)
@@ -36,10 +36,10 @@ def check_depth(path: str | os.PathLike[str]) -> NDArray[np.uint16]:
 
 
 def read_depth(path: str | os.PathLike[str], size: tuple[int, int]) -> NDArray[np.uint16]:
-    """A data set's depth map on the grid of another image, by its nearest values.
+    """A data set's depth map resampled to another image's grid by nearest neighbour.
 
     Args:
-        path: A picture of 16 bits in one channel: millimetres, 0 where there is no surface.
+        path: A single-channel 16-bit image: millimetres, 0 where there is no surface.
         size: Height and width of the result.
 
     Raises:
@@ -50,15 +50,15 @@ def read_depth(path: str | os.PathLike[str], size: tuple[int, int]) -> NDArray[n
 
 
 def load_depth_model(folder: str, device: str = "cpu") -> DepthModel:
-    """A depth estimator of ``transformers``, from a folder on this machine.
+    """Load a ``transformers`` depth estimator from a local folder.
 
     Args:
-        folder: Holds ``config.json``, ``preprocessor_config.json`` and weights in ``*.safetensors``.
-        device: Where it computes.
+        folder: Contains ``config.json``, ``preprocessor_config.json`` and weights in ``*.safetensors``.
+        device: Device of the model.
 
     Raises:
-        FileNotFoundError: No such folder, or nothing of a model in it.
-        ValueError: A model of another kind, or damaged files.
+        FileNotFoundError: The folder is missing or has no model.
+        ValueError: The model is of another kind, or files are damaged.
     """
     check_model("depth_model", folder)
     try:
@@ -70,18 +70,18 @@ def load_depth_model(folder: str, device: str = "cpu") -> DepthModel:
 def estimate_depths(
     images: Sequence[ImageLike], model: DepthModel, *, progress: bool | None = None
 ) -> Iterator[NDArray[np.float32]]:
-    """Inverse depth of each image, one after the other: maps of many images would fill the memory.
+    """Estimate the inverse depth of each image, one at a time to save memory.
 
     Args:
         images: Paths, PIL images or uint8 arrays of shape (height, width, 3) in RGB.
-        model: Of :func:`load_depth_model`.
-        progress: Show a bar; by default on a terminal.
+        model: From :func:`load_depth_model`.
+        progress: Show a progress bar. Default: on a terminal.
 
     Yields:
-        Shape (height, width) of the image, greater where nearer, in no unit.
+        Unitless inverse depth, shape (height, width) of the image; larger values are nearer.
 
     Raises:
-        FileNotFoundError, ValueError: An image that is missing or cannot be read.
+        FileNotFoundError, ValueError: An image is missing or unreadable.
     """
     hidden = None if progress is None else not progress
     for image in tqdm(images, desc="depth", unit="image", disable=hidden):

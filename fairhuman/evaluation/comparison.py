@@ -24,15 +24,15 @@ def compare_systems(
     level: float = 0.95,
     seed: int = 0,
 ) -> dict[str, Any]:
-    """What detectors find in each system's images, and which differences between systems the data support.
+    """Detection results of each system, and supported differences between systems.
 
     Args:
-        detections: System to the detections in its images; all systems had the same prompts and seeds.
-        truth: What the images should show; see :func:`fairhuman.evaluation.truth.expected_regions`.
-        ceiling: A system that is shown but not compared, such as real images of the same scenes.
-        level: Confidence level of each estimate, and of all differences taken together
+        detections: System → detections in its images; all systems used the same prompts and seeds.
+        truth: Expected content of the images; see :func:`fairhuman.evaluation.truth.expected_regions`.
+        ceiling: A system that is reported but not compared, such as real images of the same scenes.
+        level: Confidence level of each estimate, and joint level of all differences
             (:func:`~fairhuman.evaluation.statistics.corrected_level`).
-        seed: Of the resampling.
+        seed: Seed of the resampling.
 
     Returns:
         For :func:`fairhuman.results.write_result` and the figures: ``systems``, ``detection`` (rows of
@@ -41,7 +41,7 @@ def compare_systems(
         ``comparisons`` (m), ``prompts``.
 
     Raises:
-        ValueError: Systems with different numbers of images, none at all, or an unknown ceiling.
+        ValueError: Systems have different numbers of images, there are none, or the ceiling is unknown.
     """
     counts = {system: len(found) for system, found in detections.items()}
     if not counts or len(set(counts.values())) != 1 or 0 in counts.values():
@@ -81,17 +81,17 @@ def compare_losses(
     """Held-out loss of each region and system, and paired differences between systems.
 
     Args:
-        losses: System to a table with the columns ``image``, ``region`` and ``loss``, one row for each image
-            that has the region; all systems saw the same images, noise and timesteps.
-        level: Confidence level, of differences taken together as in :func:`compare_systems`.
-        seed: Of the resampling.
+        losses: System → table with the columns ``image``, ``region`` and ``loss``, one row per image that has
+            the region; all systems used the same images, noise and timesteps.
+        level: Confidence level, joint for differences as in :func:`compare_systems`.
+        seed: Seed of the resampling.
 
     Returns:
         ``losses`` and ``loss_differences`` as rows with ``system`` (and ``reference``), ``region``,
         ``value``, ``low``, ``high``, ``n``, ``interval``, ``level``; differences also with ``supported``.
 
     Raises:
-        ValueError: No system, or systems that were judged on different images.
+        ValueError: There are no systems, or they were evaluated on different images.
     """
     if not losses:
         raise ValueError("losses: at least one system is needed, found none")

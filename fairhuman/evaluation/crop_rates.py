@@ -1,4 +1,4 @@
-"""How often faces and hands are found in crops about them, where size is no excuse, and with what score."""
+"""Detection rates and scores of faces and hands in enlarged crops, which remove the effect of size."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ __all__ = ["crop_scores", "evaluate_crops"]
 
 
 def evaluate_crops(crops: Crops, *, level: float = 0.95, seed: int = 0) -> pd.DataFrame:
-    """Rate and scores of each detector over the regions looked at; images are resampled whole.
+    """Rate and scores of each detector over the cropped regions; resampling is by image.
 
     Args:
-        crops: Of :func:`fairhuman.evaluation.detect_crops`.
+        crops: From :func:`fairhuman.evaluation.detect_crops`.
         level: Confidence level of the intervals.
-        seed: Of their resampling.
+        seed: Seed of the resampling.
 
     Returns:
-        A tidy table: ``detector``, ``metric`` (``rate``: share of crops in which one is found;
-        ``confidence``: mean best score of these; ``confidence_with_misses``: over all crops, 0 where none is
-        found), the estimate's fields (``n`` counts images), ``crops``.
+        A tidy table: ``detector``, ``metric`` (``rate``: fraction of crops with a detection; ``confidence``:
+        their mean best score; ``confidence_with_misses``: the mean over all crops, with 0 for misses), the
+        estimate's fields (``n`` counts images), ``crops``.
     """
     rows = []
     for detector, scores in crop_scores(crops).groupby("detector", sort=False):
@@ -34,8 +34,8 @@ def evaluate_crops(crops: Crops, *, level: float = 0.95, seed: int = 0) -> pd.Da
 
 
 def crop_scores(crops: Crops) -> pd.DataFrame:
-    """One row per image and detector: ``crops``, the regions looked at; ``found``, those in which something
-    was found; ``total``, the sum of the best score in each."""
+    """One row per image and detector: ``crops``, the number of regions; ``found``, those with a detection;
+    ``total``, the sum of the best scores."""
     rows = []
     for place, detection in zip(crops.places.itertuples(), crops.detections, strict=True):
         for detector, region in DETECTORS.items():

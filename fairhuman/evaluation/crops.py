@@ -1,4 +1,4 @@
-"""Regions judged at a fair size: each expected face and hand is cut out, enlarged and judged separately."""
+"""Enlarged crops: each expected face and hand is cut out, enlarged and evaluated separately."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ __all__ = ["CROP_MARGINS", "Crops", "cut_crops", "detect_crops"]
 CROP_MARGINS: Final[Mapping[str, float]] = MappingProxyType(
     {"face": 2.0, "left_hand": 2.5, "right_hand": 2.5}
 )
-"""Region to the side of the square cut out, against the longer side of its box: the detectors need some
-surroundings, and a face that fills the image is as foreign to them as a tiny one."""
+"""Region → side of its square crop, relative to the longer side of its box. Detectors need some context: a
+face that fills the image is as difficult as a tiny one."""
 
 LEAST_SIDE = 256
 """Crops smaller than this, in pixels, are enlarged to it."""
@@ -29,7 +29,7 @@ LEAST_SIDE = 256
 
 @dataclass(frozen=True)
 class Crops:
-    """What was found in cut-out regions, one per row.
+    """Detections in cropped regions, one region per row.
 
     Attributes:
         places: Columns ``image`` (its number), ``region``, ``side`` (of the crop in the image, pixels).
@@ -47,14 +47,14 @@ def detect_crops(
     least_box: float = 8.0,
     **options: Any,
 ) -> Crops:
-    """Look for faces and hands in a square around each box.
+    """Detect faces and hands in a square around each box.
 
     Args:
         images, boxes, least_box: As for :func:`cut_crops`.
         options: Further arguments of :func:`fairhuman.detectors.detect`.
 
     Raises:
-        ValueError: Different numbers of images and boxes, or what :func:`fairhuman.detectors.detect` refuses.
+        ValueError: The numbers of images and boxes differ, or :func:`fairhuman.detectors.detect` raises.
     """
     places, crops = cut_crops(images, boxes, least_box=least_box)
     return Crops(places, detect(crops, **options))
@@ -67,16 +67,16 @@ def cut_crops(
 
     Args:
         images: As for :func:`fairhuman.detectors.detect`.
-        boxes: For each image ``face``, ``left_hand`` and ``right_hand`` in its pixels; missing or None for
+        boxes: For each image, ``face``, ``left_hand`` and ``right_hand`` in its pixels; missing or None for
             none.
-        least_box: Boxes whose longer side is below so many pixels are left out: there is nothing to enlarge.
+        least_box: Minimum length of a box's longer side in pixels; smaller boxes are skipped.
 
     Returns:
         ``places`` as in :class:`Crops`, and the crops in the order of its rows. A crop's middle half holds
         the region (:data:`CROP_MARGINS`).
 
     Raises:
-        ValueError: Different numbers of images and boxes.
+        ValueError: The numbers of images and boxes differ.
     """
     if len(images) != len(boxes):
         raise ValueError(f"images, boxes: must be of one length, got {len(images)} and {len(boxes)}")

@@ -1,18 +1,17 @@
-"""Intervals that allow for other training seeds and other images both.
+"""Confidence intervals over both training seeds and images.
 
 Two settings are each trained from several seeds and measured on the same images. Another study would have
 other seeds *and* other images, so both count as samples:
 
-- :func:`crossed_mean`, :func:`crossed_difference`: means. Student's arm over the seeds (Welch's, so each
-setting
-  has its own variance) and Student's arm over the images, added in quadrature. Where neither source dominates
-  this is somewhat too wide; it is never much too narrow, as one arm with pooled degrees of freedom can be.
+- :func:`crossed_mean`, :func:`crossed_difference`: means. The half-widths of Student's intervals over seeds
+  (Welch's, so each setting has its own variance) and over images are added in quadrature. If neither source
+  dominates, this is somewhat too wide; it is never much too narrow, unlike one half-width with pooled degrees
+  of freedom.
 - :func:`crossed_bootstrap`: any other statistic, such as a ratio. Seeds of each setting and images are
-resampled
-  independently of one another (Owen, *The pigeonhole bootstrap*, 2007). Needs eight seeds: with three, its
-  95 % intervals hold the truth in four cases of five.
+  resampled independently (Owen, *The pigeonhole bootstrap*, 2007). It needs eight seeds: with three, its 95 %
+  intervals cover the true value in only four cases out of five.
 
-Steps of one run and several regions of one image are not separate samples: they belong into one number per
+Steps of one run and regions of one image are not separate samples; they must be combined into one number per
 seed and image.
 """
 
@@ -30,7 +29,7 @@ from .statistics import Estimate, estimate_mean
 __all__ = ["LEAST_SEEDS", "crossed_bootstrap", "crossed_difference", "crossed_mean"]
 
 LEAST_SEEDS = 8
-"""Fewest training seeds of each setting for :func:`crossed_bootstrap`."""
+"""Minimum number of training seeds per setting for :func:`crossed_bootstrap`."""
 
 _RESAMPLES = 1999
 _AT_ONCE = 4_000_000  # numbers resampled at a time, which bounds memory
@@ -40,15 +39,15 @@ def crossed_mean(values: ArrayLike, *, level: float = 0.95) -> Estimate:
     """Mean of one setting over seeds and images.
 
     Args:
-        values: Shape (seeds, images); NaN where an image lacks the region, for all seeds alike.
+        values: Shape (seeds, images); NaN for images without the region, for all seeds.
         level: Confidence level in (0, 1).
 
     Returns:
-        ``interval`` is ``"crossed"``; with one seed ``"images"``, which says nothing about other seeds; ``n``
-        counts images.
+        ``interval`` is ``"crossed"``, or ``"images"`` with one seed, which says nothing about other seeds;
+        ``n`` counts images.
 
     Raises:
-        ValueError: Not two dimensions, or NaN in some seeds only.
+        ValueError: There are not two dimensions, or NaN in only some seeds.
     """
     (table,) = _complete(values)
     return _crossed([table.mean(axis=1)], table.mean(axis=0), level)
@@ -58,15 +57,15 @@ def crossed_difference(first: ArrayLike, second: ArrayLike, *, level: float = 0.
     """Mean of ``second − first``, two settings measured on the same images.
 
     Args:
-        first, second: Shape (seeds, images) each, the seeds independent; one row for a setting that is not
-            trained and so has no seeds. NaN where an image lacks the region, for all seeds alike.
+        first, second: Shape (seeds, images) each, the seeds independent; one row for an untrained setting,
+            which has no seeds. NaN for images without the region, for all seeds.
         level: Confidence level in (0, 1).
 
     Returns:
         As :func:`crossed_mean`; ``"images"`` if neither has several seeds.
 
     Raises:
-        ValueError: Other images in the two, or what :func:`crossed_mean` refuses.
+        ValueError: The images differ, or :func:`crossed_mean` raises.
 
     >>> random = np.random.default_rng(0)
     >>> crossed_difference(random.normal(0, 0.1, (3, 50)), random.normal(1, 0.3, (3, 50))).excludes(0)
@@ -88,17 +87,17 @@ def crossed_bootstrap(
 
     Args:
         statistic: Takes as many arrays as each setting has, of shape (..., cells), and reduces their last
-            axis; a ratio is ``lambda totals, counts: totals.sum(-1) / counts.sum(-1)``.
-        first, second: Arrays of shape (seeds, images), the images the same in both.
+            axis. For example, a ratio is ``lambda totals, counts: totals.sum(-1) / counts.sum(-1)``.
+        first, second: Arrays of shape (seeds, images), with the same images in both.
         level: Confidence level in (0, 1).
-        seed: Of the resampling.
+        seed: Seed of the resampling.
 
     Returns:
         ``interval`` is ``"crossed"``, or ``"none"`` with fewer than :data:`LEAST_SEEDS` seeds in either or
         ten images.
 
     Raises:
-        ValueError: Shapes that do not fit.
+        ValueError: The shapes do not match.
     """
     one, other = (np.stack([np.asarray(part, dtype=float) for part in parts]) for parts in (first, second))
     if one.ndim != 3 or other.ndim != 3 or one.shape[2] != other.shape[2]:

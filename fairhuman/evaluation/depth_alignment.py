@@ -1,15 +1,14 @@
-"""Is a generated person as near as the condition asked? Depth estimated in the image against the depth given.
+"""Depth agreement: depth estimated in a generated image against its depth condition.
 
-Monocular estimators give inverse depth up to an unknown scale and shift. So the estimate is first fitted to
-the condition's inverse depth by least squares, scale and shift, one pair per image (Ranftl et al. 2020,
-"Towards Robust Monocular Depth Estimation"); the scale may not be negative, so that an estimate that is
-nearer where the condition is farther is not turned round. Then, over the pixels at which the
-condition has a depth: the mean absolute relative error, and the share of pixels whose depths have a ratio
-below `DELTA`. A person's distances differ little, so even a constant does well by these two: its error is
-given beside them. The rank correlation needs no fit and no constant has any.
+Monocular estimators give inverse depth up to an unknown scale and shift. The estimate is therefore first
+fitted to the condition's inverse depth by least squares, with one scale and shift per image (Ranftl et al.
+2020, "Towards Robust Monocular Depth Estimation"). The scale may not be negative, so that a reversed estimate
+is not flipped. The metrics cover the pixels where the condition has a depth: the mean absolute relative
+error, and the fraction of pixels with a depth ratio below `DELTA`. A person's distances vary little, so even
+a constant scores well on these two; its error is reported for comparison. The rank correlation needs no fit
+and is undefined for a constant.
 
-The estimator's error is part of all this; the condition's images, judged as well, show how large
-it is.
+All metrics include the estimator's own error, which can be measured on the condition's original images.
 """
 
 from __future__ import annotations
@@ -37,9 +36,9 @@ __all__ = [
 ]
 
 DELTA: Final = 1.25
-"""Ratio of two depths below which a pixel counts as right."""
+"""Depth ratio below which a pixel counts as correct."""
 LEAST_PIXELS: Final = 100
-"""Fewer pixels with a depth ask for nothing."""
+"""Minimum number of pixels with a depth for a comparison."""
 
 _REACH = 2.0  # fitted depths end at so many times the condition's greatest, else one pixel may be at infinity
 _FLAT = 1e-5  # relative spread below which an estimate is constant but for float32 rounding
@@ -53,19 +52,20 @@ def judge_depths(asked: Iterable[ArrayLike], found: Iterable[ArrayLike]) -> pd.D
     """Each image's estimated depth against the condition's.
 
     Args:
-        asked: Depth of each condition, shape (height, width), in millimetres. Pixels of 0 have no surface,
-            those from `FARTHEST` on (infinity too) no known distance: neither is compared.
-        found: Of :func:`estimate_depths`: inverse depth on the same grid, in the same order.
+        asked: Depth of each condition, shape (height, width), in millimetres. Pixels with 0 have no surface,
+            and pixels from `FARTHEST` upwards (including infinity) have no known distance; neither is
+            compared.
+        found: From :func:`estimate_depths`: inverse depth on the same grid, in the same order.
 
     Returns:
-        One row per image: ``pixels`` compared; ``coverage``, their share of the image; ``error``, mean
-        absolute relative error after the fit; ``flat_error``, that of a constant; ``delta``, share of
-        pixels whose ratio of depths is below `DELTA`; ``rank``, Spearman's correlation of nearness, in
-        [-1, 1]; ``problem``, empty, or why these four are NaN: the condition asks for nothing (fewer than
-        `LEAST_PIXELS`, or one depth everywhere), or the estimate is constant or not finite.
+        One row per image: ``pixels`` compared; ``coverage``, their fraction of the image; ``error``, the mean
+        absolute relative error after the fit; ``flat_error``, that of a constant; ``delta``, the fraction of
+        pixels with a depth ratio below `DELTA`; ``rank``, Spearman's correlation of nearness, in [-1, 1];
+        ``problem``, empty, or why these four are NaN: the condition has fewer than `LEAST_PIXELS` or a
+        constant depth, or the estimate is constant or not finite.
 
     Raises:
-        ValueError: Different numbers of maps, maps of different or wrong shapes, a negative depth.
+        ValueError: The numbers or shapes of the maps do not match, or a depth is negative.
     """
     rows, missing = [], object()
     for number, (condition, estimate) in enumerate(zip_longest(asked, found, fillvalue=missing)):
@@ -85,13 +85,13 @@ def judge_depths(asked: Iterable[ArrayLike], found: Iterable[ArrayLike]) -> pd.D
 
 
 def summarise_depths(judged: pd.DataFrame, *, level: float = 0.95, seed: int = 0) -> dict[str, Estimate]:
-    """Means over the images compared, each image counting once; ``depth_found``, the share of images compared
-    among those whose condition asks for a depth.
+    """Means over the compared images; ``depth_found`` is the fraction of images compared among those with a
+    depth condition.
 
     Args:
-        judged: Of :func:`judge_depths`.
+        judged: From :func:`judge_depths`.
         level: Confidence level of the intervals.
-        seed: Of the resampling.
+        seed: Seed of the resampling.
     """
     wanted = judged[~judged.problem.isin(_NOT_ASKED)]
     rows = wanted[wanted.problem == ""]
@@ -107,7 +107,7 @@ def summarise_depths(judged: pd.DataFrame, *, level: float = 0.95, seed: int = 0
 
 
 def explain_depths(judged: pd.DataFrame) -> str:
-    """Which images are not compared, counted by reason; empty if all are.
+    """Count the images that are not compared by reason; empty if all are.
 
     >>> explain_depths(pd.DataFrame({"problem": ["", "constant estimate", "constant estimate"]}))
     'not compared: 2 × constant estimate'

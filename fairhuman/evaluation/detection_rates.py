@@ -1,7 +1,7 @@
-"""How often faces and hands are found in images, and with what confidence.
+"""Detection rates and confidence of faces and hands in images.
 
-The paper reports the mean confidence over all detections (Table 1, "Face Confi.", "Hand Confi."): an image in
-which nothing is found costs nothing. Beside it stand the share of images in which something is found and the
+The paper reports the mean confidence over all detections (Table 1, "Face Confi.", "Hand Confi."), which
+ignores images without detections. This module also reports the fraction of images with a detection, and the
 mean with misses counted as zero.
 """
 
@@ -38,15 +38,15 @@ AREA_EDGES = (0.01, 0.04)
 
 
 def tabulate_detections(detections: Sequence[Detection], truth: pd.DataFrame | None = None) -> pd.DataFrame:
-    """One row per image and detector, from which everything else here is computed.
+    """One row per image and detector, the basis of all other functions here.
 
     Args:
-        detections: Of :func:`fairhuman.detectors.detect`.
-        truth: Of :func:`fairhuman.evaluation.truth.expected_regions`, in the same order; without it
-            everything is expected everywhere.
+        detections: From :func:`fairhuman.detectors.detect`.
+        truth: From :func:`fairhuman.evaluation.truth.expected_regions`, in the same order; without it, every
+            region is expected in every image.
 
     Returns:
-        Columns ``image`` (position), ``detector``, ``expected``, ``area`` (share of the image, NaN if
+        Columns ``image`` (position), ``detector``, ``expected``, ``area`` (fraction of the image, NaN if
         unknown), ``found`` (number of detections), ``best`` (score, 0 if none), ``total`` (sum of the
         scores). The score of a hand is MediaPipe's handedness, as in the paper.
 
@@ -82,21 +82,21 @@ def evaluate_detection(
     level: float = 0.95,
     seed: int = 0,
 ) -> pd.DataFrame:
-    """Every metric of every detector, over the images that should have the region.
+    """Every metric of every detector, over the images in which the region is expected.
 
     Args:
-        detections: Of :func:`fairhuman.detectors.detect`.
+        detections: From :func:`fairhuman.detectors.detect`.
         truth: What the images should show; see :func:`tabulate_detections`.
-        by_area: Split by the region's area in the truth as well (:data:`AREA_EDGES`).
+        by_area: Also split by the region's expected area (:data:`AREA_EDGES`).
         level: Confidence level of the intervals.
-        seed: Of their resampling.
+        seed: Seed of the resampling.
 
     Returns:
         A tidy table: ``detector``, ``area`` ("all" or a range), ``metric``, ``value``, ``low``, ``high``,
-        ``n`` (images behind the value: for ``confidence`` those with a detection), ``interval``, ``level``.
+        ``n`` (number of images; for ``confidence``, those with a detection), ``interval``, ``level``.
 
     Raises:
-        ValueError: Truth of another length, or a split by area without truth.
+        ValueError: ``truth`` has a different length, or is missing for a split by area.
     """
     if by_area and truth is None:
         raise ValueError("by_area: needs truth, which holds the areas")
@@ -121,12 +121,13 @@ def compare_detection(
     Args:
         first, second: Detections in the images of each system, in the same order.
         truth: What the images should show; see :func:`tabulate_detections`.
-        level: Confidence level of each interval; for differences that are read together see
+        level: Confidence level of each interval; for joint differences, see
             :func:`~fairhuman.evaluation.statistics.corrected_level`.
-        seed: Of the resampling.
+        seed: Seed of the resampling.
 
     Returns:
-        A tidy table as of :func:`evaluate_detection`, with ``supported``: the interval excludes zero.
+        A tidy table as from :func:`evaluate_detection`, with ``supported``: whether the interval excludes
+        zero.
 
     Raises:
         ValueError: Different numbers of images, or truth of another length.
@@ -153,7 +154,7 @@ def compare_detection(
 
 
 def area_names(edges: Sequence[float] = AREA_EDGES) -> list[str]:
-    """Names of the ranges between edges, from small to large.
+    """Names of the area ranges between edges, in ascending order.
 
     >>> area_names((0.01, 0.04))
     ['< 1 %', '1–4 %', '≥ 4 %']
@@ -164,7 +165,7 @@ def area_names(edges: Sequence[float] = AREA_EDGES) -> list[str]:
 
 
 def detection_scores(detection: Detection, detector: str) -> list[float]:
-    """The scores of what one of :data:`DETECTORS` found in an image; a hand's is MediaPipe's handedness."""
+    """The scores of one of :data:`DETECTORS` in an image; a hand's score is MediaPipe's handedness."""
     if detector == "hand":
         return [hand.handedness for hand in detection.hands if hand.handedness is not None]
     found = {"face": "faces", "face_short": "short_range_faces", "palm": "palms"}[detector]

@@ -1,10 +1,10 @@
-"""How far a set of images is from another, by whatever features: Fréchet and kernel distance.
+"""Fréchet and kernel distance between two sets of images, for any features.
 
 With Inception's features these are FID and KID; with the features of
-:class:`fairhuman.evaluation.reader.AttributeReader` they are that reader's *feature distances*, which
-compare with no published figure. The Fréchet distance is biased upwards at small samples, and singular up to
-as many images as there are features: it is refused there, and to be compared at equal numbers only. The
-kernel distance is unbiased at any size and is what small samples are judged by.
+:class:`fairhuman.evaluation.reader.AttributeReader` they are that reader's *feature distances*, which are not
+comparable with published values. The Fréchet distance is biased upwards for small samples and singular if
+there are no more images than features; it is refused in that case, and only comparable at equal numbers of
+images. The kernel distance is unbiased at any size and is used for small samples.
 """
 
 from __future__ import annotations
@@ -35,17 +35,17 @@ def frechet_distance(
     """Squared Fréchet distance between the normal distributions fitted to two sets of features.
 
     |μ₁ − μ₂|² + tr(Σ₁ + Σ₂ − 2 (Σ₁ Σ₂)^½), as Heusel et al. (2017) define FID. The interval, ``"normal"``, is
-    the value plus and minus a multiple of its bootstrap standard deviation: it is of the distance at these
-    numbers of images, bias included.
+    the value plus and minus a multiple of its bootstrap standard deviation. It refers to the distance at
+    these numbers of images, including the bias.
 
     Args:
         reference, generated: Features, shapes (n, d) and (m, d).
         level: Confidence level in (0, 1).
-        resamples: Of the bootstrap.
-        seed: Of the bootstrap.
+        resamples: Number of bootstrap resamples.
+        seed: Seed of the bootstrap.
 
     Raises:
-        ValueError: Shapes that do not match, values that are not finite, or no more images than features.
+        ValueError: Shapes do not match, values are not finite, or there are no more images than features.
     """
     first, second = _features(reference, generated)
     least = first.shape[1] + 1
@@ -77,17 +77,18 @@ def kernel_distance(
 ) -> Estimate:
     """Squared maximum mean discrepancy with the cubic kernel of KID (Bińkowski et al., 2018), unbiased.
 
-    k(x, y) = (xᵀy / d + 1)³. The estimate can be negative where the sets are alike. In a resample an image
-    drawn twice is not compared with itself, which would bias it; the interval is of percentiles.
+    k(x, y) = (xᵀy / d + 1)³. The estimate can be negative for similar sets. In resamples, repeated images are
+    not compared with themselves, which would introduce a bias; the interval uses percentiles.
 
     Args:
         reference, generated: Features, shapes (n, d) and (m, d).
         level: Confidence level in (0, 1).
-        resamples: Of the bootstrap; by default 999, or more where the level is too high for so few.
-        seed: Of the bootstrap.
+        resamples: Number of bootstrap resamples. Default: 999, or more where the level is too high for so
+            few.
+        seed: Seed of the bootstrap.
 
     Raises:
-        ValueError: Shapes that do not match, values that are not finite, or fewer than 10 images in a set.
+        ValueError: Shapes do not match, values are not finite, or a set has fewer than 10 images.
     """
     first, second = _features(reference, generated)
     drawn = _Drawn(len(first), len(second), resamples, level, seed)
@@ -104,9 +105,9 @@ def kernel_distance_difference(
     resamples: int | None = None,
     seed: int = 0,
 ) -> Estimate:
-    """Kernel distance of ``second`` less that of ``first``: systems given the same prompts and seeds.
+    """Kernel distance of ``second`` minus that of ``first``, for systems with the same prompts and seeds.
 
-    Prompts are resampled together for both systems, the reference for itself.
+    Prompts are resampled jointly for both systems, and the reference separately.
 
     Args:
         reference: Features, shape (n, d).
@@ -140,14 +141,14 @@ def mean_kernel_distance(
     resamples: int | None = None,
     seed: int = 0,
 ) -> Estimate:
-    """Mean kernel distance of several sets given the same prompts, such as one system at several strengths.
+    """Mean kernel distance of several sets with the same prompts, such as one system at several strengths.
 
-    Prompts are resampled together for all sets, the reference for itself.
+    Prompts are resampled jointly for all sets, and the reference separately.
 
     Args:
         reference: Features, shape (n, d).
         sets: Features of each set's images in the same order, shape (m, d).
-        others: Another system's sets, whose mean is taken off; by default none.
+        others: Another system's sets, the mean of which is subtracted. Default: none.
         level, resamples, seed: As for :func:`kernel_distance`.
 
     Raises:
@@ -170,7 +171,7 @@ def mean_kernel_distance(
 
 
 class _Drawn:
-    """How often each image occurs in each resample: (resamples, n) and (resamples, m)."""
+    """Count of each image in each resample: (resamples, n) and (resamples, m)."""
 
     def __init__(self, n: int, m: int, resamples: int | None, level: float, seed: int) -> None:
         if min(n, m) < _LEAST:

@@ -1,4 +1,4 @@
-"""A name for a system that changes with anything that decides its images."""
+"""Identifiers of systems that change with anything that affects their images."""
 
 from __future__ import annotations
 
@@ -15,19 +15,18 @@ if TYPE_CHECKING:
 
 
 def fingerprint(pipeline: StableDiffusionXLPipeline, *settings: Any, adapter: Adapter | None = None) -> str:
-    """Twelve hexadecimal digits of the pipeline's weights, adapters included, its scheduler and settings.
+    """Twelve-digit hexadecimal digest of a pipeline's weights (including adapters), scheduler and settings.
 
-    A folder of samples named by it is reused as long as nothing has changed, and left alone otherwise:
-    no images of an earlier LoRA pass for those of a later one.
+    A sample folder named by it is reused as long as nothing has changed, so that images of an earlier LoRA
+    are never mistaken for those of a later one.
 
     Args:
-        pipeline: The base with whatever adapter is loaded.
-        adapter: One that stands beside the UNet, whose weights the pipeline does not hold; others are
-            counted with the pipeline.
-        settings: Anything JSON can hold that decides the images as well: prompts, steps, guidance.
+        pipeline: The base with any loaded adapter.
+        adapter: A separate network, which is not part of the pipeline's weights.
+        settings: Other JSON values that affect the images: prompts, steps, guidance.
 
     Raises:
-        TypeError: A setting that JSON can't hold.
+        TypeError: A setting cannot be stored as JSON.
     """
     import torch
 

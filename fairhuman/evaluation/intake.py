@@ -1,4 +1,4 @@
-"""Which of some image files can be judged, and what is wrong with the others, before anything is measured."""
+"""Classification of image files as readable or not, before anything is measured."""
 
 from __future__ import annotations
 
@@ -12,20 +12,20 @@ from fairhuman.images import Refused, read_picture
 __all__ = ["Intake", "inspect_images", "list_images"]
 
 MOST_PIXELS = 64_000_000
-"""Largest image that is taken; a larger one would hold up or exhaust the machine."""
+"""Maximum image size in pixels; a larger image would stall or exhaust the machine."""
 
 ENDINGS = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff", ".gif")
 
 
 @dataclass(frozen=True)
 class Intake:
-    """Image files sorted by whether they can be judged.
+    """Image files classified by whether they can be evaluated.
 
     Attributes:
-        images: Files that can be judged, in order.
-        refused: File to the reason why it cannot: empty, unreadable or cut short, animated, too large.
-        converted: File to what it is, for those that are judged as 8-bit RGB but are something else: grey,
-            CMYK, palette, 16-bit, of another colour profile, or with transparency.
+        images: Readable files, in order.
+        refused: File → reason for refusal: empty, unreadable, truncated, animated, too large.
+        converted: File → original format, for files converted to 8-bit RGB: grey, CMYK, palette, 16-bit,
+            another colour profile, or transparency.
     """
 
     images: list[Path]
@@ -33,7 +33,7 @@ class Intake:
     converted: dict[Path, str]
 
     def summary(self) -> str:
-        """One line: how many files of each kind.
+        """One-line summary of the counts.
 
         >>> Intake([Path("a.png")], {Path("b.png"): "empty file"}, {}).summary()
         '1 image judged (0 converted to RGB), 1 refused'
@@ -46,7 +46,7 @@ class Intake:
         """The images, if none was refused.
 
         Raises:
-            ValueError: Files were refused; names the first five with their reasons and says how many.
+            ValueError: Files were refused; the message gives their number and the first five with reasons.
         """
         if self.refused:
             named = [f"{path}: {reason}" for path, reason in list(self.refused.items())[:5]]
@@ -59,15 +59,15 @@ class Intake:
 def inspect_images(
     images: str | os.PathLike[str] | Sequence[str | os.PathLike[str]], *, most_pixels: int = MOST_PIXELS
 ) -> Intake:
-    """Decode every file once and sort out what cannot be judged.
+    """Decode every file once and exclude unreadable ones.
 
     Args:
-        images: A folder, whose image files are taken in alphabetical order, or files.
-        most_pixels: Largest size that is taken, in pixels.
+        images: A folder (image files in alphabetical order), or files.
+        most_pixels: Maximum size in pixels.
 
     Raises:
-        FileNotFoundError: A folder or file that does not exist.
-        ValueError: Nothing there at all.
+        FileNotFoundError: A folder or file does not exist.
+        ValueError: There are no images.
     """
     paths = _files(images)
     if not paths:
@@ -86,10 +86,10 @@ def inspect_images(
 
 
 def list_images(folder: str | os.PathLike[str]) -> list[Path]:
-    """The image files of a folder in alphabetical order, by their endings, whatever their state.
+    """The image files of a folder in alphabetical order, by extension, readable or not.
 
     Raises:
-        FileNotFoundError: No such folder.
+        FileNotFoundError: The folder does not exist.
     """
     folder = Path(folder)
     if not folder.is_dir():

@@ -1,7 +1,7 @@
-"""Are an autoencoder's latents easy to learn? Their spectrum, their symmetry, and what survives a decoder.
+"""How learnable an autoencoder's latents are: spectrum, symmetry and reconstruction.
 
-High frequencies and codes that change under a mirror cost the denoiser that learns them, and show in no
-reconstruction (Skorokhodov et al., 2025; Kouzelis et al., 2025).
+High frequencies and a lack of mirror symmetry make latents harder to learn for the denoiser, and are
+invisible in reconstructions (Skorokhodov et al., 2025; Kouzelis et al., 2025).
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ __all__ = ["components_for", "high_frequency_share", "mirror_error", "psnr", "sc
 
 
 def high_frequency_share(latents: Tensor, cycles: float = 0.25) -> float:
-    """Share of the latents' energy above a spatial frequency, constant parts not counted.
+    """Fraction of the latents' energy above a spatial frequency, excluding constant parts.
 
     Args:
         latents: Shape (count, channels, h, w).
@@ -52,7 +52,7 @@ def mirror_error(mirrored: Tensor, latents: Tensor) -> float:
 
 
 def components_for(latents: Tensor, share: float = 0.98) -> int:
-    """How many principal components of the channels hold a share of the variance of a cell."""
+    """Number of principal components of the channels that explain a given fraction of a cell's variance."""
     cells = latents.double().movedim(1, -1).reshape(-1, latents.shape[1])
     variances = torch.linalg.eigvalsh(torch.cov(cells.T)).flip(0)
     return int((variances.cumsum(0) / variances.sum() < share).sum()) + 1

@@ -1,4 +1,4 @@
-"""Arrays computed of many images part by part, each part kept: what an interruption loses is one part."""
+"""Arrays computed from many images in cached parts, so that an interruption loses at most one part."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from fairhuman.files import file_state, written_whole
 __all__ = ["PART", "in_parts"]
 
 PART: Final = 1024
-"""Images of a part: a multiple of all networks' batches, which it therefore does not change."""
+"""Images per part: a multiple of all networks' batch sizes, so that batches are unaffected."""
 _FORMAT: Final = 1
 
 Arrays = dict[str, NDArray[Any]]
@@ -34,16 +34,16 @@ def in_parts(
     progress: bool = False,
     desc: str | None = None,
 ) -> Arrays:
-    """What is computed of each part, put together.
+    """Compute arrays part by part and concatenate them.
 
     Args:
         paths: The images.
-        compute: Gives arrays by name, of some images; their first dimension is put together.
-        identity: All that decides it beside the images, as JSON holds it.
-        cache: Folder in which parts are kept by this, and by the images' paths, sizes and times; None keeps
-            none.
-        progress: Show a bar, one step a part.
-        desc: What the bar says.
+        compute: Returns named arrays for some images; arrays are concatenated along the first dimension.
+        identity: Everything that determines the result besides the images, as JSON.
+        cache: Folder for caching parts by this identity and by the images' paths, sizes and times; None
+            disables it.
+        progress: Show a progress bar, one step per part.
+        desc: Text of the progress bar.
     """
     starts = range(0, len(paths), PART) or [0]  # of no images there is an empty part
     found = []

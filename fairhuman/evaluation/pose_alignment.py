@@ -1,10 +1,10 @@
-"""Does a generated person stand as the condition asked? Keypoints found in the image against those asked for.
+"""Pose agreement: keypoints detected in a generated image against its pose condition.
 
 The paper's "pose difference" is defined neither in its text nor in its code. Here it is the mean distance
-between a joint that the condition shows and the same joint as MediaPipe Pose finds it in the image, in
-pixels and as a share of the body's height in the condition, over joints found; beside it the share of joints
-found, and PCK, the share of all joints asked for that are found within a tenth of the body's height. A joint
-that is not found costs nothing in the distance and counts as a miss in PCK.
+between a visible joint of the condition and the same joint detected by MediaPipe Pose, over detected joints,
+in pixels and relative to the body's height in the condition. Two further metrics are the fraction of joints
+detected, and PCK, the fraction of all requested joints detected within a tenth of the body's height. A missed
+joint does not affect the distance and counts as a miss in PCK.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ __all__ = ["detect_poses", "judge_poses", "summarise_poses"]
 
 _VISIBLE = 2
 PCK_SHARE = 0.1
-"""Largest distance, as a share of the body's height, at which a joint counts as right."""
+"""Maximum distance, relative to the body's height, at which a joint counts as correct."""
 
 
 def detect_poses(
@@ -36,19 +36,19 @@ def detect_poses(
     progress: bool | None = None,
     cache: str | os.PathLike[str] | None = None,
 ) -> list[NDArray[np.float64]]:
-    """The body's keypoints in each image, by MediaPipe Pose on still images.
+    """Detect the body's keypoints in each image with MediaPipe Pose.
 
     Args:
         images: Paths, PIL images or uint8 arrays of shape (height, width, 3) in RGB.
-        threshold: Least confidence of a person, and least visibility of a joint, in [0, 1].
+        threshold: Minimum confidence of a person, and minimum visibility of a joint, in [0, 1].
         workers, progress, cache: As for :func:`fairhuman.detectors.detect`.
 
     Returns:
-        For each image shape (17, 3) in COCO's order: x, y in pixels, and 1 for a joint that is found inside
-        the image, else 0; all 0 where nobody is found.
+        For each image, shape (17, 3) in COCO order: x, y in pixels, and 1 for joints detected inside the
+        image, else 0; all 0 if nobody is detected.
 
     Raises:
-        FileNotFoundError, ValueError: An image that is missing or cannot be read; a value out of range.
+        FileNotFoundError, ValueError: An image is missing or unreadable, or a value is out of range.
     """
     bodies = detect_bodies(images, workers=workers, threshold=threshold, progress=progress, cache=cache)
     poses = [np.zeros((17, 3)) if body is None else body.keypoints(threshold) for body in bodies]
@@ -58,21 +58,21 @@ def detect_poses(
 
 
 def judge_poses(asked: Sequence[NDArray[np.float64]], found: Sequence[NDArray[np.float64]]) -> pd.DataFrame:
-    """Distances of the joints found from those asked for, image by image.
+    """Distances between detected and requested joints, per image.
 
     Args:
         asked: Keypoints of each condition, shape (17, 3): x, y in pixels of the image, visibility 0, 1 or 2,
-            as in a data set's metadata. Visible joints are asked for.
-        found: Of :func:`detect_poses`, in the same order.
+            as in a data set's metadata. Only visible joints are requested.
+        found: From :func:`detect_poses`, in the same order.
 
     Returns:
-        One row per image: ``joints`` asked for; ``matched``, of these found; ``pixels``, the sum of their
-        distances; ``share``, the same in heights of the body; ``right``, joints within `PCK_SHARE`. The
-        height is that of the box around the joints asked for, its width if that is the larger. An image
-        with fewer than two joints to ask for has none.
+        One row per image: ``joints`` requested; ``matched``, the number detected; ``pixels``, the sum of
+        their distances; ``share``, the same in body heights; ``right``, joints within `PCK_SHARE`. The height
+        is the longer side of the box around the requested joints. Images with fewer than two visible joints
+        request none.
 
     Raises:
-        ValueError: Different numbers of images, or keypoints of another shape.
+        ValueError: The numbers of images differ, or keypoints have the wrong shape.
     """
     if len(asked) != len(found):
         raise ValueError(f"asked, found: must be of one length, got {len(asked)} and {len(found)}")
@@ -86,15 +86,15 @@ def judge_poses(asked: Sequence[NDArray[np.float64]], found: Sequence[NDArray[np
 
 
 def summarise_poses(judged: pd.DataFrame, *, level: float = 0.95, seed: int = 0) -> dict[str, Estimate]:
-    """Mean distance in ``pixels`` and as a ``share`` of the body's height, ``coverage`` and ``pck``.
+    """Mean distance in ``pixels`` and relative to the body's height (``share``), ``coverage`` and ``pck``.
 
-    Joints are counted together and images resampled whole; ``pose_found``, the share of images with a joint
-    found, is over the images that ask for one.
+    Joints are pooled and resampling is by image; ``pose_found`` is the fraction of images with a detected
+    joint, among those that request one.
 
     Args:
-        judged: Of :func:`judge_poses`.
+        judged: From :func:`judge_poses`.
         level: Confidence level of the intervals.
-        seed: Of the resampling.
+        seed: Seed of the resampling.
     """
     rows = judged[judged.joints > 0]
     ratio = {"level": level, "seed": seed}

@@ -1,6 +1,6 @@
-"""Held-out losses by region: how well each system denoises faces, hands and whole images it has not seen.
+"""Held-out losses by region: how well each system denoises unseen faces, hands and whole images.
 
-Systems are compared on the very same noised latents, so that one image's losses are paired.
+Systems are compared on identical noised latents, so that an image's losses are paired.
 """
 
 from __future__ import annotations
@@ -39,30 +39,31 @@ def heldout_losses(
     adapter_scale: float = 1.0,
     batch_size: int = 16,
 ) -> dict[str, pd.DataFrame]:
-    """Loss of each image and region under each system, at timesteps and noises fixed by ``seed``.
+    """Loss of each image and region under each system, at timesteps and noise fixed by ``seed``.
 
     Args:
-        pipeline: The base. LoRAs it carries are taken off.
-        systems: Name → trained adapter (a run's folder or a file), or ``None`` for the base itself.
-        data: The held-out set. One that follows a pose or depth is given those of the image.
-        regions: Regions to measure beside ``global``; only if ``data`` is a path.
-        resolution: Side in pixels, by default the base's.
-        buckets: Sizes to which images are brought in place of the square.
-        images: How many images, the first ones; all by default.
+        pipeline: The base. Attached LoRAs are removed.
+        systems: Name → trained adapter (run folder or file), or ``None`` for the base itself.
+        data: The held-out set. Conditioned adapters get each image's pose and depth.
+        regions: Regions to measure besides ``global``; only if ``data`` is a path.
+        resolution: Side length in pixels. Default: the base's.
+        buckets: Target sizes instead of the square.
+        images: Number of images, from the start. Default: all.
         draws: Noised versions of each image, at evenly spread timesteps.
-        seed: Decides timesteps and noises, the same for all systems.
-        mask_mode: How masks reach the latent grid.
+        seed: Seed of timesteps and noise, the same for all systems.
+        mask_mode: How masks are resampled to the latent grid.
         reduction: ``mask``: mean squared error inside the region, comparable between regions;
             ``image``: the training objective's scale.
         adapter_scale: β of Eq. 12.
-        batch_size: Images evaluated at a time.
+        batch_size: Number of images evaluated at a time.
 
     Returns:
         Name → table with the columns ``image`` (its number), ``region`` and ``loss`` (mean over the
         draws); one row for each image that has the region.
 
     Raises:
-        ValueError, FileNotFoundError: An adapter that is missing or does not fit, a bad data set or value.
+        ValueError, FileNotFoundError: An adapter is missing or does not fit, or a data set or value is
+            invalid.
     """
     folder = data if isinstance(data, HumanFolder) else HumanFolder(data, regions)
     if resolution is None:

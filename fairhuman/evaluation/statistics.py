@@ -1,20 +1,20 @@
-"""Numbers with the interval that the sample allows.
+"""Estimates with confidence intervals.
 
 Intervals are frequentist and two-sided. ``Estimate.interval`` names the kind:
 
 - ``"wilson"``: Wilson's score interval, for proportions;
 - ``"bca"``: bias-corrected and accelerated bootstrap (Efron 1987), for means and their differences;
-- ``"percentile"``: percentile bootstrap, for ratios, whose resamples may be undefined;
-- ``"batches"``: Student's over the means of stretches of one run, for consecutive steps;
+- ``"percentile"``: percentile bootstrap, for ratios, because their resamples may be undefined;
+- ``"batches"``: Student's t over the means of blocks of one run, for consecutive steps;
 - ``"crossed"``, ``"images"``: over training seeds and images, see :mod:`fairhuman.evaluation.crossed`;
-- ``"bounded"``: for a sample whose values are all equal, from which the bootstrap would conclude that nothing
-  else exists. A value never seen in n draws may still make up a share of z² / (n + z²), Wilson's bound, and
-  lie anywhere within the quantity's bounds. For proportions of 0 and 1 this is Wilson's interval itself.
-- ``"none"``: the sample allows no interval, having fewer than five values or ten clusters, or nothing but
-  equal values of unknown bounds; ``low`` and ``high`` are NaN.
+- ``"bounded"``: for samples with only equal values, for which the bootstrap interval would have zero width. A
+  value not seen in n draws may still have a probability of z² / (n + z²), Wilson's bound, and lie anywhere
+  within the quantity's bounds. For proportions of 0 and 1, this is Wilson's interval itself.
+- ``"none"``: the sample allows no interval, because it has fewer than five values or ten clusters, or only
+  equal values with unknown bounds; ``low`` and ``high`` are NaN.
 
-Bootstrap intervals of fewer than some twenty units are too narrow: at 95 % they hold the truth about nine
-times in ten. Take them as a lower bound of the uncertainty.
+Bootstrap intervals from fewer than about twenty units are too narrow: at 95 %, they cover the true value
+about nine times in ten. Treat them as a lower bound of the uncertainty.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ __all__ = [
 ]
 
 _RESAMPLES = 9999
-# Resampling fewer units than this says more about the few than about the rest.
+# Resampling fewer units than this reflects the few units rather than the population.
 _LEAST_VALUES, _LEAST_CLUSTERS = 5, 10
 _AT_ONCE = 2_000_000  # numbers resampled at a time, which bounds memory
 _BATCHES, _LEAST_STEPS = 10, 5  # stretches of a run, and steps in each
@@ -47,15 +47,15 @@ _BATCHES, _LEAST_STEPS = 10, 5  # stretches of a run, and steps in each
 
 @dataclass(frozen=True)
 class Estimate:
-    """A number, its interval and what it rests on.
+    """An estimate with its interval and sample size.
 
     Attributes:
         value: The estimate; NaN if the sample is empty.
-        low, high: Ends of the interval; NaN where there is none.
+        low, high: Bounds of the interval; NaN if there is none.
         n: Number of independent units (images, not detections).
         interval: Kind of interval, see above.
         level: Its confidence level in (0, 1).
-        error: Standard error of the value; NaN where only the interval is known.
+        error: Standard error of the value; NaN if only the interval is known.
     """
 
     value: float
@@ -75,7 +75,7 @@ class Estimate:
         return f"{self.value:.3g} [{self.low:.3g}, {self.high:.3g}]"
 
     def excludes(self, value: float) -> bool:
-        """Whether the interval lies wholly on one side of ``value``; False where there is no interval.
+        """Whether the interval lies entirely on one side of ``value``; False if there is no interval.
 
         >>> Estimate(0.2, 0.1, 0.3, 40, "bca").excludes(0)
         True
@@ -85,7 +85,7 @@ class Estimate:
     def lies_within(self, margin: float) -> bool:
         """Whether the whole interval lies inside (−margin, margin): equivalence by two one-sided tests.
 
-        The level of each one-sided test is half of 1 − ``level``. False where there is no interval.
+        The level of each one-sided test is half of 1 − ``level``. False if there is no interval.
 
         >>> Estimate(0.0, -0.1, 0.1, 40, "bca").lies_within(0.2)
         True
@@ -93,10 +93,10 @@ class Estimate:
         return -margin < self.low and self.high < margin
 
     def least_detectable(self, power: float = 0.8) -> float:
-        """The smallest true difference that an interval as wide as this one would tell from zero.
+        """The smallest true difference that an interval of this width would distinguish from zero.
 
-        Half of the interval plus z(power) standard errors: the difference whose estimate falls outside the
-        arm around zero with probability ``power``. NaN where there is no interval.
+        This is half the interval's width plus z(power) standard errors: with this true difference, the
+        interval excludes zero with probability ``power``. NaN if there is no interval.
 
         >>> f"{Estimate(0.0, -1.96, 1.96, 40, 'bca').least_detectable():.2f}"
         '2.80'
@@ -106,7 +106,7 @@ class Estimate:
         return float(arm + stats.norm.ppf(power) * error)
 
     def stored(self) -> dict[str, float | int | str]:
-        """As :func:`fairhuman.results.write_result` takes it."""
+        """The estimate in the form for :func:`fairhuman.results.write_result`."""
         return {
             "value": self.value,
             "low": self.low,
@@ -118,16 +118,16 @@ class Estimate:
 
 
 def corrected_level(level: float, comparisons: int) -> float:
-    """Level of each of several intervals that are read together, by Bonferroni: 1 − (1 − level) / m.
+    """Bonferroni-corrected level for each of m joint intervals: 1 − (1 − level) / m.
 
-    The risk that any of the m intervals misses its truth is then at most 1 − level.
+    The probability that any of the m intervals misses its true value is then at most 1 − level.
 
     Args:
-        level: Confidence level in (0, 1) of all intervals taken together.
-        comparisons: Their number m, at least 0; 0 counts as 1.
+        level: Joint confidence level in (0, 1).
+        comparisons: Number m of intervals, at least 0; 0 counts as 1.
 
     Raises:
-        ValueError: A value out of range.
+        ValueError: A value is out of range.
 
     >>> f"{corrected_level(0.95, 10):.3f}"
     '0.995'
@@ -139,15 +139,15 @@ def corrected_level(level: float, comparisons: int) -> float:
 
 
 def estimate_proportion(successes: int, trials: int, *, level: float = 0.95) -> Estimate:
-    """Share of trials that succeeded, with Wilson's interval.
+    """Proportion of successful trials, with Wilson's interval.
 
     Args:
-        successes: How many succeeded.
-        trials: How many there were.
+        successes: Number of successes.
+        trials: Number of trials.
         level: Confidence level in (0, 1).
 
     Raises:
-        ValueError: Fewer than 0 or more successes than trials, or a level out of range.
+        ValueError: The number of successes is negative or exceeds the trials, or the level is out of range.
 
     >>> e = estimate_proportion(24, 24)
     >>> f"{e.value:.2f} [{e.low:.2f}, {e.high:.2f}]"
@@ -168,13 +168,13 @@ def estimate_mean(
     """Mean with a BCa bootstrap interval; for equal values the bounded one, if ``bounds`` are known.
 
     Args:
-        values: One finite number a unit, shape (n,).
-        bounds: Least and greatest value the quantity can take, such as (0, 1) for a score.
+        values: One finite number per unit, shape (n,).
+        bounds: Minimum and maximum possible value, such as (0, 1) for a score.
         level: Confidence level in (0, 1).
-        seed: Of the resampling; the same seed gives the same interval.
+        seed: Seed of the resampling; the same seed gives the same interval.
 
     Raises:
-        ValueError: Values that are not finite, or outside the bounds, or a level out of range.
+        ValueError: Values are not finite or outside the bounds, or the level is out of range.
     """
     sample = _sample("values", values, level)
     if bounds is not None and sample.size and not bounds[0] <= sample.min() <= sample.max() <= bounds[1]:
@@ -192,17 +192,17 @@ def estimate_mean(
 def estimate_ratio(totals: ArrayLike, counts: ArrayLike, *, level: float = 0.95, seed: int = 0) -> Estimate:
     """Mean over items that come in clusters: Σ totals / Σ counts, such as the score of detections in images.
 
-    Clusters are resampled whole, since the faces of one image are not independent. Clusters without items say
-    nothing about the mean and are left out; ``n`` counts the others.
+    Clusters are resampled as a whole, because the faces of one image are not independent. Clusters without
+    items carry no information on the mean and are excluded; ``n`` counts the others.
 
     Args:
         totals: Sum over the items of each cluster, shape (n,).
         counts: Number of items of each cluster, shape (n,).
         level: Confidence level in (0, 1).
-        seed: Of the resampling.
+        seed: Seed of the resampling.
 
     Raises:
-        ValueError: Shapes that differ, values that are not finite, or negative counts.
+        ValueError: Shapes differ, values are not finite, or counts are negative.
     """
     totals, counts = _clusters(totals, counts, level)
     totals, counts = totals[counts > 0], counts[counts > 0]
@@ -225,14 +225,14 @@ def estimate_steps(
 
     Args:
         values: One finite number per step, in order, shape (n,).
-        bounds: Least and greatest value the quantity can take; the interval is cut there.
+        bounds: Minimum and maximum value the quantity can take; the interval is cut there.
         level: Confidence level in (0, 1).
 
     Returns:
         ``n`` counts stretches. Fewer than 50 steps give no interval.
 
     Raises:
-        ValueError: Values that are not finite, or a level out of range.
+        ValueError: Values are not finite, or the level is out of range.
 
     >>> estimate_steps([0, 1] * 50, bounds=(0, 1)).n
     10
@@ -264,10 +264,10 @@ def paired_difference(
     """Mean of ``second − first`` over units measured twice, such as the same prompt and seed in two systems.
 
     Args:
-        first, second: One finite number a unit, in the same order, shape (n,).
-        bounds: Least and greatest value of each measurement.
+        first, second: One finite number per unit, in the same order, shape (n,).
+        bounds: Minimum and maximum value of each measurement.
         level: Confidence level in (0, 1).
-        seed: Of the resampling.
+        seed: Seed of the resampling.
 
     Raises:
         ValueError: Different lengths, or what :func:`estimate_mean` refuses.
@@ -297,10 +297,10 @@ def paired_ratio_difference(
     Args:
         first, second: Totals and counts of each system, all of shape (n,).
         level: Confidence level in (0, 1).
-        seed: Of the resampling.
+        seed: Seed of the resampling.
 
     Raises:
-        ValueError: Shapes that differ, values that are not finite, or negative counts.
+        ValueError: Shapes differ, values are not finite, or counts are negative.
     """
     data = (*_clusters(*first, level), *_clusters(*second, level))
     if data[0].size != data[2].size:

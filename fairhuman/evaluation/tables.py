@@ -1,4 +1,4 @@
-"""Estimates as people read them: value and interval in one cell, one column per system."""
+"""Readable tables of estimates: value and interval in one cell, one column per system."""
 
 from __future__ import annotations
 
@@ -10,20 +10,20 @@ import pandas as pd
 def spread(
     rows: pd.DataFrame, index: Sequence[str], columns: str = "system", digits: int = 2
 ) -> pd.DataFrame:
-    """A table of "value [low, high]" out of tidy rows.
+    """Create a table of "value [low, high]" cells from tidy rows.
 
     Args:
         rows: Columns ``value``, ``low``, ``high`` and those named by ``index`` and ``columns``.
-        index: Columns that tell the table's rows apart.
-        columns: Column whose values become the table's columns.
-        digits: Decimals shown.
+        index: Columns that identify the table's rows.
+        columns: Column with the names of the table's columns.
+        digits: Number of decimals.
 
     Returns:
-        Text; rows and columns in the order in which they first appear. Without a value a cell is "–", without
-        an interval it is the value alone.
+        Text; rows and columns in order of first appearance. A cell without a value is "–", and without an
+        interval only the value.
 
     Raises:
-        ValueError: Two rows for one cell.
+        ValueError: There are two rows for one cell.
 
     >>> row = {"system": "base", "region": "face", "value": 0.5, "low": 0.4, "high": 0.6}
     >>> spread(pd.DataFrame([row]), ["region"]).loc["face", "base"]

@@ -1,4 +1,4 @@
-"""What a detector ought to find: faces and hands of a fair size, by the annotation."""
+"""Regions that a detector should find: sufficiently large faces and hands in the annotation."""
 
 from __future__ import annotations
 
@@ -23,20 +23,20 @@ HAND_LEAST_AREA = 0.002
 
 
 def expected_regions(records: Sequence[HumanRecord]) -> pd.DataFrame:
-    """For each annotated image, the area of its face and hands and whether a detector should find them.
+    """For each annotated image, the areas of its face and hands, and whether a detector should find them.
 
-    For a generated image these are the regions of the held-out image whose caption was the prompt: what was
-    asked for, not what is there, since a caption leaves the exact framing open.
+    For a generated image, these are the regions of the held-out image that provided the prompt: the requested
+    regions, not the actual ones, because a caption does not fix the exact framing.
 
     Args:
         records: Records of a :class:`fairhuman.data.HumanFolder` with the regions ``face`` and ``hand``.
 
     Returns:
-        One row per record: ``face_area`` and ``hand_area`` as shares of the image in [0, 1], by the masks;
-        ``face_expected`` and ``hand_expected``. Without a known yaw the face's area alone decides.
+        One row per record: ``face_area`` and ``hand_area`` as fractions of the image in [0, 1], from the
+        masks; ``face_expected`` and ``hand_expected``. Without a known yaw, only the face's area counts.
 
     Raises:
-        ValueError: A record without one of the two masks.
+        ValueError: A record lacks one of the two masks.
     """
     rows = []
     for record in records:

@@ -1,1 +1,1 @@
-"""Code of single notebooks and benchmarks. The library imports none of it."""
+"""Code for individual notebooks and benchmarks, not imported by the library."""

@@ -1,4 +1,4 @@
-"""The picture of ``ARCHITECTURE.md``, drawn from the source.
+"""The diagram in ``ARCHITECTURE.md``, drawn from the source.
 
 ``python -m fairhuman.experiments.architecture`` draws it again. A test compares its data with the source.
 """
@@ -55,7 +55,7 @@ def architecture_figure(data: Mapping[str, Mapping[str, Any]]) -> Figure:
     out: what a part imports can all be reached along its arrows, the bottom aside.
 
     Args:
-        data: Of :func:`parts`.
+        data: From :func:`parts`.
     """
     helpers = [
         name

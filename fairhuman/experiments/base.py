@@ -33,7 +33,7 @@ def base_gates(
     """Each gate with its value and what the samples say of it.
 
     Args:
-        renders, samples: Of :func:`fairhuman.evaluation.anatomy.judge_anatomy` for the same records.
+        renders, samples: From :func:`fairhuman.evaluation.anatomy.judge_anatomy` for the same records.
         agreement: Rows of :func:`fairhuman.evaluation.reader.caption_agreement` by value, with ``system``.
 
     Returns:

@@ -180,7 +180,7 @@ def cosines_by_timestep(lines: Sequence[Mapping[str, Any]], *, seed: int = 0) ->
 
     Args:
         lines: From :func:`regional_gradients`.
-        seed: Of the bootstrap.
+        seed: Seed of the bootstrap.
 
     Returns:
         Columns ``first``, ``second``, ``start``, ``end`` (of the part), ``value``, ``low``, ``high``, ``n``
@@ -199,7 +199,7 @@ def norms_by_timestep(lines: Sequence[Mapping[str, Any]], *, seed: int = 0) -> p
 
     Args:
         lines: From :func:`regional_gradients`.
-        seed: Of the bootstrap.
+        seed: Seed of the bootstrap.
 
     Returns:
         Columns ``objective``, ``start``, ``end``, ``value``, ``low``, ``high``, ``n``.
@@ -224,7 +224,7 @@ def shares_by_scale(
     Args:
         lines: From :func:`regional_gradients`.
         scales: Factors on the regional losses, each > 0.
-        seed: Of the bootstrap.
+        seed: Seed of the bootstrap.
 
     Returns:
         Columns ``direction`` ("sum" or "mpd"), ``reduction``, ``scale``, ``objective``, ``value``, ``low``,

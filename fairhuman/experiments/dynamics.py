@@ -70,7 +70,7 @@ def sum_ascends(gradients: pd.DataFrame) -> dict[str, dict[str, Any]]:
     (:func:`fairhuman.evaluation.statistics.estimate_steps`); it says nothing about other runs.
 
     Args:
-        gradients: Of :func:`gradient_table`, with ``run``.
+        gradients: From :func:`gradient_table`, with ``run``.
 
     Returns:
         Run → an estimate's fields.

@@ -1,4 +1,4 @@
-"""What an adapter costs beside its base: parameters to keep, and time per image (Table 4)."""
+"""Cost of adapters relative to their base: parameters and time per image (Table 4)."""
 
 from __future__ import annotations
 
@@ -35,16 +35,16 @@ _BYTES: Final = {"float32": 4, "bf16": 2}
 
 
 def sdxl_sizes(kinds: Mapping[str, Mapping[str, Any]]) -> pd.DataFrame:
-    """Size of adapters on SDXL's UNet, counted on the meta device, where nothing is allocated.
+    """Size of adapters for SDXL's UNet, computed on the meta device without allocation.
 
     Args:
-        kinds: Name of a row to the adapter's ``kind`` (such as ``lora``) and the arguments it is made with.
+        kinds: Row name → the adapter's ``kind`` (such as ``lora``) and its arguments.
 
     Returns:
-        One row an adapter: ``method``, ``parameters``, ``MiB float32``, ``MiB bf16`` (1 MiB = 2²⁰ bytes).
+        One row per adapter: ``method``, ``parameters``, ``MiB float32``, ``MiB bf16`` (1 MiB = 2²⁰ bytes).
 
     Raises:
-        ValueError: An unknown kind.
+        ValueError: The kind is unknown.
     """
     from diffusers import UNet2DConditionModel
 
@@ -68,9 +68,9 @@ class Way:
     """A base with an adapter of random weights, ready to sample.
 
     Attributes:
-        pipeline: What samples.
-        adapter: None for the base alone, or for one that a LoRA was fused into.
-        extra_bytes: What is kept beside the base.
+        pipeline: The sampling pipeline.
+        adapter: None for the base alone, or for a base with a fused LoRA.
+        extra_bytes: Bytes stored in addition to the base.
     """
 
     pipeline: DiffusionPipeline
@@ -81,7 +81,7 @@ class Way:
 def make_ways(
     base: StableDiffusionXLPipeline, kinds: Mapping[str, Mapping[str, Any]], *, seed: int = 0
 ) -> dict[str, Way]:
-    """Adapters on copies of the base's UNet; what they cost does not depend on their weights.
+    """Adapters on copies of the base's UNet; their cost does not depend on their weights.
 
     Args:
         base: Left as it is; its other parts are shared.
@@ -129,7 +129,7 @@ def parameter_bytes(module: Module) -> int:
 
 
 def extra_memory(adapter: Adapter | None, base: Module) -> int:
-    """Bytes that a system keeps beside its base, whatever their precision.
+    """Bytes that a system stores in addition to its base, in any precision.
 
     Args:
         adapter: On its pipeline, or None for a base alone or one that a LoRA was fused into.
@@ -143,21 +143,21 @@ def extra_memory(adapter: Adapter | None, base: Module) -> int:
 
 
 def time_in_turn(ways: Mapping[str, Callable[[], Any]], *, repeats: int = 5, warm: int = 1) -> pd.DataFrame:
-    """Seconds that each way takes, all in turn within every repeat and in rotating order.
+    """Seconds per variant, all measured in rotating order within every repeat.
 
-    What else the machine does meanwhile meets all ways alike, so ratios within a repeat are to be trusted
-    where seconds are not.
+    Other load on the machine affects all variants equally, so ratios within a repeat are reliable even if
+    absolute times are not.
 
     Args:
-        ways: Name to what is timed.
-        repeats: Measurements of each, at least 1.
-        warm: Calls of each beforehand, not measured.
+        ways: Name → function to time.
+        repeats: Number of measurements, at least 1.
+        warm: Number of unmeasured warm-up calls.
 
     Returns:
-        One row a repeat, one column a way.
+        One row per repeat, one column per variant.
 
     Raises:
-        ValueError: Nothing to time, or fewer than one repeat.
+        ValueError: There is nothing to time, or fewer than one repeat.
     """
     if not ways or repeats < 1:
         raise ValueError(f"ways, repeats: at least one of each, got {len(ways)} and {repeats}")
@@ -176,14 +176,14 @@ def time_in_turn(ways: Mapping[str, Callable[[], Any]], *, repeats: int = 5, war
 
 
 def ratios_to(seconds: pd.DataFrame, base: str) -> list[dict[str, Any]]:
-    """Each way's time over the base's within the same repeat: median and quartiles.
+    """Time of each variant relative to the base within the same repeat: median and quartiles.
 
     Args:
-        seconds: Of :func:`time_in_turn`.
+        seconds: From :func:`time_in_turn`.
         base: The column that is 1 by definition.
 
     Raises:
-        ValueError: No such column.
+        ValueError: The column does not exist.
     """
     if base not in seconds:
         raise ValueError(f"base: {unknown(base, list(seconds))}")

@@ -1,17 +1,19 @@
-"""Numbers in Markdown, filled in from stored results: ``python -m fairhuman.experiments.filled PAGE ...``.
+"""Fill in numbers in Markdown from stored results: ``python -m fairhuman.experiments.filled PAGE ...``.
 
-A mark is ``<!-- value: FILE PATH FORMAT -->text<!-- /value -->``. PATH is a path as
-:func:`fairhuman.experiments.paths.enter` takes it. FORMAT is a Python format such as ``.1%``, or one of
+A mark is ``<!-- value: FILE PATH FORMAT -->text<!-- /value -->``. PATH is a path for
+:func:`fairhuman.experiments.paths.enter`. FORMAT is a Python format such as ``.1%``, or one of
 
 - ``share``: the relative size of a stored difference, unsigned, with its interval, which excludes zero;
-- ``change``: the same with its sign, whatever its interval;
+- ``change``: the same with its sign, for any interval;
 - ``points``: a difference of rates in percentage points, with its interval;
 - ``rate``: a rate with its interval;
-- ``found``: the share of rows whose ``found`` is true, with its Wilson interval;
+- ``found``: the proportion of rows with ``found`` true, with its Wilson interval;
 - ``count``: the number of rows;
 - ``median``: the median of a list of numbers.
 
-``<!-- figures/NAME.md -->`` to ``<!-- end -->`` holds that file's first table and the paragraph under it.
+``<!-- figures/NAME.md -->`` to ``<!-- end -->`` contains that file's first table and the following paragraph.
+
+In notebooks, only text is filled in; code and outputs stay.
 """
 
 from __future__ import annotations
@@ -25,16 +27,17 @@ from statistics import median
 from typing import Any
 
 from fairhuman.experiments.paths import enter
+from fairhuman.files import write_text
 
 MARK = re.compile(r"(<!-- value: (\S+) (.+?) (\S+) -->).*?(<!-- /value -->)", flags=re.DOTALL)
 TABLE = re.compile(r"(<!-- (figures/\S+\.md) -->\n).*?(\n<!-- end -->)", flags=re.DOTALL)
 
 
 def filled(text: str, root: Path) -> str:
-    """The page with the number of every mark, and every table, taken from what ``root`` holds.
+    """Return the page with every number and table updated from the files in ``root``.
 
     Raises:
-        ValueError: A path that names nothing, or several rows; the message says which.
+        ValueError: A path matches nothing or several rows; the message says which.
     """
 
     def fill(mark: re.Match) -> str:
@@ -49,6 +52,22 @@ def filled(text: str, root: Path) -> str:
     return TABLE.sub(
         lambda mark: mark[1] + _table((root / mark[2]).read_text()) + mark[3], MARK.sub(fill, text)
     )
+
+
+def filled_page(page: Path, root: Path) -> str:
+    """:func:`filled` of a Markdown file, or of the text of a notebook."""
+    if page.suffix != ".ipynb":
+        return filled(page.read_text(), root)
+    notebook = json.loads(page.read_text())
+    for cell in notebook["cells"]:
+        if cell["cell_type"] == "markdown":
+            cell["source"] = filled("".join(cell["source"]), root).splitlines(keepends=True)
+    return json.dumps(notebook, indent=1, ensure_ascii=False, sort_keys=True) + "\n"
+
+
+def write_filled(page: Path, root: Path) -> None:
+    """Fill a page in place."""
+    write_text(page, filled_page(page, root))
 
 
 def _table(page: str) -> str:
@@ -106,4 +125,4 @@ STYLES: Mapping[str, Callable[[Any], str]] = {
 
 if __name__ == "__main__":
     for page in map(Path, sys.argv[1:]):
-        page.write_text(filled(page.read_text(), Path()))
+        write_filled(page, Path())

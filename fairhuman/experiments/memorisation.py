@@ -90,7 +90,7 @@ def compare_to_training(
     Args:
         samples, heldout, training: Vectors of one kind, shapes (n, d), (k, d), (m, d).
         level: Confidence level of the intervals.
-        seed: Of the resampling.
+        seed: Seed of the resampling.
 
     Returns:
         For :func:`fairhuman.results.write_result`: ``samples`` and ``heldout``, the mean distance to the

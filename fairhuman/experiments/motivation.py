@@ -1,8 +1,8 @@
-"""Does quality fall with a region's area, and how much of that is due to the detector? (§3.1, Fig. 2)
+"""Does quality fall with region area, and how much of that is due to the detector? (§3.1, Fig. 2)
 
-A detector fails on small true faces too. So renders, whose faces are true, are judged beside images
-generated from their captions, and what counts is the gap between the two at equal area. Area is that of the
-region in the render whose caption was the prompt: what was asked for.
+Detectors also fail on small real faces. Renders, which have correct faces, are therefore compared with images
+generated from their captions; the quantity of interest is the gap between the two at equal area. The area is
+the requested one, that of the region in the render.
 """
 
 from __future__ import annotations
@@ -68,7 +68,7 @@ def judge_sources(
     Args:
         detections: Source, such as ``renders`` and ``generated`` → detections in its images.
         numbers: Source → which record each image belongs to, in the same order.
-        truth: Of :func:`fairhuman.evaluation.expected_regions`, one row per record.
+        truth: From :func:`fairhuman.evaluation.expected_regions`, one row per record.
         records: The renders.
 
     Returns:
@@ -112,12 +112,12 @@ def gap_by_area(
     observation less the detector's part in it.
 
     Args:
-        table: Of :func:`judge_sources`.
+        table: From :func:`judge_sources`.
         region: ``face`` or ``hand``.
         sources: Control and what is judged.
         areas: Shares of the image at which the gap is given.
         level: Confidence level.
-        seed: Of the bootstrap. Prompts are resampled, both images of one together.
+        seed: Seed of the bootstrap. Prompts are resampled, both images of one together.
 
     Returns:
         ``region``, ``n`` (images of each source), ``coefficients`` (rows ``model``, ``term``, ``value``,

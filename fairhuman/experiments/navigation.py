@@ -1,7 +1,7 @@
-"""The head of each notebook: its neighbours, profile and run time, and contents that link to its sections.
+"""Notebook headers: links to neighbours, profile and run time, and a table of contents.
 
-``python -m fairhuman.experiments.navigation`` writes it anew, and so does ``python -m fairhuman refresh``.
-A test fails when it is out of date.
+``python -m fairhuman.experiments.navigation`` and ``python -m fairhuman refresh`` update them. A test fails
+if they are outdated.
 """
 
 import json
@@ -24,13 +24,13 @@ _UNLISTED = ("Contents", "Parameters")
 
 
 def navigated(name: str) -> str:
-    """A notebook's text with its head as it should be; nothing else is changed.
+    """A notebook's text with an updated header and no other changes.
 
     Args:
         name: Notebook name without ending.
 
     Raises:
-        ValueError: No such notebook.
+        ValueError: The notebook does not exist.
     """
     notebook = json.loads(notebook_path(name).read_text(encoding="utf-8"))
     cells = [cell for cell in notebook["cells"] if cell.get("id") != _LINE]
@@ -72,13 +72,13 @@ def run_time(name: str, record: Mapping[str, Any] | None) -> str:
 
 
 def write_heads(names: Iterable[str]) -> None:
-    """Write the heads of notebooks anew.
+    """Update the headers of notebooks.
 
     Args:
-        names: Notebook names without ending.
+        names: Notebook names without extension.
 
     Raises:
-        ValueError: No such notebook.
+        ValueError: The notebook does not exist.
     """
     for name in names:
         write_text(Path(notebook_path(name)), navigated(name))

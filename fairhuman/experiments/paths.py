@@ -1,4 +1,4 @@
-"""A dotted path into a stored result."""
+"""Dotted paths into stored results."""
 
 from __future__ import annotations
 
@@ -10,17 +10,17 @@ __all__ = ["enter"]
 
 
 def enter(values: Any, path: str) -> Any:
-    """What a path leads to.
+    """Return the value at a path.
 
     Args:
-        values: Mappings and lists, as a result holds them.
+        values: Mappings and lists of a result.
         path: Steps joined by dots; a dot within a step is written ``\\.``. In a list a step is an index,
             ``key=value,key=value`` for the one row that has these values, or ``rows:key=value,key=value`` for
             all rows that do.
 
     Raises:
-        LookupError: A step leads nowhere, or one row is wanted and there are several; names the path and,
-            for rows, the step.
+        LookupError: A step matches nothing, or several rows where one is required; the message names the path
+            and, for rows, the step.
 
     >>> enter({"rows": [{"of": "face", "low": 1}, {"of": "hand", "low": 2}]}, "rows.of=hand.low")
     2

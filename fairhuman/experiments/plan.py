@@ -1,6 +1,6 @@
-"""The plan of analysis: which comparisons are primary, the levels of intervals, what counts as equal.
+"""The analysis plan: primary comparisons, confidence levels and equivalence margins.
 
-It stands in ``plan.yaml``. Tables and the ledger take levels and margins from here alone, so that a
+The plan is in ``plan.yaml``. Tables and the ledger take levels and margins only from here, so that a
 difference has the same interval everywhere.
 """
 
@@ -24,16 +24,16 @@ _CORRECTIONS = ("bonferroni",)
 
 @dataclass(frozen=True)
 class Plan:
-    """The plan as it stands in the file.
+    """The content of the plan file.
 
     Attributes:
-        alpha: Risk that any primary comparison is wrongly supported.
-        power: Of the least detectable differences.
-        seeds: Runs of each setting that a final primary comparison needs.
+        alpha: Familywise error rate of the primary comparisons.
+        power: Power for the least detectable differences.
+        seeds: Runs per setting required for a final primary comparison.
         exploratory: Level of all other intervals.
         comparisons: Primary pairs, (reference, setting).
         outcomes: Primary outcomes, (measure, region).
-        margins: Measure → what counts as equal; of ``loss`` a share of the reference's.
+        margins: Measure → equivalence margin; for ``loss`` relative to the reference's.
     """
 
     alpha: float
@@ -54,16 +54,16 @@ class Plan:
 
     @property
     def size(self) -> int:
-        """Number of primary comparisons that are corrected together."""
+        """Number of jointly corrected primary comparisons."""
         return len(self.comparisons) * len(self.outcomes)
 
     def is_primary(self, reference: str, setting: str, measure: str, region: str) -> bool:
-        """Whether a difference belongs to the primary family, whichever way round it is taken."""
+        """Whether a difference belongs to the primary family, in either direction."""
         pair = {(reference, setting), (setting, reference)} & set(self.comparisons)
         return bool(pair) and (measure, region) in self.outcomes
 
     def level(self, reference: str, setting: str, measure: str, region: str) -> float:
-        """Level of this difference's interval, in whatever table it stands."""
+        """Confidence level of this difference's interval in all tables."""
         if self.is_primary(reference, setting, measure, region):
             return corrected_level(1 - self.alpha, self.size)
         return self.exploratory
@@ -71,13 +71,13 @@ class Plan:
     def judged(
         self, estimate: Estimate, *, measure: str, primary: bool, scale: float = 1.0
     ) -> dict[str, Any]:
-        """What a difference's interval says, for a row of a table.
+        """Interpretation of a difference's interval for a table row.
 
         Args:
             estimate: With an interval of the plan's level.
             measure: Names the margin.
-            primary: Of :meth:`is_primary`.
-            scale: What the margin is a share of; the reference's loss for ``loss``.
+            primary: From :meth:`is_primary`.
+            scale: Reference value of a relative margin; the reference's loss for ``loss``.
 
         Returns:
             ``family`` ("primary" or "exploratory"), ``margin``, ``supported`` (the interval excludes zero),
@@ -95,10 +95,10 @@ class Plan:
 
 @cache
 def load_plan(path: Path | None = None) -> Plan:
-    """Read a plan; by default the one that comes with the package.
+    """Read a plan. Default: the one shipped with the package.
 
     Raises:
-        ValueError: Unknown or missing keys, or values out of range.
+        ValueError: Keys are unknown or missing, or values are out of range.
     """
     path = Path(__file__).with_suffix(".yaml") if path is None else path
     given = yaml.safe_load(path.read_text(encoding="utf-8"))

@@ -1,7 +1,7 @@
-"""Derived numbers again, from the raw values that are stored beside them: nothing is measured.
+"""Recompute derived numbers from stored raw values, without new measurements.
 
-What a run or an image gave is kept; differences, intervals and fits follow from it, so a change of the
-statistics needs no second measurement.
+Raw values of runs and images are stored; differences, intervals and fits are derived from them, so a change
+in the statistics needs no new measurement.
 """
 
 from __future__ import annotations
@@ -24,11 +24,10 @@ _THINNED_FROM = 400  # steps from which notebook 04 stores only some gradients
 
 
 def recompute(profile: str) -> list[Path]:
-    """Write a profile's tables of ablations and fits of the motivation again, as far as their raw values are
-    stored.
+    """Rewrite a profile's ablation tables and motivation fits from their stored raw values.
 
-    A table is recomputed from its runs. The fits stand in the same file as the images that they rest on: its
-    provenance stays that of the images, and ``rederived`` says what made the fits.
+    A table is recomputed from its runs. The fits are in the same file as their image data: its provenance
+    stays that of the images, and ``rederived`` records the origin of the fits.
 
     Returns:
         The files written.

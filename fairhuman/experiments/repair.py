@@ -61,7 +61,8 @@ def judge_enlarged(
     """Each region of a table cut out of its image, enlarged, and judged again.
 
     Args:
-        table: Of :func:`fairhuman.experiments.motivation.judge_sources`, with ``renders`` and ``generated``.
+        table: From :func:`fairhuman.experiments.motivation.judge_sources`, with ``renders`` and
+            ``generated``.
         generated: Record's number → generated image.
         truth, records: As there.
         seen: Source → record's number → what was found in that image: where to cut.
@@ -115,7 +116,7 @@ def repair_small(
         seen: Record's number → what was found in its generated image, which is where ADetailer draws too;
             where nothing was, the render tells the place.
         small: Largest area that is repaired, a share of the image.
-        options: Of :func:`fairhuman.experiments.close_ups.redraw_close_ups`.
+        options: Options of :func:`fairhuman.experiments.close_ups.redraw_close_ups`.
 
     Returns:
         Region → its repair.
@@ -174,7 +175,7 @@ def repair_gain(
         small: Largest area of the regions compared, a share of the image.
         view: Which repair.
         level: Confidence level.
-        seed: Of the resampling.
+        seed: Seed of the resampling.
 
     Returns:
         One row per region: ``region``, ``view`` and an estimate of the difference of the share found.

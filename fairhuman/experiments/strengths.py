@@ -62,7 +62,7 @@ def sample_strengths(
         prompts: What to draw; with none, no images are made.
         betas: Strengths of the finished adapters, above 0.
         stages: Most checkpoints of a run that are drawn, spread over those that it has kept.
-        options: Of :func:`fairhuman.sampling.sample`.
+        options: Options of :func:`fairhuman.sampling.sample`.
 
     Raises:
         ValueError: A strength of 0 or below; a run that reads pose or depth.

@@ -1,4 +1,4 @@
-"""The systems of Table 1 by name: what each is, and how it is loaded at any scale.
+"""The systems of Table 1 by name, and how to load them at any scale.
 
 At the paper's scale a system is SDXL with an adapter from a run's folder or a folder in diffusers' layout; on
 the embedded base it is the same class with an adapter trained here. β (Eq. 12) is a property of the system:
@@ -30,10 +30,10 @@ __all__ = [
 ]
 
 PROMPT_SUFFIX: Final = ", realistic, high quality, 8k"
-"""What the authors' sampling scripts append to every prompt."""
+"""Suffix that the authors' sampling scripts append to every prompt."""
 
 NEGATIVE_PROMPT: Final = "bad anatomy, deformed face, deformed hands, extra fingers, missing fingers, blurry"
-"""A negative prompt of the kind that the authors' scripts fix; the wording is this project's."""
+"""A fixed negative prompt like that in the authors' scripts; the wording is this project's."""
 
 
 @dataclass(frozen=True)
@@ -41,12 +41,12 @@ class System:
     """One row of Table 1.
 
     Attributes:
-        title: What it is called in print.
-        kind: Of its adapter (:data:`fairhuman.models.adapters.ADAPTERS`); None for the base alone.
+        title: Printed name.
+        kind: Kind of its adapter (:data:`fairhuman.models.adapters.ADAPTERS`); None for the base alone.
         scales: β at which it is evaluated; metrics are averaged over them.
-        run: Its run's folder in ``runs/<profile>/``, by which it is found on the embedded base.
-        controlled: Follows a pose and depth.
-        at_scale: Where its weights come from at the paper's scale.
+        run: Its run folder in ``runs/<profile>/`` on the embedded base.
+        controlled: Whether it is conditioned on pose and depth.
+        at_scale: Source of its weights at the paper's scale.
         paper: The row's figures in the paper: HPS, ImageReward, CLIP (each × 100), FID, hand and face
             confidence in per cent, and the pose difference, whose unit the paper does not give.
     """
@@ -131,8 +131,9 @@ def load_system(
         weights: Folder of a run or of the adapter itself; see ``at_scale``.
 
     Raises:
-        ValueError: No such system, an adapter that does not fit the base, or weights for the base alone.
-        FileNotFoundError: No weights, or none there; the message says where they come from.
+        ValueError: The system does not exist, its adapter does not fit the base, or weights are given for the
+            base alone.
+        FileNotFoundError: Weights are missing; the message gives their source.
     """
     if name not in SYSTEMS:
         raise ValueError(f"system: {unknown(name, SYSTEMS)}")
@@ -150,7 +151,7 @@ def load_system(
 
 
 def with_suffix(prompts: Sequence[str], suffix: str = PROMPT_SUFFIX) -> list[str]:
-    """The prompts with the authors' suffix; one that ends so already stays as it is.
+    """The prompts with the authors' suffix, unless they already end with it.
 
     >>> with_suffix(["a man waving"])
     ['a man waving, realistic, high quality, 8k']

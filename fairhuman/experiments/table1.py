@@ -1,7 +1,7 @@
-"""Table 1 in miniature: systems that are averaged over strengths, judged prompt by prompt.
+"""Table 1 at small scale: systems averaged over strengths and evaluated per prompt.
 
-The paper takes the mean of each metric over three values of β. Here each prompt's mean over β comes
-first, and intervals and differences are over prompts: three images of one prompt are not independent.
+The paper takes the mean of each metric over three values of β. Here, each prompt is first averaged over β,
+and intervals and differences are over prompts, because three images of one prompt are not independent.
 """
 
 from __future__ import annotations
@@ -54,8 +54,8 @@ class Judged:
         features: Of whole images, one array per strength.
         agreement: Share of the prompt's statements that the reader reads back, mean over strengths; NaN for a
             prompt that states nothing the reader knows.
-        poses: Of :func:`fairhuman.evaluation.judge_poses`, summed over strengths.
-        anatomy: Of :func:`fairhuman.evaluation.anatomy.tabulate_anatomy`, of all strengths.
+        poses: From :func:`fairhuman.evaluation.judge_poses`, summed over strengths.
+        anatomy: From :func:`fairhuman.evaluation.anatomy.tabulate_anatomy`, of all strengths.
     """
 
     detection: pd.DataFrame
@@ -71,16 +71,16 @@ def judge_system(
     reader: AttributeReader,
     **options: Any,
 ) -> Judged:
-    """Look at a system's images.
+    """Evaluate a system's images.
 
     Args:
         images: One sequence per strength, the i-th image of each made for the i-th record.
-        records: What was asked for: captions, masks, poses.
+        records: Targets: captions, masks, poses.
         reader: The attribute reader.
-        options: Of :func:`fairhuman.detectors.detect`: workers, threshold, progress, cache.
+        options: Options of :func:`fairhuman.detectors.detect`: workers, threshold, progress, cache.
 
     Raises:
-        ValueError: No strength, or other numbers of images than records.
+        ValueError: There are no strengths, or the numbers of images and records differ.
     """
     counts = [len(strength) for strength in images]
     if not counts or set(counts) != {len(records)}:
@@ -123,10 +123,10 @@ def system_rows(
     """Every metric of one system: ``metric`` and the estimate's fields.
 
     Args:
-        judged: Of :func:`judge_system`.
+        judged: From :func:`judge_system`.
         reference: Features of the images that the distance is measured from.
-        level: Of each interval.
-        seed: Of the resampling.
+        level: Confidence level of each interval.
+        seed: Seed of the resampling.
     """
     options: dict[str, Any] = {"level": level, "seed": seed}
     rows = []
@@ -166,7 +166,7 @@ def system_differences(
         level: Of all differences of a family taken together
             (:func:`~fairhuman.evaluation.statistics.corrected_level`): the table's metrics are one, the
             measures of :mod:`fairhuman.evaluation.anatomy` another.
-        seed: Of the resampling.
+        seed: Seed of the resampling.
     """
     families = (
         {(a, b): _differences(judged[a], judged[b], reference) for a, b in pairs},

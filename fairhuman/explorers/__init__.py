@@ -1,9 +1,9 @@
-"""Explorers: what the notebooks show, to move, in JupyterLab and on static pages.
+"""Explorers: interactive views for the notebooks, in JupyterLab and on static pages.
 
-An explorer is a few lines of a notebook. Its JavaScript, beside the Python here, computes and draws in the
-browser and needs neither network nor kernel: :func:`fragment` and :func:`page` make HTML of it.
+An explorer takes a few lines in a notebook. Its JavaScript, in this package, computes and draws in the
+browser without network or kernel: :func:`fragment` and :func:`page` render it as HTML.
 
-Names are imported on first use, so that making pages does not need anywidget.
+Names are imported lazily, so that generating pages does not need anywidget.
 """
 
 from importlib import import_module

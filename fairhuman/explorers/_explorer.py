@@ -1,4 +1,5 @@
-"""What every explorer is: a widget whose state survives a re-run, with a still for where no kernel runs."""
+"""Base class of explorers: widgets that keep their state when rerun, with a static fallback without a
+kernel."""
 
 from __future__ import annotations
 
@@ -17,18 +18,18 @@ if TYPE_CHECKING:
 __all__ = ["Explorer"]
 
 _KEPT: dict[str, dict[str, Any]] = {}
-"""Starting values → where an explorer that began with them was left; as long as the kernel runs."""
+"""Initial values → last state of the explorer with these values, for the kernel's lifetime."""
 
 
 class Explorer(anywidget.AnyWidget):
-    """An explorer that is the same widget in JupyterLab and, without a kernel, on a static page.
+    """An explorer: the same widget in JupyterLab and, without a kernel, on a static page.
 
-    A cell that is run again goes on where the reader was, unless its starting values have changed.
+    Rerunning a cell keeps the reader's state, unless the initial values have changed.
 
     Attributes:
         name: One of :data:`fairhuman.explorers.KINDS`.
-        state: Names of the traits that a reader moves.
-        data: Names of the traits that stay.
+        state: Names of the traits that a reader can change.
+        data: Names of the constant traits.
     """
 
     name: ClassVar[str]
@@ -48,11 +49,11 @@ class Explorer(anywidget.AnyWidget):
         self.observe(lambda change: _KEPT[began].update({change["name"]: change["new"]}), [*self.state])
 
     def values(self) -> dict[str, Any]:
-        """What the explorer shows now, as JSON can hold it."""
+        """The explorer's current values as JSON."""
         return {name: getattr(self, name) for name in (*self.data, *self.state)}
 
     def still(self) -> dict[str, Any]:
-        """What is shown without a kernel: MIME type → content; by default a picture."""
+        """The display without a kernel: MIME type → content. Default: an image."""
         import matplotlib.pyplot as plt
 
         from fairhuman.experiments.figures import style
@@ -65,14 +66,14 @@ class Explorer(anywidget.AnyWidget):
         return {"image/png": b64encode(file.getvalue()).decode()}
 
     def _drawn(self) -> Figure:
-        raise NotImplementedError(f"{type(self).__name__} has no picture")
+        raise NotImplementedError(f"{type(self).__name__} has no image")
 
     def fragment(self) -> str:
-        """HTML to put into a page; see :func:`fairhuman.explorers.fragment`."""
+        """HTML to embed in a page; see :func:`fairhuman.explorers.fragment`."""
         return fragment(self.name, self.values())
 
     def page(self, title: str) -> str:
-        """A page of its own; see :func:`fairhuman.explorers.page`."""
+        """A complete page; see :func:`fairhuman.explorers.page`."""
         return page(self.name, self.values(), title)
 
     def _repr_mimebundle_(self, **options: Any) -> Any:

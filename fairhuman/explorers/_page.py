@@ -1,4 +1,4 @@
-"""Explorers as HTML that asks nothing of a server: to put into a page, or as a page."""
+"""Explorers as self-contained HTML, as a fragment or a complete page."""
 
 from __future__ import annotations
 
@@ -23,10 +23,11 @@ KINDS: Mapping[str, tuple[str, ...]] = {
     "regions": ("marks.js", "regions.js"),
     "training": ("marks.js", "training.js"),
 }
-"""Explorer → its script's modules, each after those it imports."""
+"""Explorer → its script's modules in import order."""
 
 MIME = "application/vnd.fairhuman.explorer+json"
-"""Of what a notebook stores of an explorer: ``explorer``, its kind, and ``values``. See :func:`fragment`."""
+"""MIME type of an explorer stored in a notebook, with ``explorer`` (its kind) and ``values``. See
+:func:`fragment`."""
 
 _RULES = ("mpd", "closed_form", "ls", "max_min", "nash", "least_squares")
 _IMPORT = re.compile(r"^import [^;]*;\n", re.MULTILINE)
@@ -49,13 +50,13 @@ function standIn(values) {
 
 @cache
 def script(kind: str) -> str:
-    """The explorer's JavaScript as one module, whose default export has ``render({model, el})``.
+    """The explorer's JavaScript as one module with ``render({model, el})`` in its default export.
 
     Args:
         kind: One of :data:`KINDS`.
 
     Raises:
-        ValueError: No such explorer.
+        ValueError: The explorer does not exist.
     """
     if kind not in KINDS:
         raise ValueError(f"kind: {unknown(kind, KINDS)}")
@@ -67,19 +68,19 @@ def script(kind: str) -> str:
 
 @cache
 def stylesheet() -> str:
-    """The style of all explorers; it touches nothing else on a page."""
+    """The style sheet of all explorers, which does not affect the rest of a page."""
     return Path(__file__).with_name("style.css").read_text(encoding="utf-8")
 
 
 def fragment(kind: str, values: Mapping[str, Any]) -> str:
-    """An explorer for a page of any make: elements, style and script, alive where scripts run.
+    """An explorer for any HTML page: elements, style and script.
 
     Args:
         kind: One of :data:`KINDS`.
-        values: Of an explorer's ``values()``, or stored in a notebook's output under :data:`MIME`.
+        values: From an explorer's ``values()``, or from a notebook's output under :data:`MIME`.
 
     Raises:
-        ValueError: No such explorer; a value that JSON cannot hold.
+        ValueError: The explorer does not exist, or a value cannot be stored as JSON.
     """
     # "</" would end the script that holds it.
     data = json.dumps(dict(values), ensure_ascii=False, allow_nan=False).replace("</", "<\\/")
@@ -88,7 +89,7 @@ def fragment(kind: str, values: Mapping[str, Any]) -> str:
         f'<div class="fairhuman-explorer-place"><style>{stylesheet()}</style>'
         f'<script type="application/json">{data}</script><div></div>\n'
         f'<script type="module">{code}{_MODEL}'
-        # A module script does not know itself: the first place that is not taken yet is its own.
+        # A module script cannot identify itself: it takes the first free element.
         'const place = document.querySelector(".fairhuman-explorer-place:not([data-alive])");\n'
         'place.toggleAttribute("data-alive", true);\n'
         'explorer.render({ el: place.querySelector("div"), '
@@ -98,7 +99,7 @@ def fragment(kind: str, values: Mapping[str, Any]) -> str:
 
 
 def page(kind: str, values: Mapping[str, Any], title: str) -> str:
-    """A page of its own, light or dark as the reader has it.
+    """A complete page with the reader's light or dark theme.
 
     Args:
         kind, values: As for :func:`fragment`.

@@ -1,4 +1,4 @@
-"""Pictures that are small enough to be stored in a notebook."""
+"""Images small enough to store in a notebook."""
 
 from __future__ import annotations
 
@@ -14,21 +14,21 @@ _SIDES = (256, 224, 192, 160, 128, 96, 64)
 
 
 def url(kind: str, content: bytes) -> str:
-    """A file's content as an address that a browser reads without asking a server.
+    """A file's content as a data URL.
 
     Args:
         kind: ``jpeg``, ``png`` or ``webp``.
-        content: Of the file.
+        content: Content of the file.
     """
     return f"data:image/{kind};base64,{b64encode(content).decode()}"
 
 
 def webp(image: Image.Image, side: int, quality: int = 80) -> str:
-    """A picture's address; it is made smaller, never larger.
+    """An image's data URL; the image may be downscaled, never enlarged.
 
     Args:
         image: In RGB.
-        side: Largest side in pixels.
+        side: Maximum side length in pixels.
         quality: From 0 to 100.
     """
     small, file = image.copy(), BytesIO()
@@ -38,14 +38,14 @@ def webp(image: Image.Image, side: int, quality: int = 80) -> str:
 
 
 def urls(images: Sequence[Image.Image], limit: int) -> list[str]:
-    """Addresses of pictures that are all as large as the limit allows, up to 256 pixels.
+    """Data URLs of images, as large as the limit allows, up to 256 pixels.
 
     Args:
         images: In RGB.
-        limit: Most characters of all addresses together.
+        limit: Maximum total number of characters.
 
     Raises:
-        ValueError: They are too many even at 64 pixels.
+        ValueError: The limit is exceeded even at 64 pixels.
     """
     found: list[str] = []
     for side in _SIDES:

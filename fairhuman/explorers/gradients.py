@@ -1,4 +1,4 @@
-"""Three gradients to drag (notebook 02)."""
+"""Three draggable gradients (notebook 02)."""
 
 from __future__ import annotations
 
@@ -22,21 +22,21 @@ _OBJECTIVES = ("global", "face", "hand")
 
 
 class GradientExplorer(Explorer):
-    """Norms and angles of three gradients, and what each rule makes of them.
+    """Norms and angles of three gradients, and the result of each rule.
 
-    ``shared`` of each gradient's squared length lies in the plane that is drawn. The rest is its own and
-    orthogonal to everything, as most of a gradient is in a space of many dimensions. So
-    gᵢᵀgⱼ = ``shared`` ‖gᵢ‖ ‖gⱼ‖ cos(θᵢ − θⱼ) for i ≠ j.
+    A fraction ``shared`` of each gradient's squared length lies in the drawn plane. The rest is orthogonal to
+    all other gradients, as most of a gradient is in many dimensions. Therefore gᵢᵀgⱼ = ``shared`` ‖gᵢ‖ ‖gⱼ‖
+    cos(θᵢ − θⱼ) for i ≠ j.
 
     Args:
         norms: Lengths of the gradients of global, face and hand loss, each in [1e-3, 1].
-        angles: Where they point, in degrees.
-        alpha: Fairness, in [0.25, 32]; 2 is minimum potential delay.
-        shared: In [0, 1].
+        angles: Directions in degrees.
+        alpha: Fairness exponent, in [0.25, 32]; 2 is minimum potential delay.
+        shared: Fraction in [0, 1].
         size: Power of ten that multiplies all gradients, in [−4, 0].
 
     Raises:
-        traitlets.TraitError: A value out of its range.
+        traitlets.TraitError: A value is out of range.
 
     Example:
         >>> GradientExplorer(norms=[1.0, 0.5, 0.25], angles=[0.0, 90.0, 90.0], shared=1.0).gramian
@@ -56,7 +56,8 @@ class GradientExplorer(Explorer):
     size = traitlets.Float(0.0, min=-4.0, max=0.0).tag(sync=True)
 
     least_squares = traitlets.Dict().tag(sync=True)
-    """What only Python finds: ``weights`` of ``scipy.optimize.least_squares``, for the state ``at``."""
+    """Values computed only in Python: ``weights`` from ``scipy.optimize.least_squares`` for the state
+    ``at``."""
 
     def __init__(self, **start: Any) -> None:
         super().__init__(**start)

@@ -1,4 +1,4 @@
-"""The ledger of claims, filtered and searched (notebook 11)."""
+"""The ledger of claims with filters and search (notebook 11)."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ class LedgerExplorer(Explorer):
     """Every claim with its verdict, evidence and links to notebook, results and figure.
 
     Args:
-        findings: Of :func:`fairhuman.experiments.claims.ledger`.
-        kind, section, verdict: Show only rows that have it; "" shows all.
-        words: Show only rows that contain it, in any column, whatever the case.
+        findings: From :func:`fairhuman.experiments.claims.ledger`.
+        kind, section, verdict: Show only matching rows; "" shows all.
+        words: Show only rows that contain this text in any column, ignoring case.
 
     Raises:
-        ValueError: A choice that no row has.
+        ValueError: A choice matches no row.
     """
 
     name = "ledger"
@@ -47,7 +47,7 @@ class LedgerExplorer(Explorer):
         super().__init__(rows=findings.to_dict("records"), meanings=dict(VERDICTS), **start)
 
     def page(self, title: str) -> str:
-        """A page of its own that begins with all rows, whatever is shown now."""
+        """A complete page that initially shows all rows, regardless of the current filter."""
         return page(self.name, self.values() | dict.fromkeys(self.state, ""), title)
 
     def still(self) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""What is left of a region on the latent grid (notebook 03)."""
+"""Region masks on the latent grid (notebook 03)."""
 
 from __future__ import annotations
 
@@ -29,20 +29,20 @@ _OUTLINES, _WAYS, _SIDES = ("outline", "box"), ("mean", "nearest"), (2, 4, 8, 16
 
 
 class MaskExplorer(Explorer):
-    """Masks of pictures' regions, as outlines or boxes, brought to latent grids of several sizes.
+    """Region masks, as outlines or boxes, resampled to latent grids of several sizes.
 
     Args:
-        samples: At least one, of one size that 64 divides, with the same regions.
-        picture: Index among the samples.
-        region: One of their regions; by default the last.
-        outline: ``outline``, the region's own, or ``box``, the boxes around it.
+        samples: At least one, all of the same size, divisible by 64, and with the same regions.
+        picture: Index of the sample.
+        region: One of their regions. Default: the last.
+        outline: ``outline``, the region's outline, or ``box``, the boxes around it.
         way: ``mean`` of a cell's pixels, or ``nearest``: see :func:`fairhuman.regions.latent_mask`.
-        side: Pixels along a cell, a power of two from 2 to 64.
-        shift: Pixels by which the picture is moved to the right, from 0 to 31.
+        side: Side length of a cell in pixels, a power of two from 2 to 64.
+        shift: Shift of the image to the right in pixels, from 0 to 31.
 
     Raises:
-        ValueError: Samples that do not fit.
-        traitlets.TraitError: Another value out of its range.
+        ValueError: The samples are invalid.
+        traitlets.TraitError: Another value is out of range.
     """
 
     name = "masks"
@@ -86,10 +86,10 @@ class MaskExplorer(Explorer):
         return proposal["value"]
 
     def mask(self, outline: str | None = None, way: str | None = None) -> NDArray[np.float32]:
-        """The mask on the latent grid as it stands, shape (h, w), values in [0, 1].
+        """The current mask on the latent grid, shape (h, w), values in [0, 1].
 
         Args:
-            outline, way: Another kind than that which is shown.
+            outline, way: Use these instead of the current values.
         """
         sample = self._samples[self.picture]
         pixels = _pixels(sample, self.region, outline or self.outline)
@@ -124,14 +124,14 @@ def _pixels(sample: HumanSample, region: str, outline: str) -> torch.Tensor:
 
 
 def _boxes(sample: HumanSample, region: str) -> list[list[int]]:
-    """Boxes around a region's parts in whole pixels; of a hand, the left one's and the right one's."""
+    """Boxes around a region's parts in whole pixels; for hands, left and right."""
     found = [box for name, box in sample.boxes.items() if box and name.split("_")[-1] == region]
     whole = [[round(value) for value in box] for box in found]
     return [[x0, y0, x1, y1] for x0, y0, x1, y1 in whole if x0 < x1 and y0 < y1]
 
 
 def _packed(sample: HumanSample) -> dict[str, Any]:
-    """Picture and masks as a browser reads them."""
+    """Image and masks in the browser's format."""
     return {
         "text": sample.text,
         "image": url("jpeg", jpeg(Image.fromarray(sample.image))),

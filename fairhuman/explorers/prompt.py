@@ -1,4 +1,4 @@
-"""A prompt box: images of a base, and of an adapter beside it at the same noise (notebook 04)."""
+"""A prompt box: images of a base and of an adapter from the same noise (notebook 04)."""
 
 from __future__ import annotations
 
@@ -21,29 +21,29 @@ __all__ = ["PromptBox"]
 
 _FIELDS = ("prompt", "seed", "steps", "guidance", "beta")
 _KEPT: dict[tuple[str, ...], dict[str, Any]] = {}
-"""What was asked for → where its box was left; as long as the kernel runs."""
+"""Arguments → last state of their box, for the kernel's lifetime."""
 
 
 class PromptBox(ipywidgets.VBox):
-    """Draws a prompt when asked to, and never before: a cell that shows it costs nothing in a batch run.
+    """Generates images for a prompt only on request, so that showing it costs nothing in a batch run.
 
-    The base is loaded with the first image. A box made again with the same arguments goes on with what was
-    typed and drawn last.
+    The base is loaded for the first image. A box recreated with the same arguments keeps its last prompt and
+    images.
 
     Args:
-        base: Folder or repository of the base; by default the embedded one.
-        adapter: A run's folder, or what it saved; its image then stands beside the base's. One that reads
-            pose or depth is refused when the first image is asked for.
-        prompt: What to draw.
-        seed: Of the noise, ≥ 0.
+        base: Folder or repository of the base. Default: the embedded base.
+        adapter: A run folder or saved weights; its image is shown next to the base's. Adapters conditioned on
+            pose or depth are refused at the first image.
+        prompt: The prompt.
+        seed: Seed of the noise, ≥ 0.
         steps: Denoising steps, in [1, 100].
-        guidance: Scale of classifier-free guidance, in [1, 15].
-        beta: Strength of the adapter, β of Eq. 12, in [0, 1.5].
-        size: Side of an image in pixels; by default the base's.
+        guidance: Classifier-free guidance scale, in [1, 15].
+        beta: Adapter strength β (Eq. 12), in [0, 1.5].
+        size: Image side length in pixels. Default: the base's.
 
     Attributes:
-        images: Words → image, of the last prompt.
-        seconds: Per image, of those that were drawn last; cached ones do not count. None before.
+        images: Label → image, for the last prompt.
+        seconds: Time per image in the last call, without cached images; None before the first call.
     """
 
     def __init__(
@@ -89,14 +89,14 @@ class PromptBox(ipywidgets.VBox):
         self._remember((str(base), str(adapter), prompt, f"{seed} {steps} {guidance} {beta} {size}"))
 
     def ask(self) -> dict[str, Image.Image]:
-        """Draw what the box says now.
+        """Generate images for the current values.
 
         Returns:
-            Words → image: ``base``, and ``β = …`` where there is an adapter.
+            Label → image: ``base``, and ``β = …`` with an adapter.
 
         Raises:
-            ValueError: An empty prompt; an adapter that reads pose or depth.
-            FileNotFoundError: No such base or adapter.
+            ValueError: The prompt is empty, or the adapter is conditioned on pose or depth.
+            FileNotFoundError: The base or adapter does not exist.
         """
         if not self.prompt.value.strip():
             raise ValueError("prompt: must not be empty")
@@ -207,7 +207,7 @@ class PromptBox(ipywidgets.VBox):
 
 
 def _check(box: PromptBox, values: dict[str, float]) -> None:
-    """Refuse what a slider would silently cut off."""
+    """Reject values that a slider would silently clip."""
     for name, value in values.items():
         field = getattr(box, name)
         if not field.min <= value <= field.max:

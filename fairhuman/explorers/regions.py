@@ -1,4 +1,4 @@
-"""Images, their faces and hands, and what detectors find in them (notebooks 01 and 06)."""
+"""Images with enlarged faces and hands and their detections (notebooks 01 and 06)."""
 
 from __future__ import annotations
 
@@ -35,22 +35,22 @@ _SHARP = 1024  # pixels
 class RegionExplorer(Explorer):
     """Several systems' images of the same captions: regions by area, enlarged, with detections and scores.
 
-    All pictures are stored with the explorer, as large as ``limit`` allows. The one that is shown comes at
-    full size where a kernel runs.
+    All images are stored with the explorer, as large as ``limit`` allows. With a kernel, the current image is
+    shown at full size.
 
     Args:
         images: System → one image per caption, as paths, arrays or PIL images.
-        found: System → what the detectors found in each.
-        records: The renders whose captions were the prompts. Their areas are those that were asked for.
-        limit: Most characters that the pictures take in a notebook.
-        caption: Which caption is shown.
-        system: Which system; by default the last.
-        framing: Only captions of this framing can be chosen; "" allows all.
-        region: ``face`` or ``hand``, whose areas and scores the axis has.
+        found: System → detections in each image.
+        records: The renders with the prompts as captions; they define the requested areas.
+        limit: Maximum number of characters of the images in a notebook.
+        caption: Index of the caption.
+        system: The system. Default: the last.
+        framing: Restrict captions to this framing; "" allows all.
+        region: ``face`` or ``hand``, for the axis of areas and scores.
 
     Raises:
-        ValueError: Systems with another number of images or detections than there are captions.
-        traitlets.TraitError: A value out of its range.
+        ValueError: A system's number of images or detections differs from the number of captions.
+        traitlets.TraitError: A value is out of range.
     """
 
     name = "regions"
@@ -60,7 +60,7 @@ class RegionExplorer(Explorer):
     captions = traitlets.List().tag(sync=True)
     systems = traitlets.List().tag(sync=True)
     sharp = traitlets.Dict().tag(sync=True)
-    """What only Python has: the image ``at`` (system, caption) in full size."""
+    """Values available only in Python: the image ``at`` (system, caption) in full size."""
 
     caption = traitlets.Int(0, min=0).tag(sync=True)
     system = traitlets.Unicode().tag(sync=True)
@@ -161,7 +161,7 @@ def _captions(records: Sequence[HumanRecord]) -> list[dict[str, Any]]:
 
 
 def _image(small: str, image: Image.Image, detection: Detection, record: HumanRecord) -> dict[str, Any]:
-    """A picture as a browser reads it; boxes and squares as shares of its sides."""
+    """An image in the browser's format, with boxes and squares relative to its sides."""
     found = [
         {"detector": name, "box": _shares(one.box, detection), "score": _score(one)}
         for name, kind in _FOUND.items()

@@ -1,4 +1,4 @@
-"""Runs step by step: weights, losses, and what the adapters draw at several β (notebooks 04 and 07)."""
+"""Training runs step by step: weights, losses, and samples at several β (notebooks 04 and 07)."""
 
 from __future__ import annotations
 
@@ -23,25 +23,25 @@ if TYPE_CHECKING:
 __all__ = ["TrainingExplorer"]
 
 _LINES = 200
-"""Logged steps that are shown of a run, about."""
+"""Approximate number of logged steps shown per run."""
 _STYLES = ("-", "--", ":", "-.")
 
 
 class TrainingExplorer(Explorer):
-    """Several runs beside the base, at a step and a β (Eq. 12) that a reader chooses.
+    """Several runs and the base, at a selectable step and β (Eq. 12).
 
     Args:
-        runs: Name → a run; its log gives losses, weights and shares, its measurements the held-out losses.
-        samples: Of :func:`fairhuman.experiments.strengths.sample_strengths`; without any, no pictures are
+        runs: Name → a run with logged losses, weights and shares, and held-out losses.
+        samples: From :func:`fairhuman.experiments.strengths.sample_strengths`; without any, no images are
             shown.
-        limit: Most characters that the pictures take in a notebook.
-        step: Steps made, from 0 to the last; by default the last.
-        beta: Strength of the adapters, ≥ 0. Where it was not sampled, the nearest is shown.
-        prompt: Which prompt's samples are shown.
+        limit: Maximum number of characters of the images in a notebook.
+        step: Number of completed steps, from 0. Default: the last.
+        beta: Adapter strength, ≥ 0; the nearest sampled value is shown.
+        prompt: Index of the prompt.
 
     Raises:
-        ValueError: No runs, or samples of a run that is not among them.
-        traitlets.TraitError: A value out of its range.
+        ValueError: There are no runs, or samples belong to an unknown run.
+        traitlets.TraitError: A value is out of range.
     """
 
     name = "training"
@@ -93,7 +93,7 @@ class TrainingExplorer(Explorer):
         return value
 
     def shown(self, run: str) -> StrengthSample | None:
-        """The sample of a run that is shown now, or the base's; None without any.
+        """The current sample of a run or of the base; None if there is none.
 
         Args:
             run: A run's name, or ``base``.
@@ -134,7 +134,7 @@ class TrainingExplorer(Explorer):
 
 
 def _run(name: str, run: Run) -> dict[str, Any]:
-    """What a browser reads of a run."""
+    """A run in the browser's format."""
     log = [line for line in run.log if line["finite"]]
     log = [line for place, line in enumerate(log) if place % max(1, len(log) // _LINES) == 0]
     objectives = list(log[0]["losses"]) if log else []
@@ -160,12 +160,12 @@ def _run(name: str, run: Run) -> dict[str, Any]:
 
 
 def _steps(run: Mapping[str, Any]) -> list[int]:
-    """Steps made, where a run says something; a line of the log is of the step that follows."""
+    """Completed steps with logged values; a log line belongs to the following step."""
     return [*(step + 1 for step in run["log"]["steps"]), *run["heldout"]["steps"]]
 
 
 def _shares(line: Mapping[str, Any]) -> dict[str, float | None]:
-    """wᵢ‖gᵢ‖ as a share of their sum, where the Gram matrix is known."""
+    """wᵢ‖gᵢ‖ as a fraction of their sum, if the Gram matrix is known."""
     if line["gramian"] is None:
         return {}
     weights = np.array([line["weights"].get(one) or 0.0 for one in line["losses"]])
@@ -174,5 +174,5 @@ def _shares(line: Mapping[str, Any]) -> dict[str, float | None]:
 
 
 def _number(value: float | None) -> float | None:
-    """Five digits are enough for the eye; JSON has no NaN."""
+    """Round to five digits, which suffice for display; JSON has no NaN."""
     return None if value is None or not np.isfinite(value) else float(f"{value:.5g}")

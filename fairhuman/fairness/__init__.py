@@ -1,7 +1,7 @@
-"""Fair directions for several objectives: exact α-fair weights, strategies and the backward pass.
+"""Fair directions for several objectives: α-fair weights, strategies and the backward pass.
 
-The paper's minimum potential delay (MPD) direction is the case α = 2. Deciding the weights
-(:func:`alpha_fair_weights`, a :class:`Strategy`) is apart from applying them (:func:`fair_backward`).
+The paper's minimum potential delay (MPD) direction is the case α = 2. Computing the weights
+(:func:`alpha_fair_weights`, a :class:`Strategy`) is separate from applying them (:func:`fair_backward`).
 """
 
 from typing import TYPE_CHECKING, Any

@@ -14,13 +14,13 @@ from fairhuman.fairness._newton import EPSILON, MAX_ITERATIONS, diagonal_of, new
 
 
 class AlphaFairSolution(NamedTuple):
-    """Weights and what is known about them.
+    """Weights with convergence information.
 
     Attributes:
         weights: shape (..., m); see :func:`alpha_fair_weights`.
-        stationary: shape (...), bool; True where a non-negative combination of the gradients vanishes to
-            rounding, so that no direction improves every objective and the weights are all 0.
-        iterations: Newton iterations made, the most over the batch.
+        stationary: shape (...), bool; True where a non-negative combination of the gradients is zero up to
+            rounding. No direction then improves every objective, and all weights are 0.
+        iterations: maximum number of Newton iterations over the batch.
     """
 
     weights: Tensor
@@ -29,11 +29,11 @@ class AlphaFairSolution(NamedTuple):
 
 
 def solve_alpha_fair(gramian: Tensor, alpha: float = 2.0, *, check: bool = True) -> AlphaFairSolution:
-    """:func:`alpha_fair_weights` together with where the problem has no solution."""
+    """Like :func:`alpha_fair_weights`, but also reports where the problem has no solution."""
     alpha = check_alpha(alpha)
     (check_gramian if check else check_shape)(gramian)
     K = np.ascontiguousarray(as_array(gramian).transpose(-2, -1, *range(gramian.ndim - 2)))
-    # K → cK gives w → c^(−α/(α+1)) w. With c a power of two no entry is rounded.
+    # K → cK gives w → c^(−α/(α+1)) w. If c is a power of two, no entry is rounded.
     exponent = np.frexp(diagonal_of(K).max(0))[1]
     K = np.ldexp(K, -exponent)
     with np.errstate(all="ignore"):  # NaN where the input is not finite
@@ -50,26 +50,26 @@ def solve_alpha_fair(gramian: Tensor, alpha: float = 2.0, *, check: bool = True)
 
 
 def alpha_fair_weights(gramian: Tensor, alpha: float = 2.0, *, check: bool = True) -> Tensor:
-    """Weights w > 0 with K w = w^(−1/α): Eq. 8 of the paper (α = 2) and its α-fair generalisation.
+    """Solve K w = w^(−1/α) for w > 0: Eq. 8 of the paper (α = 2) and its α-fair generalisation.
 
-    The direction d = Σ wᵢ gᵢ then minimises Σ (gᵢᵀd)^(1−α) / (α−1) among all directions as long as d
-    (α = 1: maximises Σ log gᵢᵀd), and gᵢᵀd = wᵢ^(−1/α) > 0: every objective descends. α = 2 is minimum
-    potential delay, α = 1 proportional fairness, α → ∞ tends to max-min fairness.
+    The direction d = Σ wᵢ gᵢ then minimises Σ (gᵢᵀd)^(1−α) / (α−1) among all directions of the same length (α
+    = 1: maximises Σ log gᵢᵀd), and gᵢᵀd = wᵢ^(−1/α) > 0: every objective descends. α = 2 is minimum potential
+    delay, α = 1 proportional fairness, and α → ∞ max-min fairness.
 
-    Solved by a damped Newton iteration in float64 on the host, with the same relative accuracy at any
-    scale: K → cK gives w → c^(−α/(α+1)) w. Where gradients nearly cancel, K w is a small difference of
-    large terms, and no float64 weights solve the equation to more than ε (|K| w) / (K w).
+    The solver is a damped Newton iteration in float64 on the host. Its relative accuracy does not depend on
+    scale: K → cK gives w → c^(−α/(α+1)) w. Where gradients nearly cancel, K w is a small difference of large
+    terms, and no float64 weights solve the equation to better than ε (|K| w) / (K w).
 
     Args:
         gramian: Gram matrix K of the objectives' gradients, shape (..., m, m), m ≥ 1, any float dtype.
         alpha: fairness exponent, in (0, ∞).
-        check: whether to refuse what is no Gram matrix. Unchecked, a non-finite matrix gives NaN weights.
+        check: whether to validate the Gram matrix. Without validation, a non-finite matrix gives NaN weights.
 
     Returns:
-        Weights of shape (..., m), in the dtype and on the device of ``gramian``. An objective whose
-        gradient is zero has weight 0 and the others are solved without it. Where no solution exists
-        because a non-negative combination of gradients vanishes (the point is Pareto stationary), all
-        weights are 0, so that the direction is: :func:`solve_alpha_fair` tells these cases apart.
+        Weights of shape (..., m), in the dtype and on the device of ``gramian``. An objective with a zero
+        gradient has weight 0 and is left out of the solution. If no solution exists because a non-negative
+        combination of the gradients is zero (the point is Pareto stationary), all weights, and so the
+        direction, are 0. :func:`solve_alpha_fair` distinguishes these cases.
 
     Raises:
         TypeError: if ``gramian`` is not a floating-point tensor.
@@ -88,8 +88,8 @@ def alpha_fair_weights(gramian: Tensor, alpha: float = 2.0, *, check: bool = Tru
 def closed_form_weights(gramian: Tensor, alpha: float = 2.0, *, check: bool = True) -> Tensor:
     """Eq. 10 of the paper as printed, W = (GᵀG)^(−2/3) 1, generalised to (GᵀG)^(−α/(α+1)) 1.
 
-    The power is that of the symmetric matrix. It solves Eq. 8 only when the Gram matrix is diagonal;
-    otherwise weights may be negative and an objective may ascend. Kept for comparison.
+    The power is a matrix power. The formula solves Eq. 8 only for a diagonal Gram matrix; otherwise, weights
+    can be negative and an objective can increase. Kept for comparison.
 
     Args:
         gramian: Gram matrix of the objectives' gradients, shape (..., m, m).
@@ -97,9 +97,9 @@ def closed_form_weights(gramian: Tensor, alpha: float = 2.0, *, check: bool = Tr
         check: as for :func:`alpha_fair_weights`.
 
     Returns:
-        Weights of shape (..., m), in the dtype and on the device of ``gramian``; 0 for an objective whose
-        gradient is zero. Eigenvalues below m ε times the largest are raised to it, as the printed formula
-        divides by them.
+        Weights of shape (..., m), in the dtype and on the device of ``gramian``; 0 for objectives with a zero
+        gradient. Eigenvalues are clamped to at least m ε times the largest one, because the formula divides
+        by them.
 
     Raises:
         TypeError, ValueError: as :func:`alpha_fair_weights`.
@@ -116,7 +116,7 @@ def closed_form_weights(gramian: Tensor, alpha: float = 2.0, *, check: bool = Tr
     present = diagonal > 0
     scale = diagonal.amax(-1, keepdim=True)
     scale = torch.where(scale > 0, scale, 1.0)
-    # An absent objective becomes a separate eigenvector, which the mask then drops.
+    # An absent objective becomes a separate eigenvector, which the mask then removes.
     K = K / scale.unsqueeze(-1) + torch.diag_embed((~present).to(torch.float64))
     values, vectors = torch.linalg.eigh(K)
     floor = K.shape[-1] * EPSILON * values.amax(-1, keepdim=True)
@@ -127,7 +127,7 @@ def closed_form_weights(gramian: Tensor, alpha: float = 2.0, *, check: bool = Tr
 
 
 def check_alpha(alpha: float) -> float:
-    """``alpha`` as a float, refused unless positive and finite."""
+    """Return ``alpha`` as a float; it must be positive and finite."""
     if isinstance(alpha, bool) or not isinstance(alpha, int | float) or not 0 < alpha < math.inf:
         raise ValueError(f"alpha: must be a positive, finite number, got {alpha!r}")
     return float(alpha)

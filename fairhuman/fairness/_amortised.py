@@ -1,4 +1,4 @@
-"""α-fair weights at the price of linear scalarisation, by predicting the Gram matrix."""
+"""α-fair weights at the cost of linear scalarisation, by predicting the Gram matrix."""
 
 from __future__ import annotations
 
@@ -15,36 +15,36 @@ from fairhuman.fairness._strategy import Strategy
 
 Mode = Literal["fitted", "average", "stale"]
 _SPREAD = 0.35
-"""Error of a predicted log-norm that is reckoned with."""
+"""Assumed error of a predicted log-norm."""
 _REMEMBERED = 50
-"""Steps whose doubt is remembered."""
+"""Number of past steps whose uncertainty is kept."""
 _SOONEST, _LATEST = 0.5, 2.0
-"""Exact steps saved up from which on one may be taken, and at which one must."""
+"""Accumulated exact-step credit at which an exact step is allowed, and at which it is forced."""
 
 
 class Amortised(Strategy):
-    """Exact α-fair steps now and then, one ordinary backward pass of Σ wᵢ lᵢ in between.
+    """Occasional exact α-fair steps, with an ordinary backward pass of Σ wᵢ lᵢ in between.
 
-    The weights in between follow from a prediction of the Gram matrix:
+    In between, the weights come from a prediction of the Gram matrix:
 
-    - ``fitted``: from what is known of the batch before its backward pass, the sketch of its gradients if
-      ``output`` is given to :func:`fair_backward`, else its losses, by a regression that learns at every
-      exact step; see :class:`GramianPrediction`;
+    - ``fitted``: a regression, updated at every exact step, on information available before the backward
+      pass: a sketch of the gradients if :func:`fair_backward` receives ``output``, otherwise the losses; see
+      :class:`GramianPrediction`;
     - ``average``: the running average of the Gram matrices of exact steps;
     - ``stale``: the weights of the last exact step.
 
-    Where the prediction is ``fitted``, exact steps are taken where the direction depends most on what is
-    uncertain: a step's *doubt* is how far the direction turns as each predicted norm is e^±0.35 times as
-    large, and the doubtful share 1/``every`` of the steps is exact.
+    In mode ``fitted``, exact steps are taken where the direction is most sensitive to prediction errors. A
+    step's *doubt* is how far the direction turns when each predicted norm changes by a factor of e^±0.35. The
+    most doubtful fraction 1/``every`` of the steps is exact.
 
     Args:
         alpha: fairness exponent.
-        every: on average one step of so many is exact; 1 is always exact.
-        warmup: exact steps at the beginning.
-        mode: how weights in between are found.
-        adaptive: False to take exact steps at regular intervals, as the other modes do.
-        forgetting: weight of the past at each exact step, in (0, 1], for the regression.
-        averaging: the same in (0, 1) for the cosines, or the Gram matrix of ``average``.
+        every: average number of steps per exact step; 1 makes every step exact.
+        warmup: number of exact steps at the start.
+        mode: how the weights in between are computed.
+        adaptive: False takes exact steps at regular intervals, as the other modes do.
+        forgetting: decay factor of past data in the regression per exact step, in (0, 1].
+        averaging: decay factor in (0, 1) for the cosines, or for the Gram matrix of mode ``average``.
     """
 
     def __init__(
@@ -131,7 +131,7 @@ class Amortised(Strategy):
         self._begin()
 
     def predicted_gramian(self, losses: Tensor, present: Tensor, sketch: Tensor | None = None) -> Tensor:
-        """The Gram matrix that the next step would assume, shape (m, m); not used by mode ``stale``."""
+        """The Gram matrix predicted for the next step, shape (m, m); not used by mode ``stale``."""
         if self.mode == "fitted":
             return self._prediction.predict(losses, sketch, present)
         known = present & self._average.known
@@ -167,8 +167,8 @@ class Amortised(Strategy):
 
 
 def _doubt(gramian: Tensor, alpha: float) -> float:
-    """Sum over objectives of 1 − cosine between the direction and what it would be, had that objective's
-    gradient e^±0.35 times its norm; infinite where the prediction is not finite."""
+    """Sum of 1 − cosine between the direction and the one with each objective's gradient norm scaled by
+    e^±0.35; infinite if the prediction is not finite."""
     if not bool(gramian.isfinite().all()):
         return math.inf
     weights = alpha_fair_weights(gramian, alpha)

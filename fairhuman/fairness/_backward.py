@@ -1,4 +1,4 @@
-"""The fair backward pass: from a loss for each objective to one direction in ``.grad``."""
+"""The fair backward pass: from one loss per objective to one direction in ``.grad``."""
 
 from __future__ import annotations
 
@@ -19,17 +19,17 @@ from fairhuman.fairness._strategy import Strategy
 
 @dataclass(frozen=True)
 class FairStep:
-    """What one fair backward pass found.
+    """Result of a fair backward pass.
 
     Attributes:
         names: objectives, in the order of the rows of ``gramian``.
         losses: value of each objective, summed over micro-batches and averaged over processes.
-        weights: weight of each objective in the direction; 0 for one without a gradient.
+        weights: weight of each objective in the direction; 0 for objectives without a gradient.
         gramian: inner products of the unscaled gradients, shape (m, m), float64, on the CPU; None if the
-            strategy did not need them.
-        finite: False if a loss or gradient was not finite; the step is then refused: no ``.grad`` has
-            been touched and the strategy has not advanced.
-        stationary: True if the weights are all 0 although some gradient is not, as no direction improves
+            strategy does not need them.
+        finite: False if a loss or gradient was not finite. The step is then rejected: ``.grad`` is unchanged
+            and the strategy has not advanced.
+        stationary: True if all weights are 0 although some gradient is not, because no direction improves
             every objective.
         absent: objectives without a region in this batch.
     """
@@ -59,45 +59,46 @@ def fair_backward(
 ) -> FairStep:
     """Add the strategy's direction d = Σ wᵢ ∇lᵢ to the ``.grad`` of the parameters (Eq. 7).
 
-    A strategy that needs inner products costs one backward pass per objective and holds the per-objective
-    gradients; another one costs a single backward pass of Σ wᵢ lᵢ. For gradient accumulation use
-    :class:`FairAccumulator`, of which this is the case of one micro-batch. Hooks on the accumulation of
-    ``.grad`` do not run.
+    A strategy that needs inner products costs one backward pass per objective and stores the per-objective
+    gradients; any other strategy costs a single backward pass of Σ wᵢ lᵢ. For gradient accumulation, use
+    :class:`FairAccumulator`; this function is the special case of one micro-batch. Hooks on the accumulation
+    of ``.grad`` do not run.
 
     Args:
-        losses: scalar loss of each objective, by name, on one graph.
-        parameters: what is trained; a list or a generator. Frozen and unused ones are left alone, one that
-            is named twice counts once. The inner product of complex gradients is its real part; sparse
+        losses: maps each objective's name to its scalar loss; all losses share one graph.
+        parameters: trained tensors, as a list or generator. Frozen and unused parameters are ignored, and
+            duplicates count once. For complex gradients, the real part of the inner product is used; sparse
             gradients stay sparse.
         strategy: from :func:`get_strategy`.
-        absent: names of objectives without a region in this batch: weight 0, no backward pass.
-        scale: factor put on the losses for the backward passes, against underflow in half precision. The
-            Gram matrix and the weights are those of the unscaled gradients. With a ``GradScaler`` give
-            ``scaler.scale(torch.ones(()))``, which is its scale and makes the scaler ready for its step.
-        keep_scale: leave the direction multiplied by ``scale``, for ``GradScaler.step`` to unscale. Where
-            the step was refused, lower the scale instead: ``scaler.update(scaler.get_scale() / 2)``.
+        absent: names of objectives without a region in this batch; they get weight 0 and no backward pass.
+        scale: factor by which the losses are multiplied in the backward passes, against underflow in half
+            precision. The Gram matrix and the weights are computed from the unscaled gradients. With a
+            ``GradScaler``, pass ``scaler.scale(torch.ones(()))``, which returns its scale and prepares it for
+            its step.
+        keep_scale: keep the direction multiplied by ``scale``, so that ``GradScaler.step`` can unscale it. If
+            the step is rejected, lower the scale instead: ``scaler.update(scaler.get_scale() / 2)``.
         group: process group over which gradients are averaged before the Gram matrix is formed; "auto"
-            is the default group where ``torch.distributed`` is initialised; None averages nothing. As
-            gradients do not pass through ``DistributedDataParallel``'s hooks, call the bare module.
-        output: the network's output from which the losses were computed, shape (batch, channels, ...); lets
-            an amortised strategy predict the gradients. Other strategies do not look at it.
-        noise: noise level of each example, from 0 to 1 (such as timestep / 1000), shape (batch,); sharpens
-            that prediction.
+            selects the default group if ``torch.distributed`` is initialised; None disables averaging.
+            Gradients bypass the hooks of ``DistributedDataParallel``, so call the wrapped module directly.
+        output: the network output from which the losses were computed, shape (batch, channels, ...). An
+            amortised strategy uses it to predict the gradients; other strategies ignore it.
+        noise: noise level of each example in [0, 1], such as timestep / 1000, shape (batch,); improves that
+            prediction.
         retain_graph: keep the losses' graph for a further backward pass.
-        batched: differentiate all objectives in one backward pass over batched gradients, where the strategy
-            needs each: with gradient checkpointing, activations are recomputed once instead of once per
-            objective. Takes the memory of all these passes at once, and keeps the graph until ``losses`` are
-            dropped. Where an operation cannot be batched, a
-            warning says why, and the passes follow one another.
+        batched: if the strategy needs per-objective gradients, compute them in one batched backward pass.
+            With gradient checkpointing, activations are then recomputed once instead of once per objective.
+            This needs the memory of all passes at once and keeps the graph until ``losses`` are released. If
+            an operation cannot be batched, a warning gives the reason and the passes run one after another.
 
     Returns:
-        What was found. Check ``finite`` before stepping the optimiser.
+        The result. Check ``finite`` before stepping the optimiser.
 
     Raises:
-        ValueError: if a loss is not a scalar, ``parameters`` holds nothing that can be trained (as an
-            exhausted generator does), a name in ``absent`` is unknown, ``scale`` is not positive, or no loss
-            depends on a parameter (as where they were computed without gradients, or by another model).
-        TypeError: if ``parameters`` holds something else than tensors.
+        ValueError: if a loss is not a scalar, ``parameters`` has no trainable tensor (for example, an
+            exhausted generator), a name in ``absent`` is unknown, ``scale`` is not positive, or no loss
+            depends on a parameter (for example, because the losses were computed without gradients or by
+            another model).
+        TypeError: if ``parameters`` contains anything but tensors.
     """
     accumulator = FairAccumulator(
         parameters, strategy, scale=scale, keep_scale=keep_scale, group=group, batched=batched
@@ -107,16 +108,17 @@ def fair_backward(
 
 
 class FairAccumulator:
-    """Fair backward pass over several micro-batches: gradients of each objective are summed, then weighed.
+    """Fair backward pass over several micro-batches: sums each objective's gradients, then weights the sums.
 
-    Averaging directions of micro-batches is not the direction of their union, because the weights depend
-    on the gradients. Strategies that need no Gram matrix take weights from each micro-batch's losses.
+    The average of the micro-batches' directions is not the direction of their union, because the weights
+    depend on the gradients. Strategies that need no Gram matrix compute weights from each micro-batch's
+    losses.
 
     Args:
         parameters, strategy, scale, keep_scale, group, batched: see :func:`fair_backward`.
 
     Attributes:
-        batched: whether gradients are still batched; False once that was found impossible.
+        batched: whether gradients are batched; set to False after batching has failed.
 
     Example:
         >>> import torch
@@ -177,12 +179,12 @@ class FairAccumulator:
         noise: Tensor | None = None,
         retain_graph: bool = False,
     ) -> None:
-        """Backward pass of one micro-batch.
+        """Run the backward pass of one micro-batch.
 
         Args:
             losses: as for :func:`fair_backward`; the same names in every micro-batch of a step.
             absent: names of objectives without a region in this micro-batch.
-            weight: factor on this micro-batch's losses: its share of the union, such as 1/4.
+            weight: factor on this micro-batch's losses, its fraction of the union, such as 1/4.
             output, noise, retain_graph: as for :func:`fair_backward`.
         """
         names = _check_losses(losses, absent)
@@ -190,7 +192,7 @@ class FairAccumulator:
             raise ValueError(f"losses: must have the names {self._names} again, got {names}")
         active = [name not in absent and losses[name].requires_grad for name in names]
         present = torch.tensor(active)
-        # Moved together: an accelerator is waited for once.
+        # Moved together, to synchronise with an accelerator only once.
         values = torch.stack([losses[name].detach().double().reshape(()) for name in names]).cpu()
         values = torch.where(present, values, 0.0)
         if self.strategy.foresees:
@@ -237,7 +239,7 @@ class FairAccumulator:
         if not bool(values.isfinite().all()):
             return  # the losses summed so far tell: the step will be refused
         weights = self.strategy.weights(values, None, present)
-        # What is reported is an objective's weight where it was last present.
+        # The reported weight of an objective is the one from when it was last present.
         self._weights = weights if self._weights is None else torch.where(present, weights, self._weights)
         terms = [
             losses[name].reshape(()) * (w * factor)
@@ -254,7 +256,8 @@ class FairAccumulator:
         self._sum_up(gradients, row)
 
     def _differentiate_together(self, losses: list[Tensor], rows: list[list[Tensor | None]]) -> bool:
-        """All gradients by one vector-Jacobian product, or False, the graph being left as it was."""
+        """Compute all gradients by one vector-Jacobian product; return False and keep the graph if that
+        fails."""
         try:
             batch = batched_gradients(losses, self.parameters)
         except NotBatchable as error:
@@ -274,7 +277,7 @@ class FairAccumulator:
                 row[i] = gradient if total is None else _added(total.clone(), gradient)
 
     def step(self) -> FairStep:
-        """Weigh the summed gradients, add the direction to ``.grad`` and reset.
+        """Weight the summed gradients, add the direction to ``.grad`` and reset.
 
         Raises:
             ValueError: if no micro-batch has been added.
@@ -294,7 +297,7 @@ class FairAccumulator:
             torch.cat([self._losses, self._losses.new_zeros(1)]), torch.cat([self._present, told])
         )
         losses, present, reached = losses[:-1], present[:-1], bool(present[-1])
-        # The diagonal of the Gram matrix is finite exactly if every gradient is.
+        # The diagonal of the Gram matrix is finite if and only if every gradient is.
         gramian = (gramian_of(rows) / self.scale**2).cpu()
         finite = bool(gramian.isfinite().all()) and bool(losses.isfinite().all())
         if finite and not reached:
@@ -342,14 +345,14 @@ class FairAccumulator:
 
 
 def _added(total: Tensor, gradient: Tensor, factor: float = 1.0) -> Tensor:
-    """``total + factor · gradient``, in place but for a sparse total that a dense gradient fills."""
+    """Return ``total + factor · gradient``, in place unless a dense gradient is added to a sparse total."""
     if total.is_sparse and not gradient.is_sparse:
         return (gradient * factor).add_(total)
     return total.add_(gradient, alpha=factor)
 
 
 def _trainable(parameters: Iterable[Tensor]) -> list[Tensor]:
-    """Each parameter that requires a gradient, once."""
+    """The distinct parameters that require a gradient."""
     found: dict[int, Tensor] = {}
     for parameter in parameters:
         if not isinstance(parameter, Tensor):

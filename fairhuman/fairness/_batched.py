@@ -1,4 +1,4 @@
-"""The gradients of several losses by one vector-Jacobian product over batched gradients."""
+"""Gradients of several losses by one batched vector-Jacobian product."""
 
 from __future__ import annotations
 
@@ -9,20 +9,20 @@ from torch import Tensor
 
 
 class NotBatchable(Exception):
-    """An operation of the graph has no batching rule; the message says which."""
+    """An operation in the graph has no batching rule; the message names it."""
 
 
 def batched_gradients(losses: Sequence[Tensor], parameters: Sequence[Tensor]) -> list[list[Tensor | None]]:
-    """Gradient of each loss for each parameter, None where no loss depends on one.
+    """Gradient of each loss with respect to each parameter, None for parameters on which no loss depends.
 
-    The graph is kept, so that its operations can still be differentiated one loss at a time.
+    The graph is retained, so that losses can still be differentiated one at a time.
 
     Args:
         losses: m scalars on one device.
-        parameters: what they are differentiated by.
+        parameters: tensors to differentiate with respect to.
 
     Raises:
-        NotBatchable: with the reason that torch gives.
+        NotBatchable: if torch cannot batch an operation; gives torch's reason.
         MemoryError, torch.OutOfMemoryError: as without batching.
 
     Example:

@@ -1,4 +1,4 @@
-"""Comparing directions by their weights, without the gradients."""
+"""Comparison of directions from their weights, without the gradients."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from torch import Tensor
 
 
 def cosine(gramian: Tensor, weights: Tensor, others: Tensor) -> Tensor:
-    """Cosine between the directions Σ wᵢ gᵢ that two sets of weights give.
+    """Cosine between the directions Σ wᵢ gᵢ of two sets of weights.
 
     Args:
         gramian: Gram matrix of the gradients gᵢ, shape (..., m, m).

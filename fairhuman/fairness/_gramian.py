@@ -1,4 +1,4 @@
-"""Gram matrices: refusing what is not one, computing one without stacking the gradients."""
+"""Gram matrices: validation, and computation without stacking the gradients."""
 
 from __future__ import annotations
 
@@ -12,18 +12,18 @@ from torch import Tensor
 Array = NDArray[np.float64]
 
 _CHUNK = 1 << 18
-"""Gradient entries copied at a time when a Gram matrix is summed up (2 MB per objective)."""
+"""Gradient entries copied at a time when accumulating a Gram matrix (2 MB per objective)."""
 
 
 def rounding_tolerance(dtype: torch.dtype) -> float:
-    """How far, relative to √(KᵢᵢKⱼⱼ), a Gram matrix stored in ``dtype`` may be from exact."""
+    """Tolerated error of a Gram matrix stored in ``dtype``, relative to √(KᵢᵢKⱼⱼ)."""
     return min(1024 * torch.finfo(dtype).eps, 0.05)
 
 
 def check_gramian(gramian: Tensor) -> None:
-    """Refuse what cannot be a batch of Gram matrices.
+    """Check that a tensor is a batch of Gram matrices.
 
-    Rounding of the input's dtype is forgiven: deviations below 1024 ε (at most 0.05) relative to
+    Rounding errors of the input's dtype are tolerated: deviations below 1024 ε (at most 0.05) relative to
     √(KᵢᵢKⱼⱼ).
 
     Args:
@@ -31,8 +31,8 @@ def check_gramian(gramian: Tensor) -> None:
 
     Raises:
         TypeError: if ``gramian`` is not a floating-point tensor.
-        ValueError: if it is not square, or an entry is not finite, or it is not symmetric, or it has a
-            negative eigenvalue; the message gives the position and the value found.
+        ValueError: if a matrix is not square, finite, symmetric and positive semi-definite; the message gives
+            the position and value of the violation.
     """
     check_shape(gramian)
     K = as_array(gramian)
@@ -86,12 +86,12 @@ def _check_definite(K: Array, squares: Array, scale: Array, tolerance: float, ti
 
 
 def as_array(gramian: Tensor) -> Array:
-    """The matrices on the host, in float64; waits for an accelerator."""
+    """Copy the matrices to the host in float64; synchronises with an accelerator."""
     return gramian.detach().to("cpu", torch.float64).numpy()
 
 
 def check_shape(gramian: Tensor) -> None:
-    """Refuse anything but a floating-point tensor of square matrices; reads no values."""
+    """Check that the argument is a floating-point tensor of square matrices, without reading values."""
     if not isinstance(gramian, Tensor) or not gramian.is_floating_point():
         found = gramian.dtype if isinstance(gramian, Tensor) else type(gramian).__name__
         raise TypeError(f"gramian: must be a floating-point tensor, got {found}")
@@ -100,14 +100,14 @@ def check_shape(gramian: Tensor) -> None:
 
 
 def gramian_of(gradients: Sequence[Sequence[Tensor | None]]) -> Tensor:
-    """Inner products of per-objective gradients, summed up chunk by chunk in float64.
+    """Inner products of per-objective gradients, accumulated in chunks in float64.
 
-    No more than a chunk of the gradients is ever copied, so nothing of the size of the model is
-    allocated; a sparse gradient is made dense alone. Products of float32 entries are exact in float64.
-    A complex entry counts as two real ones: the inner product is the real part of the complex one.
+    At most one chunk of the gradients is copied at a time, so nothing as large as the model is allocated;
+    sparse gradients are densified one by one. Products of float32 entries are exact in float64. A complex
+    entry counts as two real entries, so the result is the real part of the complex inner product.
 
     Args:
-        gradients: for each of m objectives, its gradient for each parameter, None standing for zeros.
+        gradients: for each of m objectives, its gradient with respect to each parameter; None means zeros.
 
     Returns:
         shape (m, m), float64, on the gradients' device (the CPU if there are none).

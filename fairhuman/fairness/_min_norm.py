@@ -1,4 +1,4 @@
-"""Strategies around the shortest convex combination of the gradients."""
+"""Strategies based on the shortest convex combination of the gradients."""
 
 from __future__ import annotations
 
@@ -12,17 +12,18 @@ from torch import Tensor
 from fairhuman.fairness._strategy import FromGramian, Strategy, take_state
 
 _MOST = 12
-"""Objectives up to which every support is tried."""
+"""Maximum number of objectives for which every support is tried."""
 
 
 def min_norm_weights(gramian: Tensor, offset: Tensor | None = None) -> Tensor:
-    """Weights w ≥ 0 of sum 1 that minimise ‖Σ (wᵢ + cᵢ) gᵢ‖: with c = 0, MGDA's.
+    """Weights w ≥ 0 with sum 1 that minimise ‖Σ (wᵢ + cᵢ) gᵢ‖; c = 0 gives MGDA.
 
-    Exact to rounding: on each support the minimum is a linear system, and the best feasible one is taken.
+    Exact up to rounding: on each support, the minimum solves a linear system; the best feasible one is
+    returned.
 
     Args:
         gramian: Gram matrix of the gradients, shape (m, m), float64, m ≤ 12.
-        offset: c, shape (m,); by default 0.
+        offset: c, shape (m,). Default: 0.
 
     Returns:
         shape (m,), float64.
@@ -54,7 +55,7 @@ def min_norm_weights(gramian: Tensor, offset: Tensor | None = None) -> Tensor:
 
 
 def _on_support(K: Tensor, slope: Tensor) -> Tensor:
-    """Minimum of ½wᵀKw + wᵀs where Σ w = 1, of any sign."""
+    """Minimiser of ½wᵀKw + wᵀs with Σ w = 1, of any sign."""
     if len(K) == 1:
         return torch.ones_like(slope)
     # From the last weight on: no multiplier, whose scale would spoil the system's condition.
@@ -66,11 +67,11 @@ def _on_support(K: Tensor, slope: Tensor) -> Tensor:
 
 
 class SDMGrad(FromGramian):
-    """``sdmgrad``: the shortest direction of those pulled towards the mean gradient, min ‖Σ (wᵢ + λ/m) gᵢ‖.
+    """``sdmgrad``: MGDA pulled towards the mean gradient, min ‖Σ (wᵢ + λ/m) gᵢ‖.
 
-    SDMGrad (arXiv 2305.18409) forms its inner products from two independent batches and takes some steps
-    of gradient descent; here they come from the step's batch, which biases the weights, and the minimum is
-    exact. λ = 0 is MGDA, λ → ∞ the mean gradient.
+    SDMGrad (arXiv 2305.18409) computes inner products from two independent batches and takes a few steps of
+    gradient descent. Here, inner products come from the step's own batch, which biases the weights, and the
+    minimum is exact. λ = 0 is MGDA; λ → ∞ gives the mean gradient.
 
     Args:
         pull: λ, at least 0.
@@ -91,15 +92,15 @@ class SDMGrad(FromGramian):
 
 
 class PeriodicMinNorm(Strategy):
-    """``psmgd``: MGDA's weights, computed at every R-th step and used again at those in between.
+    """``psmgd``: MGDA's weights, computed at every R-th step and reused in between.
 
-    PSMGD (arXiv 2412.10961) is the nearest published relative of :class:`Amortised`, which predicts the
-    weights in between instead of keeping them. An objective that was absent at a renewal keeps the weight
-    it had; where all of those present have weight 0, each counts the same.
+    PSMGD (arXiv 2412.10961) is the closest published relative of :class:`Amortised`, which predicts the
+    weights in between instead of keeping them. An objective that is absent at an update keeps its previous
+    weight; if all present objectives have weight 0, they are weighted equally.
 
     Args:
         every: R, at least 1; 1 is MGDA.
-        momentum: share of the old weights that is kept at a renewal, in [0, 1).
+        momentum: fraction of the old weights kept at an update, in [0, 1).
 
     Raises:
         ValueError: if an argument is out of range.

@@ -1,4 +1,4 @@
-"""The bargaining solution of Nash-MTL."""
+"""The Nash-MTL bargaining solution."""
 
 from __future__ import annotations
 
@@ -13,12 +13,13 @@ from fairhuman.fairness._strategy import FromGramian
 class Nash(FromGramian):
     """``nash_mtl``: the Nash bargaining solution of the objectives, K w = 1/w, solved exactly.
 
-    Its direction is that of ``alpha_fair:1``, cut to length ``max_norm`` as the published method does. The
-    published solver, a few convex programs from the previous step's weights, stops long before the solution
-    where gradients are as small as in fine-tuning; this is what it approximates.
+    Its direction is that of ``alpha_fair:1``, clipped to length ``max_norm`` as in the published method. The
+    published solver, which solves a few convex programs starting from the previous step's weights, stops far
+    from the solution when gradients are as small as in fine-tuning. This class computes the exact solution
+    that it approximates.
 
     Args:
-        max_norm: length to which a longer direction is cut; 0 for none.
+        max_norm: maximum length of the direction; 0 disables clipping.
 
     Raises:
         ValueError: if ``max_norm`` is negative or not finite.

@@ -8,17 +8,17 @@ With W = diag(w), y = W K w and q = w^(1−1/α), its Newton step in units of th
 
     (W K W + diag(q) / α) p = q − y.
 
-Along it the curvature grows at most like (1 − t r)^(−1−1/α), r being the largest relative decrease
-max(−p, 0), so the objective falls for every t up to (1 − (1 + r/α)^(−α)) / r. That step length is taken:
-it needs no line search, keeps w positive and tends to 1, which makes the end of the iteration quadratic.
-At α = 1 it is the classical 1 / (1 + r) of self-concordant barriers.
+Along it the curvature grows at most like (1 − t r)^(−1−1/α), where r is the largest relative decrease
+``max(−p, 0)``, so the objective falls for every t up to (1 − (1 + r/α)^(−α)) / r. This step length needs no
+line search, keeps w positive, and tends to 1, so that convergence is quadratic. At α = 1 it is the classical
+1 / (1 + r) of self-concordant barriers.
 
-Before each step w is moved along its ray to the minimiser there, where Σ y = Σ q. As s w has s² y and
-s^(1−1/α) q, that is s = (Σ q / Σ y)^(α/(α+1)), and dividing the step's equation by s² leaves y as it is and
-multiplies q by Σ y / Σ q.
+Before each step, w is scaled to the minimiser along its ray, where Σ y = Σ q. Since s w has s² y and
+s^(1−1/α) q, the factor is s = (Σ q / Σ y)^(α/(α+1)). Dividing the step's equation by s² leaves y unchanged
+and multiplies q by Σ y / Σ q.
 
-Steps in units of the weights do not depend on the gradients' lengths, so K need not have a unit diagonal:
-only overflow has to be kept away.
+Steps in units of the weights do not depend on the gradients' lengths, so K need not have a unit diagonal;
+only overflow must be avoided.
 """
 
 from __future__ import annotations
@@ -33,22 +33,22 @@ Array = NDArray[np.float64]
 EPSILON = float(np.finfo(np.float64).eps)
 MAX_ITERATIONS = 80
 CLOSE = 1e-5
-"""Relative change of the weights after which one more step leaves no more than its square."""
+"""Relative weight change below which one more step leaves an error of at most its square."""
 FLAT = 1e-8
-"""r below which the step length is 1 to as many digits, and its formula would cancel."""
+"""r below which the step length is 1 to this accuracy, and its formula would suffer cancellation."""
 STEEP = 20.0
-"""α above which weights may span so many orders of magnitude that the smallest underflow."""
+"""α above which the smallest weights can underflow."""
 SMALLEST = 1e-200
-"""Least weight then, where the largest are near 1."""
+"""Smallest weight in that case; the largest are near 1."""
 
 
 class Newton(NamedTuple):
-    """What :func:`newton` found.
+    """Result of :func:`newton`.
 
     Attributes:
-        weights: shape (m, ...); 0 for an objective without a gradient.
-        stationary: shape (...), bool; whether a positive combination of the gradients vanishes to rounding.
-        iterations: the most over the batch.
+        weights: shape (m, ...); 0 for objectives without a gradient.
+        stationary: shape (...), bool; whether a positive combination of the gradients is zero up to rounding.
+        iterations: maximum over the batch.
     """
 
     weights: Array
@@ -60,8 +60,8 @@ def newton(K: Array, alpha: float) -> Newton:
     """Solve K w = w^(−1/α) for one matrix or a batch.
 
     Args:
-        K: Gram matrices of a size near 1, shape (m, m, ...): an operation on all is one on contiguous
-            numbers. A row of zeros is an absent objective.
+        K: Gram matrices with entries near 1, shape (m, m, ...). The batch comes last so that operations run
+            over contiguous memory. A row of zeros marks an absent objective.
         alpha: fairness exponent, > 0.
     """
     m, ratio, ray = len(K), 1 - 1 / alpha, alpha / (alpha + 1)
@@ -110,7 +110,7 @@ def eliminate(system: Array) -> Array:
     """Solve symmetric positive definite systems [A | b] by Gauss-Jordan elimination.
 
     Args:
-        system: shape (m, m + 1, ...); spoilt.
+        system: shape (m, m + 1, ...); overwritten.
 
     Returns:
         x with A x = b, shape (m, ...), a view of ``system``.
@@ -124,5 +124,5 @@ def eliminate(system: Array) -> Array:
 
 
 def diagonal_of(matrices: Array) -> Array:
-    """Diagonals of the leading squares, shape (m, ...): a view."""
+    """Diagonals of the leading squares, a view of shape (m, ...)."""
     return np.einsum("ii...->i...", matrices[:, : len(matrices)])

@@ -1,4 +1,4 @@
-"""What is installed on request only."""
+"""Optional dependencies."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from contextlib import contextmanager
 
 @contextmanager
 def needs_torchjd(what: str) -> Iterator[None]:
-    """Say how to install torchjd where an import of it fails.
+    """Give the install command when importing torchjd fails.
 
     Raises:
         ImportError: names ``what`` and the command.

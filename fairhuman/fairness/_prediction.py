@@ -1,4 +1,4 @@
-"""Predicting the Gram matrix of a batch from what is known before its backward pass."""
+"""Prediction of a batch's Gram matrix from information available before its backward pass."""
 
 from __future__ import annotations
 
@@ -9,21 +9,21 @@ from torch import Tensor
 
 _INTERCEPT_VARIANCE, _NOISE_VARIANCE = 1e3, 0.4
 _SLOPES = {False: (1.0, 0.25), True: (0.9, 0.1)}
-"""Mean and variance of the slope before anything was seen, from losses and from a sketch."""
+"""Prior mean and variance of the slope, for losses and for a sketch."""
 _TRUST = 0.5
-"""How much of a deviation of the sketch's cosines is believed."""
+"""Factor applied to deviations of the sketch's cosines from their average."""
 
 
 class GramianPrediction:
     """log‖gᵢ‖² by recursive least squares on the logarithm of its *size*, cosines by averaging.
 
-    An objective's size is its loss or, better, its diagonal entry of the sketch of the gradients. All
-    objectives share one slope; each has a separate intercept. Where there is a sketch, its cosines say
-    on which side of their average the gradients' cosines lie.
+    An objective's size is its loss or, if available, its diagonal entry in the gradient sketch. All
+    objectives share one slope; each has its own intercept. If there is a sketch, its cosines indicate on
+    which side of their average the gradients' cosines lie.
 
     Args:
-        forgetting: weight of the past at each update, in (0, 1], for the regression.
-        averaging: the same in (0, 1) for the cosines.
+        forgetting: decay factor of past data in the regression per update, in (0, 1].
+        averaging: decay factor of the cosines, in (0, 1).
     """
 
     def __init__(self, forgetting: float, averaging: float) -> None:
@@ -33,7 +33,7 @@ class GramianPrediction:
         self._sketched: bool | None = None
 
     def predict(self, losses: Tensor, sketch: Tensor | None, present: Tensor) -> Tensor:
-        """The Gram matrix, shape (m, m); rows of objectives never seen before are 0."""
+        """The Gram matrix, shape (m, m); rows of objectives not seen before are 0."""
         self._check(sketch)
         known = present & self._cosines.known
         if not self._tensors:
@@ -45,7 +45,7 @@ class GramianPrediction:
         return C * norms.unsqueeze(0) * norms.unsqueeze(1)
 
     def update(self, losses: Tensor, sketch: Tensor | None, gramian: Tensor, here: Tensor) -> None:
-        """Learn from a step whose Gram matrix is known."""
+        """Update from a step with a known Gram matrix."""
         self._check(sketch)
         m = len(losses)
         sizes = _sizes(losses, sketch)
@@ -59,7 +59,7 @@ class GramianPrediction:
                 "covariance": torch.diag(spread),
                 "origin": torch.full((m,), torch.nan, dtype=torch.float64),
             }
-        # The first sizes fix the origin; shifting it later would make the intercepts wrong.
+        # The first sizes fix the origin; shifting it later would invalidate the intercepts.
         new = usable & self._tensors["origin"].isnan()
         self._tensors["origin"] = torch.where(new, _log(sizes), self._tensors["origin"])
         w, P = self._tensors["coefficients"], self._tensors["covariance"]
@@ -74,7 +74,7 @@ class GramianPrediction:
         self._cosines.update(cosines(gramian) - _deviation(sketch), here)
 
     def _rows(self, losses: Tensor, sketch: Tensor | None) -> Tensor:
-        """One row of the regression for each objective: its intercept, and its centred log-size."""
+        """One regression row per objective: its intercept and its centred log-size."""
         centred = _log(_sizes(losses, sketch)) - self._tensors["origin"]
         return torch.cat([torch.eye(len(losses)).double(), centred.nan_to_num(0.0).unsqueeze(1)], dim=1)
 
@@ -91,7 +91,7 @@ class GramianPrediction:
 
 
 class PairAverage:
-    """Exponential average of a matrix, entry by entry over the steps in which both objectives were."""
+    """Elementwise exponential average of a matrix over the steps in which both objectives were present."""
 
     def __init__(self, decay: float) -> None:
         self._decay = decay
@@ -127,16 +127,16 @@ class PairAverage:
 
 
 def cosines(gramian: Tensor) -> Tensor:
-    """Cosines between gradients, 0 for those that are zero, shape (m, m)."""
+    """Cosines between gradients, shape (m, m); 0 for zero gradients."""
     norms = gramian.diagonal().clamp_min(0).sqrt()
     norms = torch.where(norms > 0, norms, 1.0)
     return gramian / norms.unsqueeze(0) / norms.unsqueeze(1)
 
 
 def positive(matrix: Tensor, least: float = 1e-2) -> Tensor:
-    """The matrix of cosines with eigenvalues of at least ``least``, rescaled to a unit diagonal.
+    """Clamp the eigenvalues of a cosine matrix to at least ``least`` and rescale it to a unit diagonal.
 
-    Averages over different steps for different pairs need not be positive definite.
+    Averages over different steps for different pairs may not be positive definite.
     """
     if not bool(matrix.isfinite().all()):
         return matrix

@@ -1,4 +1,4 @@
-"""Averaging over processes, before anything is decided from the gradients."""
+"""Averaging over processes, before weights are computed from the gradients."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ import torch.distributed as dist
 from torch import Tensor
 
 _BUCKET = 1 << 22
-"""Entries sent at a time."""
+"""Number of entries sent at a time."""
 
 
 class Reduction:
-    """Means of losses and gradients over a process group; does nothing with one process.
+    """Average losses and gradients over a process group; does nothing with a single process.
 
     Args:
-        group: a process group, "auto" for the default one if ``torch.distributed`` is initialised, or
-            None for no communication.
+        group: a process group, "auto" for the default group if ``torch.distributed`` is initialised, or None
+            for no communication.
     """
 
     def __init__(self, group: Any = "auto") -> None:
@@ -29,7 +29,7 @@ class Reduction:
         self._size = dist.get_world_size(self._group) if self._group is not None else 1
 
     def losses(self, values: Tensor, present: Tensor) -> tuple[Tensor, Tensor]:
-        """Mean losses over the processes, and which objectives are present in at least one."""
+        """Mean losses over the processes, and which objectives are present in at least one process."""
         if self._size == 1:
             return values, present
         both = torch.stack([values, present.to(values.dtype)]).to(self._device)
@@ -38,7 +38,8 @@ class Reduction:
         return both[0] / self._size, both[1] > 0
 
     def sketch(self, sketch: Tensor | None) -> Tensor | None:
-        """Sketch of the mean losses' gradients: the processes hold different examples, so theirs add up."""
+        """Sketch of the mean losses' gradients: processes hold different examples, so their sketches add
+        up."""
         if self._size == 1 or sketch is None:
             return sketch
         total = sketch.to(self._device)
@@ -48,8 +49,8 @@ class Reduction:
     def gradients(self, rows: Sequence[list[Tensor | None]], parameters: Sequence[Tensor]) -> None:
         """Replace each gradient by its mean over the processes, in place.
 
-        Every process sends every entry, zeros for an objective or parameter that played no part in it,
-        since all must take part in each exchange.
+        Every process sends every entry, with zeros for objectives or parameters it did not use, because all
+        processes must take part in each exchange.
         """
         if self._size == 1:
             return

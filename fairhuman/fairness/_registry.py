@@ -123,38 +123,41 @@ STRATEGIES = tuple(_MAKERS)
 
 
 def get_strategy(name: str, **options: Any) -> Strategy:
-    """A fresh strategy.
+    """Create a strategy by name.
 
-    - ``ls``: linear scalarisation, all weights 1; ``ls:1,20,60``: these weights, in the objectives' order;
-    - ``dwa``, ``uw``, ``rlw``, ``si``: weights from the losses' values (torchjd's scalarisers);
-    - ``mpd``: minimum potential delay, Eq. 8 solved exactly; ``alpha_fair:<α>``: any other fairness;
-    - ``mpd_amortised``: ``mpd`` at the price of ``ls`` (:class:`Amortised`);
-    - ``mpd_log``: ``mpd`` on the logarithms of the losses, which no unit of a loss changes;
+    - ``ls``: linear scalarisation with all weights 1; ``ls:1,20,60``: with these weights, in the objectives'
+      order;
+    - ``dwa``, ``uw``, ``rlw``, ``si``: loss-based weights (torchjd's scalarisers);
+    - ``mpd``: minimum potential delay, Eq. 8 solved exactly; ``alpha_fair:<α>``: any other fairness exponent;
+    - ``mpd_amortised``: ``mpd`` at the cost of ``ls`` (:class:`Amortised`);
+    - ``mpd_log``: ``mpd`` on the logarithms of the losses, invariant to the losses' units;
     - ``mpd_area:<a₁>,<a₂>,…``: ``mpd`` on losses divided by these constants, such as mean areas;
     - ``mpd_closed_form``: Eq. 10 as printed;
-    - ``fairgrad_official``: Eq. 8 by ``scipy.optimize.least_squares`` on float32 inner products, times the
-      number of objectives, as the released code has it;
-    - ``nash_mtl``: the Nash bargaining solution, solved exactly and cut to length 1;
-    - ``mgda``, ``upgrad``: torchjd's;
+    - ``fairgrad_official``: Eq. 8 solved by ``scipy.optimize.least_squares`` on float32 inner products and
+      multiplied by the number of objectives, as in the released code;
+    - ``nash_mtl``: the exact Nash bargaining solution, clipped to length 1;
+    - ``mgda``, ``upgrad``: torchjd's implementations;
     - ``psmgd``: MGDA's weights, computed at every fourth step and kept in between;
-    - ``sdmgrad``: MGDA pulled towards the mean gradient; ``modo``: one step towards MGDA's weights at each
-      step; both on one batch, where the published methods take several;
-    - ``pcd``: the first objective, as far as each other one makes a given share of its own progress;
-    - ``famo``: losses that fall at one rate, at the price of ``ls`` and a further forward pass.
+    - ``sdmgrad``: MGDA pulled towards the mean gradient; ``modo``: one step towards MGDA's weights per
+      training step; both use one batch where the published methods use several;
+    - ``pcd``: descent on the first objective, constrained so that each other objective makes a given fraction
+      of its own progress;
+    - ``famo``: equal rates of loss decrease, at the cost of ``ls`` and an additional forward pass.
 
     ``dwa``, ``uw``, ``rlw``, ``si``, ``famo``, ``fairgrad_official``, ``mgda``, ``upgrad``, ``modo`` and
     ``pcd`` need torchjd.
 
     Args:
-        name: one of :data:`STRATEGIES`, or ``alpha_fair:<α>`` for any α > 0, or ``ls:`` or ``mpd_area:`` and
-            one number > 0 for each objective.
-        options: keyword arguments of that strategy, such as ``period`` of ``dwa``.
+        name: one of :data:`STRATEGIES`, ``alpha_fair:<α>`` for any α > 0, or ``ls:`` or ``mpd_area:`` with
+            one number > 0 per objective.
+        options: keyword arguments of the strategy, such as ``period`` for ``dwa``.
 
     Raises:
-        ValueError: if there is no such strategy, an option is out of range, α or a weight is not positive.
+        ValueError: if the strategy does not exist, an option is out of range, or α or a weight is not
+            positive.
         TypeError: if the strategy has no such option.
-        ImportError: if the strategy needs torchjd, or torchjd an optional dependency, that is not installed;
-            gives the command that installs it.
+        ImportError: if torchjd or one of its optional dependencies is needed but not installed; gives the
+            install command.
 
     Example:
         >>> get_strategy("mpd").needs_gramian, get_strategy("ls").needs_gramian

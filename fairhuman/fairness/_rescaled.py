@@ -1,7 +1,7 @@
-"""MPD on losses in another unit.
+"""MPD on rescaled losses.
 
-MPD is not indifferent to units: c·l in place of l multiplies an objective's share of the direction, wᵢ‖gᵢ‖,
-by c^(−1/3) where gradients are orthogonal. So the unit of each loss is a choice, and these are two.
+MPD depends on the losses' units: replacing l by c·l multiplies an objective's share of the direction, wᵢ‖gᵢ‖,
+by c^(−1/3) if gradients are orthogonal. The unit of each loss is therefore a choice. This module offers two.
 """
 
 from __future__ import annotations
@@ -31,17 +31,16 @@ class RescaledMPD(Strategy):
 
     @abstractmethod
     def _factors(self, losses: Tensor) -> Tensor:
-        """c, shape (m,); 0 for one to leave out."""
+        """c, shape (m,); 0 leaves an objective out."""
 
 
 class LogLossMPD(RescaledMPD):
-    """``mpd_log``: MPD on the logarithms of the losses, so that what counts is the relative improvement.
+    """``mpd_log``: MPD on the logarithms of the losses, so that relative improvement counts.
 
-    log lᵢ has the gradient gᵢ / lᵢ. The delay that is minimised, Σ lᵢ / (gᵢᵀd), is the time in which every
-    loss would vanish at its present rate. No constant factor on a loss (the unit, ``local_scale``, the area
-    over which an error is averaged) changes the direction. With noise levels drawn at random the losses of
-    a batch vary tenfold, and with them the units. A loss that is not positive has no logarithm and is left
-    out.
+    log lᵢ has the gradient gᵢ / lᵢ. The minimised delay, Σ lᵢ / (gᵢᵀd), is the time in which every loss would
+    vanish at its current rate. A constant factor on a loss (its unit, ``local_scale``, the area over which an
+    error is averaged) does not change the direction. With random noise levels, batch losses, and so the
+    units, vary tenfold. Losses that are not positive have no logarithm and are left out.
     """
 
     name = "mpd_log"
@@ -52,20 +51,19 @@ class LogLossMPD(RescaledMPD):
 
 
 class AreaMPD(RescaledMPD):
-    """``mpd_area:<a₁>,<a₂>,…``: MPD on losses divided by constants, such as the mean share of the image that
-    each region covers.
+    """``mpd_area:<a₁>,<a₂>,…``: MPD on losses divided by constants, such as the mean fraction of the image
+    that each region covers.
 
-    With ``reduction: image`` a regional loss is averaged over the whole image, so a small face has a small
-    loss *because* it is small, and MPD favours it for that: its share grows as a^(−1/3). Division by the
-    area takes this away. ``reduction: mask`` divides by the area of each region in each image, where the
-    areas here are those of the data set: the choice between them is whether a large face counts for more
-    than a small one.
+    With ``reduction: image``, a regional loss is averaged over the whole image, so a small face has a small
+    loss *because* it is small, and MPD favours it: its share grows as a^(−1/3). Dividing by the area removes
+    this effect. ``reduction: mask`` divides by the area of each region in each image, whereas the constants
+    here are data set averages, so that a large face still counts more than a small one.
 
     Args:
-        constants: one > 0 for each objective, in their order; 1 for the whole image.
+        constants: one number > 0 per objective, in order; 1 for the whole image.
 
     Raises:
-        ValueError: if one is not positive and finite.
+        ValueError: if a constant is not positive and finite.
     """
 
     def __init__(self, constants: Sequence[float]) -> None:

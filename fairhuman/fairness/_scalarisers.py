@@ -1,4 +1,4 @@
-"""Strategies that weigh losses by their values: one backward pass per step."""
+"""Strategies that weight losses by their values: one backward pass per step."""
 
 from __future__ import annotations
 
@@ -32,10 +32,10 @@ class FromScalariser(Strategy):
 
 
 class ScaleInvariant(FromScalariser):
-    """``si``: the geometric mean of the losses, whose direction no rescaling of a loss changes.
+    """``si``: the geometric mean of the losses, whose direction is invariant to rescaling of a loss.
 
     Following :class:`torchjd.scalarization.GeometricMean`; the sum of log-losses has the same direction.
-    A loss of exactly 0 has no logarithm and is left out.
+    Losses of exactly 0 have no logarithm and are left out.
     """
 
     name = "si"
@@ -48,13 +48,13 @@ class ScaleInvariant(FromScalariser):
 
 
 class RandomWeighting(FromScalariser):
-    """``rlw``: random weights at each step (softmax of normal numbers), as random loss weighting.
+    """``rlw``: random loss weighting: random weights at each step, the softmax of normal samples.
 
-    Following :class:`torchjd.scalarization.Random`. Numbers come from a separate stream, so that the
-    processes of a data-parallel run agree and a resumed run continues as it would have.
+    Following :class:`torchjd.scalarization.Random`. Samples come from a separate random stream, so that
+    data-parallel processes agree and a resumed run continues identically.
 
     Args:
-        seed: of that stream.
+        seed: seed of that stream.
     """
 
     name = "rlw"
@@ -81,14 +81,14 @@ class RandomWeighting(FromScalariser):
 
 
 class DynamicWeightAverage(FromScalariser):
-    """``dwa``: more weight for losses that fall slowly, as dynamic weight average.
+    """``dwa``: dynamic weight average: more weight for losses that fall slowly.
 
-    Following :class:`torchjd.scalarization.DWA`. An absent objective counts with the last loss it had.
+    Following :class:`torchjd.scalarization.DWA`. An absent objective keeps its last loss.
 
     Args:
-        period: steps over which losses are averaged before rates of descent are taken (the method's
-            epoch; fine-tuning a diffusion model has no short one), at least 1.
-        temperature: the larger, the more equal the weights; > 0.
+        period: number of steps over which losses are averaged before their rates of decrease are computed, at
+            least 1. This replaces the method's epoch, which is long when fine-tuning a diffusion model.
+        temperature: larger values give more equal weights; > 0.
     """
 
     name = "dwa"
@@ -134,13 +134,13 @@ class DynamicWeightAverage(FromScalariser):
 
 
 class UncertaintyWeighting(FromScalariser):
-    """``uw``: weights e^(−s)/2 with learned log-variances s, as uncertainty weighting.
+    """``uw``: uncertainty weighting: weights e^(−s)/2 with learned log-variances s.
 
-    Following :class:`torchjd.scalarization.UW`. The log-variances are learned by plain gradient descent
-    here, so that the model's optimiser need not know them; that of an absent objective rests.
+    Following :class:`torchjd.scalarization.UW`. The log-variances are learned by plain gradient descent,
+    independently of the model's optimiser; that of an absent objective stays unchanged.
 
     Args:
-        learning_rate: of the log-variances, > 0.
+        learning_rate: learning rate of the log-variances, > 0.
     """
 
     name = "uw"
@@ -173,16 +173,16 @@ class UncertaintyWeighting(FromScalariser):
 
 
 class FastAdaptive(FromScalariser):
-    """``famo``: weights under which all losses fall at one rate, learned from what each step did to them.
+    """``famo``: weights under which all losses fall at the same rate, learned from the effect of each step.
 
     Following :class:`torchjd.scalarization.FAMO`: weights zᵢ/lᵢ, scaled to sum 1, z a softmax of logits that
-    rise where a loss fell less than the others. This takes a further forward pass on the same batch after
-    the step, whose losses :meth:`review` is given; without it, as in a bare :func:`fair_backward`, the logits
-    rest and every log-loss counts the same. An absent objective counts as one that did not change.
+    rise where a loss fell less than the others. This needs an additional forward pass on the same batch after
+    the step, whose losses are passed to :meth:`review`. Without it, as with plain :func:`fair_backward`, the
+    logits stay fixed and every log-loss has equal weight. An absent objective counts as unchanged.
 
     Args:
-        learning_rate: of the logits, ≥ 0.
-        decay: of the logits, ≥ 0.
+        learning_rate: learning rate of the logits, ≥ 0.
+        decay: weight decay of the logits, ≥ 0.
     """
 
     name = "famo"

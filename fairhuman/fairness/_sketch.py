@@ -1,4 +1,4 @@
-"""What the gradients will be like, seen from the network's output before any backward pass through it."""
+"""A gradient estimate from the network's output, before any backward pass through the network."""
 
 from __future__ import annotations
 
@@ -8,29 +8,30 @@ import torch
 from torch import Tensor
 
 _FINE = 0.003
-"""Share of the parts of an output's gradient that average out, so that none is taken for zero."""
+"""Weight of the output gradient's spatial variation, so that no estimate is zero."""
 _NOISE_SLOPE = 2.0
-"""How the logarithm of a squared gradient grows with the noise level, for the same error."""
+"""Growth of the log squared gradient with the noise level, for the same error."""
 
 
 def sketch_of(losses: Sequence[Tensor | None], output: Tensor, noise: Tensor | None = None) -> Tensor:
-    """A cheap stand-in for the Gram matrix of the gradients.
+    """A cheap estimate of the gradients' Gram matrix.
 
-    The gradients of the losses by the *output*, which cost one backward pass through the losses alone, say
-    much of those by the parameters: the part that is the same all over an image moves the attention layers
-    of a UNet most, by far. So the sketch is the Gram matrix of the spatial means, summed over examples.
+    The gradients with respect to the *output* only need a backward pass through the losses, and they are
+    informative about those with respect to the parameters: the spatially constant part affects a UNet's
+    attention layers by far the most. The sketch is therefore the Gram matrix of the spatial means, summed
+    over examples.
 
     Args:
-        losses: m scalar losses; None for one that is absent.
-        output: what they were computed from, on their graph, shape (batch, channels, ...).
-        noise: noise level of each example, from 0 to 1 at pure noise, shape (batch,): the same error moves
-            the parameters more where the input holds more noise.
+        losses: m scalar losses; None for absent objectives.
+        output: the tensor from which they were computed, on their graph, shape (batch, channels, ...).
+        noise: noise level of each example, from 0 to 1 (pure noise), shape (batch,): the same error gives
+            larger parameter gradients at higher noise levels.
 
     Returns:
         shape (m, m), float64, on the CPU; rows of absent objectives are 0.
 
     Raises:
-        ValueError: if ``output`` is not on the losses' graph, or ``noise`` does not fit.
+        ValueError: if ``output`` is not on the losses' graph, or ``noise`` has the wrong shape.
     """
     if not isinstance(output, Tensor) or not output.requires_grad or output.ndim < 1:
         raise ValueError("output: must be the tensor that the losses were computed from, on their graph")
@@ -51,7 +52,7 @@ def _by_output(loss: Tensor | None, output: Tensor) -> Tensor:
     shape = (*output.shape[:2], -1) if output.ndim > 1 else (len(output), 1, 1)
     gradient: Tensor | None = None
     if loss is not None:
-        # Multiplied by the number of entries: means would underflow in half precision.
+        # Multiplied by the number of entries, because means would underflow in half precision.
         scaled = loss * output.numel()
         (gradient,) = torch.autograd.grad(scaled, output, retain_graph=True, allow_unused=True)
     if gradient is None:

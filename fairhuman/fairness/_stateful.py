@@ -1,4 +1,4 @@
-"""Strategies of torchjd that remember earlier Gram matrices."""
+"""torchjd strategies with memory of earlier Gram matrices."""
 
 from __future__ import annotations
 
@@ -12,19 +12,20 @@ from fairhuman.fairness._strategy import Strategy, take_gramian, take_state
 
 
 class PriorityConstrained(Strategy):
-    """``pcd``: the first objective, the whole image, as far as the others allow.
+    """``pcd``: descent on the first objective, the whole image, constrained by the others.
 
-    Priority-constrained descent, following :class:`torchjd.aggregation.PCD` (arXiv 2606.29521): of all
-    directions d̃ the nearest to the primary gradient in which each secondary objective makes at least ``tau``
-    of the progress that its own normalised gradient would, gⱼᵀd̃ ≥ τ‖gⱼ‖² after normalisation; then brought
-    to the length of the primary gradient. Where that cannot be met, or no objective is present but the
-    primary, d is the primary gradient; where that is zero, so is d. An absent objective is not constrained;
-    its running norm counts the step as 0.
+    Priority-constrained descent, following :class:`torchjd.aggregation.PCD` (arXiv 2606.29521): the direction
+    d̃ closest to the primary gradient for which each secondary objective makes at least the fraction ``tau``
+    of the progress along its own normalised gradient, gⱼᵀd̃ ≥ τ‖gⱼ‖² after normalisation, rescaled to the
+    length of the primary gradient. If the constraints are infeasible, or only the primary objective is
+    present, d is the primary gradient, which may be zero. An absent objective is unconstrained, and its
+    running norm counts the step as 0.
 
     Args:
-        tau: that share, in [0, 1].
+        tau: that fraction, in [0, 1].
         beta: decay of the running squared gradient norms, in [0, 1).
-        eps: added to them. 0 by default: squared gradients of fine-tuning may be as small as torchjd's 1e-8.
+        eps: constant added to these norms. Default 0, because squared gradients in fine-tuning can be as
+            small as torchjd's default of 1e-8.
     """
 
     name = "pcd"
@@ -53,12 +54,13 @@ class PriorityConstrained(Strategy):
 
 
 class MoDo(Strategy):
-    """``modo``: weights that take one projected gradient step towards the shortest combination, at each step.
+    """``modo``: weights that take one projected gradient step per training step towards the shortest
+    combination.
 
-    Following :class:`torchjd.aggregation.MoDoWeighting`: λ ← Π(λ − γ (Kλ + ρλ)), Π the projection on
-    non-negative weights of sum 1. The method forms K from two independent batches; here it comes from the
-    step's batch, which biases λ, and is scaled to a mean diagonal of 1, without which gradients as small as
-    in fine-tuning would leave λ where it was.
+    Following :class:`torchjd.aggregation.MoDoWeighting`: λ ← Π(λ − γ (Kλ + ρλ)), where Π projects onto
+    non-negative weights with sum 1. The method computes K from two independent batches. Here, K comes from
+    the step's own batch, which biases λ, and is scaled to a mean diagonal of 1; otherwise, gradients as small
+    as in fine-tuning would hardly change λ.
 
     Args:
         gamma: γ > 0.

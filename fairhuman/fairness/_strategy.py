@@ -1,4 +1,4 @@
-"""What every strategy is: losses and, if it asks for them, inner products in; weights out."""
+"""The interface of strategies: they map losses and, on request, inner products to weights."""
 
 from __future__ import annotations
 
@@ -11,50 +11,50 @@ from torch import Tensor
 
 
 class Strategy(ABC):
-    """Decides how much each objective counts in one step.
+    """Decides the weight of each objective in one step.
 
-    Deciding is apart from applying: :func:`fair_backward` asks the strategy what it needs, computes it
-    and applies the weights. Everything a strategy sees is on the CPU, in float64.
+    Applying the weights is separate: :func:`fair_backward` asks the strategy what it needs, computes it and
+    applies the weights. All inputs of a strategy are on the CPU, in float64.
     """
 
     name: str = ""
 
     @property
     def needs_gramian(self) -> bool:
-        """Whether the coming step needs the Gram matrix, which costs one backward pass per objective.
+        """Whether the next step needs the Gram matrix, which costs one backward pass per objective.
 
-        A strategy that does not need it is applied with one backward pass of Σ wᵢ lᵢ.
+        Without it, the weights are applied in one backward pass of Σ wᵢ lᵢ.
         """
         return False
 
     @property
     def foresees(self) -> bool:
-        """Whether the strategy wants to see a batch before it is asked what it needs."""
+        """Whether :meth:`foresee` is called with each batch before :attr:`needs_gramian` is read."""
         return False
 
     def foresee(  # noqa: B027 - most strategies have nothing to do
         self, losses: Tensor, present: Tensor, sketch: Tensor | None = None, *, begins: bool = True
     ) -> None:
-        """What is known of a batch before its backward pass; called where :attr:`foresees` is true.
+        """Receive information about a batch before its backward pass; called if :attr:`foresees` is true.
 
         Args:
             losses, present: as for :meth:`weights`.
-            sketch: cheap stand-in for the Gram matrix, shape (m, m), where the network's output is known.
-            begins: False for further micro-batches of the same step, and for their union.
+            sketch: estimate of the Gram matrix, shape (m, m), if the network's output is known.
+            begins: True only for the first micro-batch of a step.
         """
 
     @property
     def reviews(self) -> bool:
-        """Whether the strategy wants to see what a step did to the losses of its batch."""
+        """Whether :meth:`review` is called with the losses after each step."""
         return False
 
     def review(  # noqa: B027 - most strategies have nothing to do
         self, before: Tensor, after: Tensor, present: Tensor
     ) -> None:
-        """The losses of a step's batch before and after the step; called where :attr:`reviews` is true.
+        """Receive a batch's losses before and after its step; called if :attr:`reviews` is true.
 
         Args:
-            before, after: shape (m,), 0 for absent objectives.
+            before, after: losses, shape (m,); 0 for absent objectives.
             present: as for :meth:`weights`.
         """
 
@@ -72,17 +72,17 @@ class Strategy(ABC):
         """
 
     def advance(self) -> None:  # noqa: B027 - most strategies have nothing to do
-        """Called once after each step that was not refused; weights are asked for once a micro-batch."""
+        """Called once after each accepted step, whereas weights are requested once per micro-batch."""
 
     def state_dict(self) -> dict[str, Any]:
-        """All that later steps depend on, as tensors and plain values; empty for a stateless strategy."""
+        """The state that later steps depend on, as tensors and plain values; empty if stateless."""
         return {}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Take up a state saved by :meth:`state_dict`.
+        """Restore a state saved by :meth:`state_dict`.
 
         Raises:
-            ValueError: if the state is not one of this strategy.
+            ValueError: if the state does not belong to this strategy.
         """
         if state:
             raise ValueError(f"state: must be empty for strategy {self.name}, got the keys {sorted(state)}")
@@ -92,10 +92,10 @@ class Strategy(ABC):
 
 
 def take_gramian(strategy: Strategy, gramian: Tensor | None) -> Tensor:
-    """``gramian`` if there is one.
+    """Return ``gramian``, which must not be None.
 
     Raises:
-        ValueError: if there is none.
+        ValueError: if it is None.
     """
     if gramian is None:
         raise ValueError(f"gramian: must be given to strategy {strategy.name}, got None")
@@ -103,10 +103,10 @@ def take_gramian(strategy: Strategy, gramian: Tensor | None) -> Tensor:
 
 
 def take_state(strategy: Strategy, state: dict[str, Any], *keys: str) -> dict[str, Any]:
-    """``state`` if it has exactly these keys.
+    """Return ``state``, which must have exactly these keys.
 
     Raises:
-        ValueError: if it has others.
+        ValueError: if the keys differ.
     """
     if set(state) != set(keys):
         raise ValueError(
@@ -116,13 +116,13 @@ def take_state(strategy: Strategy, state: dict[str, Any], *keys: str) -> dict[st
 
 
 class FromGramian(Strategy):
-    """A stateless strategy whose weights are a function of the Gram matrix alone.
+    """A stateless strategy with weights that depend only on the Gram matrix.
 
     Args:
-        name: the name it goes by.
-        function: maps a Gram matrix, shape (m, m), float64, to weights, shape (m,). It is given the rows
-            and columns of objectives with a gradient only.
-        keep_absent: give it the rows of zeros of the other objectives, too.
+        name: name of the strategy.
+        function: maps a Gram matrix, shape (m, m), float64, to weights, shape (m,). It receives only the rows
+            and columns of objectives with a gradient.
+        keep_absent: also pass the zero rows of the other objectives.
     """
 
     def __init__(self, name: str, function: Callable[[Tensor], Tensor], *, keep_absent: bool = False) -> None:
@@ -148,7 +148,7 @@ class LinearScalarisation(Strategy):
     constant weights.
 
     Args:
-        constants: one weight > 0 for each objective, in their order; by default 1 for all.
+        constants: one weight > 0 per objective, in order. Default: 1 for all.
 
     Raises:
         ValueError: if a weight is not positive and finite.

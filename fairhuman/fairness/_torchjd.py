@@ -1,4 +1,4 @@
-"""α-fair weights inside torchjd: a weighting of Gram matrices and the aggregator made of it."""
+"""α-fair weights for torchjd: a Gram matrix weighting and the corresponding aggregator."""
 
 from __future__ import annotations
 
@@ -43,8 +43,8 @@ class AlphaFairWeighting(Weighting):
 class AlphaFair(GramianWeightedAggregator):
     """The α-fair direction of the rows of a Jacobian, as a torchjd aggregator.
 
-    Exact at any scale of the gradients, where :class:`torchjd.aggregation.FairGrad` stops early for small
-    ones. Rows that are zero are left out; the direction is zero where the rows are Pareto stationary.
+    Exact at any gradient scale, whereas :class:`torchjd.aggregation.FairGrad` stops early for small
+    gradients. Zero rows are left out; the direction is zero if the rows are Pareto stationary.
 
     Args:
         alpha: fairness exponent, in (0, ∞); 2 is minimum potential delay.

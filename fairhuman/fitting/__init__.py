@@ -1,4 +1,4 @@
-"""Photographs to a trained LoRA, with images before and after, and what to change next, in one call."""
+"""From photographs to a trained LoRA, a comparison and recommendations, in one call."""
 
 from fairhuman.fitting._advice import Advice
 from fairhuman.fitting._fit import Fitted, fit

@@ -1,4 +1,4 @@
-"""What to change next: rules on what was measured, each said with its number."""
+"""Recommendations: rules on measured values, each with its number."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ _WORSE: Final = {
     ),
     "stray hands": 1,
 }
-"""Measure to the sign of a change for the worse. More or fewer hands are neither good nor bad."""
+"""Measure → sign of a deterioration. More or fewer hands are neither better nor worse."""
 
 
 class Advice(NamedTuple):
-    """One thing to change: what was measured, by which rule it counts, and what to do."""
+    """A recommendation: the measured value, the rule, and what to do."""
 
     measured: str
     rule: str
@@ -40,14 +40,14 @@ class Advice(NamedTuple):
 def advise(
     data: HumanFolder, run: Run, counts: Sequence[Mapping[str, Any]], moved: float, factor: int = 8
 ) -> list[Advice]:
-    """All rules that apply; none may.
+    """All recommendations that apply, possibly none.
 
     Args:
-        data: The photographs trained on, with their report.
+        data: The training photographs, with their report.
         run: The finished training.
-        counts: Of :func:`fairhuman.fitting._counts.compare_counts`.
-        moved: Mean absolute difference of the images after from those before, of 255.
-        factor: Pixels on a side of a latent cell.
+        counts: From :func:`fairhuman.fitting._counts.compare_counts`.
+        moved: Mean absolute difference between the images before and after, out of 255.
+        factor: Side length of a latent cell in pixels.
     """
     return [
         *_of_photographs(data),
@@ -63,9 +63,10 @@ def _of_photographs(data: HumanFolder) -> Iterator[Advice]:
     if lost > report["kept"]:
         why = max(report["filtered_why"].items(), key=lambda pair: pair[1], default=("unreadable", lost))
         yield Advice(
-            f"{lost} of {lost + report['kept']} photographs were left out, {why[1]} of them for: {why[0]}",
-            "more than half of the photographs are left out",
-            f"See {data.path / 'rejected.jsonl'}, and change the photographs or the option that it names",
+            f"{lost} of {lost + report['kept']} photographs were excluded, "
+            f"{why[1]} of them because: {why[0]}",
+            "more than half of the photographs are excluded",
+            f"See {data.path / 'rejected.jsonl'}, and change the photographs or the named option",
         )
 
 
@@ -76,24 +77,24 @@ def _of_regions(data: HumanFolder, run: Run, factor: int) -> Iterator[Advice]:
         if not data.present[name]:
             yield Advice(
                 f"No photograph shows a {name}",
-                "a region that no photograph has is not trained",
+                "a region without photographs is not trained",
                 f"Add photographs with a {name}, or leave it out: --set regions=[{others}]",
             )
             continue
         with_it = sum(line["present"][name] > 0 for line in steps)
         if 2 * with_it < len(steps):
             yield Advice(
-                f"The objective of the {name} had a say in {with_it} of {len(steps)} steps: "
+                f"The {name} objective was active in {with_it} of {len(steps)} steps: "
                 f"{data.present[name]} of {len(data)} photographs show one",
-                "a region takes part in fewer than half of the steps",
-                f"Add photographs with a {name}, or a larger batch: "
+                "a region is active in fewer than half of the steps",
+                f"Add photographs with a {name}, or use a larger batch: "
                 f"--set batch_size={2 * run.settings.batch_size}",
             )
         shares = [line["coverage"][name] for line in steps if line["coverage"].get(name) is not None]
         grid = run.settings.resolution // factor
         if shares and (cells := float(np.mean(shares)) * grid**2) < 1:
             yield Advice(
-                f"A {name} covers {cells:.2f} cells of the latent grid of {grid} × {grid}",
+                f"A {name} covers {cells:.2f} cells of the {grid} × {grid} latent grid",
                 "a region covers less than one cell",
                 f"Train at a higher resolution: --set resolution={2 * run.settings.resolution}",
             )
@@ -104,16 +105,16 @@ def _of_training(run: Run, images: int) -> Iterator[Advice]:
     seen = len(steps) * settings.batch_size
     if seen < images:
         yield Advice(
-            f"{seen} images were trained on, and there are {images} photographs",
-            "not every photograph was seen once",
-            f"More steps: --steps {math.ceil(images / settings.batch_size)} or more",
+            f"The run used {seen} images, but there are {images} photographs",
+            "not every photograph was used once",
+            f"Train longer: --steps {math.ceil(images / settings.batch_size)} or more",
         )
     skipped = sum(not line["finite"] for line in steps)
     if skipped and settings.precision != "fp16":  # which skips steps until its scale is found
         yield Advice(
-            f"{skipped} of {len(steps)} steps were skipped: a loss or gradient was not finite",
+            f"{skipped} of {len(steps)} steps were skipped because of a non-finite loss or gradient",
             "a step is skipped",
-            f"A lower learning rate: --set learning_rate={settings.learning_rate / 2:g}",
+            f"Use a lower learning rate: --set learning_rate={settings.learning_rate / 2:g}",
         )
     for name in (GLOBAL, *settings.regions):
         losses = [line["losses"][name] for line in steps if line["finite"] and line["present"][name] > 0]
@@ -122,9 +123,9 @@ def _of_training(run: Run, images: int) -> Iterator[Advice]:
         if third and last.high < middle.low:
             yield Advice(
                 f"The loss of {name} fell from {middle.value:.3g} in the middle third of the steps to "
-                f"{last.value:.3g} in the last",
-                "the last third's interval lies below the middle third's",
-                f"More steps: --steps {2 * settings.steps}",
+                f"{last.value:.3g} in the last third",
+                "the last third's interval is below the middle third's",
+                f"Train longer: --steps {2 * settings.steps}",
             )
 
 
@@ -132,25 +133,25 @@ def _of_images(run: Run, counts: Sequence[Mapping[str, Any]], moved: float) -> I
     settings = run.settings
     if moved < _LEAST_CHANGE:
         yield Advice(
-            f"The images after differ from those before by {moved:.2f} of 255 on average",
+            f"Images before and after training differ by only {moved:.2f} of 255 on average",
             f"the difference is below {_LEAST_CHANGE:g}",
-            f"More steps or a higher learning rate: --steps {2 * settings.steps}, or "
+            f"Train longer or with a higher learning rate: --steps {2 * settings.steps}, or "
             f"--set learning_rate={2 * settings.learning_rate:g}",
         )
     supported = [row for row in counts if row["supported"]]
     for row in supported:
         if row["difference"] * _WORSE.get(row["measure"], 0) > 0:
             yield Advice(
-                f"{row['measure']}: {row['before']:.2f} before, {row['after']:.2f} after, which is worse "
+                f"{row['measure']} got worse: {row['before']:.2f} before, {row['after']:.2f} after "
                 f"(difference {row['low']:.2f} to {row['high']:.2f})",
-                "a measure is worse, and the interval of its difference excludes 0",
-                "Draw with the LoRA at half its strength: sample --scale 0.5; or train fewer steps: "
+                "a measure got worse, and the interval of its difference excludes 0",
+                "Sample with the LoRA at half strength: sample --scale 0.5; or train for fewer steps: "
                 f"--steps {max(1, settings.steps // 2)}",
             )
     if counts and not supported:
         prompts = max(row["n"] for row in counts)
         yield Advice(
-            f"No difference between before and after is told from chance by {prompts} prompts",
-            "no interval of a difference excludes 0; four times as many prompts halve it",
-            f"Compare more images: --images {4 * prompts}, or --prompts with as many",
+            f"No difference between before and after was detected with {prompts} prompts",
+            "no interval of a difference excludes 0; four times as many prompts halve its width",
+            f"Compare more images: --images {4 * prompts}, or as many --prompts",
         )

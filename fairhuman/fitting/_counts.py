@@ -1,4 +1,4 @@
-"""What is found of faces and hands in the images before and after, and in their enlarged crops."""
+"""Face and hand counts in the images before and after, and in their enlarged crops."""
 
 from __future__ import annotations
 
@@ -23,28 +23,28 @@ from fairhuman.results import plain
 __all__ = ["MEASURES", "Seen", "compare_counts", "count_regions"]
 
 MEASURES: Final = {
-    "face found": "share of images in which a face is found",
-    "face found enlarged": "share in which it is found in the enlarged crop of where it, or the head, is",
-    "hand found": "share of images in which a hand is found",
-    "hand found enlarged": "share in which one is found in the enlarged crop of where it, or a wrist, is",
-    "hands": "hands found per image",
-    "stray hands": "hands per image beyond two for each face found, and beyond two without a face",
-    "fingers": "of prompts that name a gesture, share whose highest hand stretches just its fingers out",
+    "face found": "fraction of images with a detected face",
+    "face found enlarged": "fraction with a face detected in the enlarged crop around the face or head",
+    "hand found": "fraction of images with a detected hand",
+    "hand found enlarged": "fraction with a hand detected in the enlarged crop around a hand or wrist",
+    "hands": "detected hands per image",
+    "stray hands": "hands per image in excess of two per detected face, or of two if there is no face",
+    "fingers": "for prompts with a gesture, fraction whose highest hand extends exactly its fingers",
 }
-"""Measure to what it counts. Of all but ``hands`` and ``stray hands`` 1 is best; of stray hands 0."""
+"""Measure → description. The best value is 0 for ``stray hands`` and 1 for all others except ``hands``."""
 _A_PERSONS_HANDS: Final = 2
 
 
 @dataclass(frozen=True)
 class Seen:
-    """What was found in one system's images.
+    """Detections in one system's images.
 
     Attributes:
-        table: One row per image: ``prompt`` and a column for each of :data:`MEASURES`; ``fingers`` is NaN
-            where the prompt names no gesture.
-        crops: Image and region (``face``, ``left_hand``, ``right_hand``) to its enlarged crop, shape
-            (S, S, 3), uint8.
-        found: The same to whether the region is found there.
+        table: One row per image: ``prompt`` and a column for each of :data:`MEASURES`; ``fingers`` is NaN if
+            the prompt names no gesture.
+        crops: (image, region) → enlarged crop, shape (S, S, 3), uint8; regions are ``face``, ``left_hand``
+            and ``right_hand``.
+        found: (image, region) → whether the region is detected there.
     """
 
     table: pd.DataFrame
@@ -53,15 +53,15 @@ class Seen:
 
 
 def count_regions(paths: Sequence[Path], prompts: Sequence[str], **options: Any) -> Seen:
-    """Look for faces and hands in images and in enlarged crops.
+    """Detect faces and hands in images and in enlarged crops.
 
-    A region's place is where it is found; else where the body's landmarks have it; else it has none. In its
-    crop it counts as found if its middle lies in the crop's middle half.
+    A region's position comes from its detection, or else from the body's landmarks. In its crop, it counts as
+    found if its centre lies in the central half.
 
     Args:
         paths: The images.
-        prompts: What each was to show.
-        options: Of the detectors: ``workers``, ``threshold``, ``progress``, ``cache``.
+        prompts: The prompt of each.
+        options: Detector options: ``workers``, ``threshold``, ``progress``, ``cache``.
     """
     seen, hands = detect(paths, **options), detect_all_hands(paths, **options)
     placed = place_regions(
@@ -98,17 +98,17 @@ def count_regions(paths: Sequence[Path], prompts: Sequence[str], **options: Any)
 
 
 def compare_counts(before: Seen, after: Seen, *, level: float = 0.95, seed: int = 0) -> list[dict[str, Any]]:
-    """Each measure before and after, over prompts: images of one prompt are averaged first.
+    """Each measure before and after; images of the same prompt are averaged first.
 
     Args:
-        before, after: Of the same prompts and noises.
-        level: Confidence level of each interval of a difference.
-        seed: Of the resampling.
+        before, after: For the same prompts and noise.
+        level: Confidence level of each difference.
+        seed: Seed of the resampling.
 
     Returns:
-        For each measure that has any value: ``measure``, ``before``, ``after``, ``difference`` (after −
-        before) with ``low`` and ``high``, ``n`` (prompts), ``supported`` (the interval excludes 0).
-        A number that is not finite is None.
+        For each measure with a value: ``measure``, ``before``, ``after``, ``difference`` (after − before)
+        with ``low`` and ``high``, ``n`` (prompts), ``supported`` (the interval excludes 0). Non-finite
+        numbers are None.
     """
     rows = []
     for measure in MEASURES:
@@ -126,7 +126,7 @@ def compare_counts(before: Seen, after: Seen, *, level: float = 0.95, seed: int 
 
 
 def _everywhere(path: Path, text: str, seen: Detection) -> HumanRecord:
-    """What asks for a face and both hands, no matter where."""
+    """Expected regions: a face and both hands, anywhere."""
     whole = (0.0, 0.0, float(seen.width), float(seen.height))
     return HumanRecord(path, text, masks={}, boxes=dict.fromkeys(REGIONS, whole))
 

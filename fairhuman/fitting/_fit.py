@@ -1,4 +1,4 @@
-"""Photographs to a trained LoRA, with images before and after, in one call: the parts in their order."""
+"""From photographs to a trained LoRA and a comparison: the steps of a fit."""
 
 from __future__ import annotations
 
@@ -30,8 +30,8 @@ CONFIGURATION: Final = "fit.yaml"
 
 @dataclass(frozen=True)
 class Fitted:
-    """What :func:`fit` made, also in ``path``: the annotation, the training run, the evaluation, what was
-    counted of faces and hands before and after, and what to change next."""
+    """Result of :func:`fit`, also stored in ``path``: annotation, training run, evaluation, face and hand
+    counts before and after, and recommendations."""
 
     path: Path
     annotation: Annotation
@@ -53,30 +53,31 @@ def fit(
     workers: int = 1,
     progress: bool = True,
 ) -> Fitted:
-    """Annotate photographs, train a LoRA on them, and compare the base's images before and after.
+    """Annotate photographs, train a LoRA on them, and compare images before and after.
 
-    ``out`` gets ``data/``, ``before/``, ``lora/``, ``after/``, ``evaluation.json``; ``report.md``, with what
-    is found of faces and hands before and after and what to change next; ``comparison-1.jpg`` and so on, with
-    each face and hand enlarged; and ``fit.yaml``, from which all of it can be made again. Each part takes up
-    where an interrupted run stopped. The images before come ahead of training, so that whatever is wrong
-    with base or prompts is reported before the long part. Captions taken as prompts are training captions:
-    the comparison then shows what was learned, not how it generalises; give other prompts for that.
+    ``out`` gets ``data/``, ``before/``, ``lora/``, ``after/``, ``evaluation.json``; ``report.md``, with face
+    and hand counts before and after and recommendations; ``comparison-1.jpg`` and so on, with enlarged faces
+    and hands; and ``fit.yaml``, which repeats the fit. Each step resumes after an interruption. The images
+    before are generated ahead of training, so that problems with base or prompts are reported early. Captions
+    used as prompts are training captions, so the comparison shows what was learned, not how it generalises;
+    pass other prompts for that.
 
     Args:
-        photographs: Folder, searched with its sub-folders.
-        out: New, or begun with the same values.
-        base: Folder of a Stable Diffusion XL pipeline or a repository's name; ``None`` is the embedded one.
-        annotation: How photographs are annotated.
-        training: Settings of :class:`fairhuman.training.TrainSettings` that differ from their defaults
+        photographs: Folder, searched recursively.
+        out: New folder, or one started with the same values.
+        base: Folder of a Stable Diffusion XL pipeline or a repository name; ``None`` selects the embedded
+            base.
+        annotation: Annotation settings.
+        training: Settings of :class:`fairhuman.training.TrainSettings` that differ from the defaults
             (strategy ``mpd``; resolution: the base's).
-        samples: The images that are compared.
-        evaluation: How they are judged.
-        workers: Processes of the annotation and the detectors.
-        progress: Show bars.
+        samples: Settings of the compared images.
+        evaluation: Evaluation settings.
+        workers: Number of annotation and detector processes.
+        progress: Show progress bars.
 
     Raises:
-        ValueError, FileNotFoundError: What the parts refuse; ``training`` names what is decided here.
-        RuntimeError: Not one photograph was fit to train on.
+        ValueError, FileNotFoundError: A step raises, or ``training`` has a setting that is fixed here.
+        RuntimeError: No photograph is suitable for training.
     """
     from fairhuman.evaluation.evaluate import (
         EvaluateSettings,
@@ -123,7 +124,7 @@ def fit(
 def _report(
     out: Path, run: Run, factor: int, judged: EvaluateSettings
 ) -> tuple[list[dict[str, Any]], list[Advice]]:
-    """Count faces and hands before and after, and write what that says."""
+    """Count faces and hands before and after, and write the report."""
     from fairhuman.fitting._advice import advise
     from fairhuman.fitting._counts import compare_counts, count_regions
     from fairhuman.fitting._report import mean_change, write_report, write_sheets
@@ -145,7 +146,7 @@ def _listed(folder: Path) -> list[dict[str, Any]]:
 
 
 def _captions(data: Path, count: int, settings: TrainSettings) -> list[str]:
-    """Captions as they are trained, but in order."""
+    """Captions as trained, but in order."""
     texts = list(dict.fromkeys(settings.captions.fixed(line["text"]) for line in _listed(data)))
     chosen = np.unique(np.linspace(0, len(texts) - 1, min(count, len(texts))).round().astype(int))
     return [texts[index] for index in chosen]
@@ -160,7 +161,7 @@ def _draw(
     chunks: int,
     progress: bool,
 ) -> tuple[int, int]:
-    """Write the images; returns the base's side in pixels, and pixels for each latent cell."""
+    """Write the images; returns the base's side length in pixels, and pixels per latent cell."""
     import torch
 
     from fairhuman.models import load_base

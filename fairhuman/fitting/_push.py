@@ -1,4 +1,4 @@
-"""A trained adapter on the Hugging Face hub, with its card and samples; only when it is asked for."""
+"""Upload of a trained adapter to the Hugging Face hub, with model card and samples, on request only."""
 
 from __future__ import annotations
 
@@ -32,24 +32,24 @@ def push(
 ) -> str:
     """Upload an adapter, its card and samples with ``huggingface_hub.upload_folder``, as one commit.
 
-    Nothing else leaves the machine: neither photographs nor annotations, logs, settings or checkpoints. What
-    is in the repository already and is not replaced stays. The token is the one that ``huggingface_hub``
-    finds: from ``hf auth login`` or ``HF_TOKEN``.
+    Nothing else is uploaded: no photographs, annotations, logs, settings or checkpoints. Other files in the
+    repository are kept. ``huggingface_hub`` finds the token, from ``hf auth login`` or ``HF_TOKEN``.
 
     Args:
-        source: Folder of a finished run, or that of :func:`fairhuman.fitting.fit`.
-        repository: ``owner/name``; made if it is not there.
-        samples: Folder of images made with it by :func:`fairhuman.sampling.sample`, of which up to twelve are
-            shown with their prompts; by default a fit's images after, and its sheets and counts; else none.
-        private: Whether a new repository can be seen by its owner alone.
+        source: Folder of a finished run or of :func:`fairhuman.fitting.fit`.
+        repository: ``owner/name``; created if missing.
+        samples: Folder of images generated with it by :func:`fairhuman.sampling.sample`; up to twelve are
+            shown with their prompts. Default: a fit's images after training, with its sheets and counts;
+            otherwise none.
+        private: Whether a new repository is private.
 
     Returns:
-        The commit's address.
+        The commit's URL.
 
     Raises:
-        FileNotFoundError: No run there, or no samples.
-        ValueError: The run is not complete, the name is none, or there is no token. Nothing has been sent.
-        RuntimeError: The hub refused it or cannot be reached.
+        FileNotFoundError: The run or the samples are missing.
+        ValueError: The run is incomplete, the name is invalid, or there is no token. Nothing is sent then.
+        RuntimeError: The hub rejected the upload or is unreachable.
     """
     from huggingface_hub import HfApi, get_token
     from huggingface_hub.errors import HfHubHTTPError, HFValidationError
@@ -87,7 +87,7 @@ def push(
 
 
 def _collect(folder: Path, run: Run, repository: str, samples: Path | None, fitted: Path | None) -> None:
-    """Put all that is uploaded into a folder, as the hub shows it."""
+    """Collect all files to upload in a folder."""
     from huggingface_hub import ModelCard
 
     weights, title = run.weights, ADAPTERS[run.settings.adapter].title
@@ -114,7 +114,7 @@ def _collect(folder: Path, run: Run, repository: str, samples: Path | None, fitt
 
 
 def _samples(folder: Path, samples: Path | None) -> tuple[list[dict[str, Any]], list[str]]:
-    """Copy images, evenly spread; entries for the hub's gallery, and their names."""
+    """Copy evenly spaced images; returns entries for the hub's gallery, and their names."""
     if samples is None:
         return [], []
     (folder / _SAMPLES).mkdir()

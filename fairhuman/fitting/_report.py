@@ -1,4 +1,4 @@
-"""Before and after, to look at and to read: sheets of crops, a table, and what to change next."""
+"""The report of a fit: sheets of crops, a table and recommendations."""
 
 from __future__ import annotations
 
@@ -26,13 +26,13 @@ _NOTHING: Final = np.full((8, 8, 3), 240, dtype=np.uint8)
 def write_sheets(
     folder: Path, paths: Mapping[str, Sequence[Path]], prompts: Sequence[str], seen: Mapping[str, Seen]
 ) -> list[Path]:
-    """Write ``comparison-1.jpg`` and so on: a row per prompt and seed, in which each image and its enlarged
-    face and hands stand before and after, side by side.
+    """Write ``comparison-1.jpg`` and so on: one row per prompt and seed, with the image and its enlarged face
+    and hands before and after, side by side.
 
     Args:
-        folder: Where.
-        paths, seen: ``before`` and ``after`` to the images and what was found in them.
-        prompts: Of each image.
+        folder: Output folder.
+        paths, seen: ``before`` and ``after`` → the images and their detections.
+        prompts: Prompt of each image.
     """
     written: list[Path] = []
     for start in range(0, len(prompts), _ROWS):
@@ -62,16 +62,16 @@ def write_report(
     """Write ``report.md`` and, with the same numbers, ``report.json``.
 
     Args:
-        folder: Where.
-        counts: Of :func:`fairhuman.fitting._counts.compare_counts`.
-        advice: What to change next.
-        sheets: Of :func:`write_sheets`.
+        folder: Output folder.
+        counts: From :func:`fairhuman.fitting._counts.compare_counts`.
+        advice: Recommendations.
+        sheets: From :func:`write_sheets`.
         level: Confidence level of the intervals.
     """
     lines = [
         "# Before and after",
         "",
-        "The base alone, and with the LoRA, for the same prompts and starting noises.",
+        "The base alone and with the LoRA, for the same prompts and initial noise.",
         "",
         "| measure | before | after | difference | prompts |",
         "| --- | ---: | ---: | ---: | ---: |",
@@ -85,18 +85,18 @@ def write_report(
         )
     lines += ["", f"An asterisk marks a difference whose {100 * level:g} % interval excludes 0.", ""]
     lines += [f"- {row['measure']}: {MEASURES[row['measure']]}." for row in counts]
-    lines += ["", "## What to change next", ""]
-    lines += [f"- {one}" for one in advice] or ["No rule asks for a change."]
+    lines += ["", "## Recommendations", ""]
+    lines += [f"- {one}" for one in advice] or ["No rule recommends a change."]
     lines += ["", "## Images", ""]
     lines += [f"![Before and after, with faces and hands enlarged]({path.name})" for path in sheets]
-    lines += ["", "`python -m fairhuman fit fit.yaml` makes all of this again."]
+    lines += ["", "`python -m fairhuman fit fit.yaml` repeats this fit."]
     content = {"counts": list(counts), "advice": [one._asdict() for one in advice]}
     write_json(folder / "report.json", content)
     return write_text(folder / REPORT, "\n".join(lines) + "\n")
 
 
 def mean_change(before: Sequence[Path], after: Sequence[Path]) -> float:
-    """Mean absolute difference of the pixels of two lists of images, of 255."""
+    """Mean absolute pixel difference between two lists of images, out of 255."""
     pairs = ((as_rgb(path).astype(float) for path in pair) for pair in zip(before, after, strict=True))
     return float(np.mean([np.abs(first - second).mean() for first, second in pairs]))
 
@@ -105,4 +105,4 @@ def _said(seen: Seen, number: int, name: str) -> str:
     region = name.replace("_", " ")
     if (number, name) not in seen.crops:
         return f"no {region}"
-    return f"{region} {'found' if seen.found[number, name] else 'looked for, not found'}"
+    return f"{region} {'found' if seen.found[number, name] else 'not found'}"

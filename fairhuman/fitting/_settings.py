@@ -1,4 +1,4 @@
-"""What :func:`fairhuman.fitting.fit` is asked: as arguments, or as a YAML file that it writes itself."""
+"""Settings of :func:`fairhuman.fitting.fit`, as arguments or as the YAML file that it writes."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ __all__ = ["FitSettings", "SampleSettings"]
 
 
 class SampleSettings(Settings):
-    """The images that are compared.
+    """Settings of the compared images.
 
     Attributes:
-        prompts: What to draw; ``None`` takes captions of the annotated photographs, evenly spread.
-        count: How many captions are taken then, ≥ 1.
+        prompts: Prompts; ``None`` uses evenly spaced captions of the annotated photographs.
+        count: Number of captions to use then, ≥ 1.
         seeds: One image per prompt and seed.
         steps: Denoising steps, ≥ 1.
-        guidance: Scale of classifier-free guidance.
-        scale: β of Eq. 12, the LoRA's strength.
-        batch: Images at a time, ≥ 1.
+        guidance: Classifier-free guidance scale.
+        scale: LoRA strength β (Eq. 12).
+        batch: Batch size, ≥ 1.
     """
 
     prompts: Names | None = None
@@ -33,12 +33,12 @@ class SampleSettings(Settings):
 
 
 class FitSettings(Settings):
-    """All arguments of :func:`fairhuman.fitting.fit`, which say what they mean. Paths stand as they were
-    given: relative ones count from the folder of the call.
+    """All arguments of :func:`fairhuman.fitting.fit`, which documents them. Paths are stored as given;
+    relative paths refer to the folder of the call.
 
     Attributes:
-        photographs, out, base, annotation, training, samples, evaluation, workers: Of :func:`fit`;
-            ``evaluation`` as a mapping.
+        photographs, out, base, annotation, training, samples, evaluation, workers: As for :func:`fit`;
+            ``evaluation`` is a mapping.
     """
 
     photographs: Folder
@@ -52,7 +52,7 @@ class FitSettings(Settings):
 
     @property
     def arguments(self) -> dict[str, Any]:
-        """What :func:`fit` is called with."""
+        """Arguments for :func:`fit`."""
         from fairhuman.evaluation.evaluate import EvaluateSettings
 
         judged = self.evaluation

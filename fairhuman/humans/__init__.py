@@ -1,12 +1,12 @@
 """Rendered people: bodies, poses, clothes, scenes, and exact annotations.
 
-The heavy modules (torch, anny, Warp) load when the first person is drawn.
+Heavy modules (torch, anny, Warp) are loaded when the first person is rendered.
 """
 
 from __future__ import annotations
 
 from fairhuman.humans._album import generate
-from fairhuman.humans._description import caption, caption_vocabulary, mirrored
+from fairhuman.humans._description import caption, caption_vocabulary
 from fairhuman.humans._person import PRESETS, render_human
 from fairhuman.humans._types import (
     COCO_KEYPOINTS,
@@ -34,6 +34,5 @@ __all__ = [
     "caption",
     "caption_vocabulary",
     "generate",
-    "mirrored",
     "render_human",
 ]

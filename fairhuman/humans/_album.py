@@ -1,4 +1,4 @@
-"""Data sets of rendered people: many images, any number of processes, the same files."""
+"""Data sets of rendered people, with the same files for any number of processes."""
 
 from __future__ import annotations
 
@@ -45,14 +45,14 @@ def generate(
     progress: bool = True,
     renderer: Renderer | None = None,
 ) -> Path:
-    """Renders a data set of people with exact annotations.
+    """Render a data set of people with exact annotations.
 
-    Image i is drawn with ``numpy.random.default_rng([seed, i])``, so a data set is the same, byte for byte,
-    whatever the number of workers and however often it was interrupted. A call on a folder that holds the
-    beginning of the same data set continues it; a larger ``count`` extends a complete one.
+    Image i is rendered with ``numpy.random.default_rng([seed, i])``, so a data set is byte-identical
+    regardless of the number of workers and of interruptions. A call on a folder with an incomplete data set
+    continues it; a larger ``count`` extends a complete one.
 
-    The folder has Hugging Face's ImageFolder form (``datasets.load_dataset("imagefolder", data_dir=out)``):
-    ``metadata.jsonl`` with a JSON object a line, written last, beside these PNG files for each image:
+    The folder has Hugging Face's ImageFolder format (``datasets.load_dataset("imagefolder", data_dir=out)``):
+    ``metadata.jsonl`` with one JSON object per line, written last, and these PNG files for each image:
 
     - ``images/``: 8-bit sRGB;
     - ``masks/face``, ``masks/hand``, ``masks/foot``, ``masks/eyes``: 0 or 255, both sides in one mask;
@@ -72,21 +72,21 @@ def generate(
         out: Folder of the data set; new, empty, or holding the same data set.
         count: Number of images, at least 1.
         seed: At least 0.
-        size: Side of the square images in pixels, from 32 to 4096.
+        size: Side length of the square images in pixels, from 32 to 4096.
         preset: ``everyday`` (the base's corpus), ``portraits`` (for fine-tuning), ``studio`` (plain, for
-            small models) or ``world`` (the whole variety).
-        workers: Number of processes. With 1 everything happens in this one.
-        progress: Show a bar with the rate on standard error.
-        renderer: What draws an image from (rng, preset, size); by default `fairhuman.humans.render_human`.
-            With several workers it must be importable.
+            small models) or ``world`` (maximum variety).
+        workers: Number of processes; with 1, everything runs in this process.
+        progress: Show a progress bar with the rate on standard error.
+        renderer: Function that renders an image from (rng, preset, size). Default:
+            `fairhuman.humans.render_human`. With several workers, it must be importable.
 
     Returns:
         The folder.
 
     Raises:
-        ValueError: A value out of range, a folder that holds something else, another data set, more images
-            than ``count``, or fewer of another version of the renderer; nothing is written.
-        RuntimeError: An image that could not be rendered; the message names it.
+        ValueError: A value is out of range, or the folder contains something else, another data set, more
+            images than ``count``, or fewer images from another renderer version. Nothing is written then.
+        RuntimeError: An image could not be rendered; the message names it.
     """
     out = Path(out)
     _check_values(count, seed, size, preset, workers)
@@ -121,7 +121,8 @@ def generate(
 
 
 def _draw(index: int, out: Path, album: Album, renderer: Renderer | None) -> dict[str, Any]:
-    """Draws, captions and writes one image; its record, the last file, says that the others are whole."""
+    """Render, caption and write one image; its record is written last and marks the other files as
+    complete."""
     renderer = renderer or render_human
     rng = np.random.default_rng([album.seed, index])
     try:
@@ -152,6 +153,6 @@ def _check_values(count: int, seed: int, size: int, preset: str, workers: int) -
 def _bar(count: int, done: int, progress: bool) -> Any:
     from tqdm import tqdm
 
-    # In a log file a line now and then, on a terminal a bar that moves.
+    # Occasional lines in a log file, a progress bar on a terminal.
     interval = 0.1 if sys.stderr.isatty() else 30
     return tqdm(total=count, initial=done, unit=" images", disable=not progress, mininterval=interval)

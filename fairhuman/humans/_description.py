@@ -7,7 +7,6 @@ everything else the picture's; mirroring a picture exchanges the two words (`mir
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from typing import Final
 
@@ -90,16 +89,6 @@ def caption_vocabulary() -> tuple[str, ...]:
     skins, eyes = " ".join(SKIN), " ".join(IRIS)
     words = {word for phrase in (*phrases, GRAMMAR, skins, eyes) for word in phrase.split()}
     return tuple(sorted(words | set(brief_vocabulary())))
-
-
-def mirrored(text: str) -> str:
-    """The caption of the mirrored picture.
-
-    >>> mirrored("A man waving with the left hand, lit from the right")
-    'A man waving with the right hand, lit from the left'
-    """
-    other = {"left": "right", "right": "left"}
-    return re.sub(r"\b(left|right)\b", lambda found: other[found.group()], text)
 
 
 class _Teller:

@@ -1,4 +1,4 @@
-"""The presets by name: each draws a whole picture by chance."""
+"""The presets by name; each samples a complete scene."""
 
 from __future__ import annotations
 

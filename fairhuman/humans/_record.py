@@ -13,8 +13,8 @@ from fairhuman.data.png import write_png
 from fairhuman.data.pose import draw_pose
 from fairhuman.humans._types import HumanImage
 
-RENDERER: Final = 2
-"""Version of the pictures, to be raised by every change that alters what a seed draws."""
+RENDERER: Final = 3
+"""Version of the images, incremented by every change that alters the image of a seed."""
 
 MASKS: Final[Mapping[str, tuple[str, ...]]] = {
     "face": ("face",),
@@ -45,14 +45,14 @@ def file_names(index: int) -> dict[str, str]:
 def write_record(
     out: Path, staging: Path, human: HumanImage, text: str, seed: int, index: int
 ) -> dict[str, Any]:
-    """Writes the files of one image, each whole or not at all, and returns its metadata.
+    """Write the files of one image atomically and return its metadata.
 
     Args:
         out: Folder of the data set, with its sub-folders.
-        staging: Folder on the same file system for files not yet whole.
-        human: What was rendered.
+        staging: Folder on the same file system for temporary files.
+        human: The rendered person.
         text: Its caption.
-        seed, index: Where the image stands in which data set.
+        seed, index: Seed of the data set and index of the image.
 
     Returns:
         The metadata line as a mapping; its keys and types are the same for every image.
@@ -92,7 +92,7 @@ def write_record(
 
 
 def mask_box(mask: NDArray[np.bool_]) -> list[int] | None:
-    """The box [x0, y0, x1, y1] of a mask (H, W), upper ends exclusive; None for an empty mask.
+    """The box [x0, y0, x1, y1] of a mask (H, W), with exclusive upper bounds; None for an empty mask.
 
     >>> mask_box(np.eye(4, dtype=bool)[:2])
     [0, 0, 2, 2]

@@ -130,7 +130,7 @@ class HumanImage:
             the pixel's central ray; 0 where that ray meets nothing of the person.
             The scene behind the person has no depth.
         keypoints: (17, 3) float32, COCO order: x, y in pixels, visibility 0, 1 or 2.
-        left_hand, right_hand: (21, 3) float32, MediaPipe order, likewise.
+        left_hand, right_hand: (21, 3) float32, MediaPipe order, same columns.
         keypoints_camera, left_hand_camera, right_hand_camera: the same points in
             camera space, (17, 3) and (21, 3) float32 metres. They lie inside the body
             (joints), on its surface for eyes, ears, nose.

@@ -1,4 +1,4 @@
-"""Base models of Stable Diffusion XL's architecture, and adapters on them."""
+"""Base models with Stable Diffusion XL's architecture, and adapters for them."""
 
 from fairhuman.models._architecture import SDXL_UNET, Architecture, build_autoencoder, build_pipeline
 from fairhuman.models._base import EMBEDDED, load_base

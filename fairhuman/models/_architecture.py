@@ -1,4 +1,4 @@
-"""The parts of a small Stable Diffusion XL pipeline, untrained."""
+"""The untrained parts of a small Stable Diffusion XL pipeline."""
 
 from __future__ import annotations
 
@@ -32,37 +32,37 @@ SDXL_UNET: Final[Mapping[str, Any]] = MappingProxyType(
         "projection_class_embeddings_input_dim": 2816,
     }
 )
-"""The UNet of stabilityai/stable-diffusion-xl-base-1.0, where it differs from diffusers' defaults."""
+"""The UNet of stabilityai/stable-diffusion-xl-base-1.0, as differences from diffusers' defaults."""
 
 
 class Architecture(Settings):
-    """Sizes of a miniature of Stable Diffusion XL; the defaults are those of the shipped base.
+    """Sizes of a small Stable Diffusion XL model; the defaults are those of the shipped base.
 
-    The classes and the way they are wired are SDXL's: two text encoders whose penultimate hidden
-    states are concatenated, the second one's pooled projection and six ``time_ids`` added to the
-    time embedding (``addition_embed_type="text_time"``), a KL autoencoder of factor 8.
+    Classes and wiring are SDXL's: two text encoders with concatenated penultimate hidden states, the second
+    encoder's pooled projection and six ``time_ids`` added to the time embedding
+    (``addition_embed_type="text_time"``), and a KL autoencoder with factor 8.
     """
 
     image_size: Count = 256
     """Width and height of the images in pixels; a multiple of 8 × 2^(UNet levels − 1)."""
     latent_channels: Count = 16
-    """Channels of a latent; SDXL has 4, which a miniature decoder cannot make faces from."""
+    """Latent channels; SDXL has 4, too few for a small decoder to reconstruct faces."""
     autoencoder_channels: Wholes = (16, 48, 96, 160)
-    """Channels per autoencoder level, full resolution first; four levels make the factor 8."""
+    """Channels per autoencoder level, full resolution first; four levels give the factor 8."""
     autoencoder_layers: Count = 1
     """Residual blocks per autoencoder level."""
     unet_channels: Wholes = (96, 128, 192)
-    """Channels per UNet level; cross-attention everywhere but at the first level, as in SDXL."""
+    """Channels per UNet level; cross-attention at all levels except the first, as in SDXL."""
     unet_layers: Count = 1
     """Residual blocks per UNet level."""
     attention_head_dim: Count = 32
-    """Channels of an attention head."""
+    """Channels per attention head."""
     text_width: Count = 128
     """Hidden size of each text encoder."""
     text_layers: Count = 3
     """Layers of each text encoder; the last one feeds only the pooled projection."""
     max_tokens: Count = 40
-    """Longest prompt in tokens, the start and end tokens included."""
+    """Maximum prompt length in tokens, including the start and end tokens."""
     norm_groups: Count = 8
     """Groups of each group norm; divides every channel count."""
     time_embed_dim: Count = 32
@@ -90,14 +90,14 @@ def build_pipeline(
     """Build an untrained pipeline; the same arguments give the same weights.
 
     Args:
-        architecture: The sizes of the parts.
-        words: The words that the tokenizers keep whole.
-        seed: Seed of the random weights. The global random state is left as it was.
+        architecture: Sizes of the parts.
+        words: Words that the tokenizers keep as single tokens.
+        seed: Seed of the random weights. The global random state is unchanged.
 
     Returns:
-        A ``StableDiffusionXLPipeline`` in float32 on the CPU with a UniPC scheduler that predicts
-        v with zero terminal signal-to-noise ratio (Lin et al., 2024), which plain backgrounds
-        need: with SDXL's schedule the mean colour of a small image shines through the noise.
+        A ``StableDiffusionXLPipeline`` in float32 on the CPU with a UniPC scheduler for v-prediction with
+        zero terminal signal-to-noise ratio (Lin et al., 2024). Plain backgrounds need this: with SDXL's
+        schedule, the mean colour of a small image remains visible in the noise.
     """
     with quiet():
         from diffusers import StableDiffusionXLPipeline, UniPCMultistepScheduler
@@ -133,7 +133,7 @@ def build_pipeline(
 
 
 def build_autoencoder(architecture: Architecture) -> AutoencoderKL:
-    """The untrained autoencoder alone; weights from the current random state."""
+    """Build only the untrained autoencoder, with weights from the current random state."""
     from diffusers import AutoencoderKL
 
     levels = len(architecture.autoencoder_channels)

@@ -1,4 +1,4 @@
-"""Loading a base model: the shipped miniature, a folder, one file, or a hub's repository."""
+"""Load a base model: the embedded base, a folder, a single file, or a hub repository."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from diffusers import StableDiffusionXLPipeline
 
 EMBEDDED = Path(__file__).parent / "embedded"
-"""Folder of the miniature that is shipped with the package, in the layout of diffusers."""
+"""Folder of the embedded base, in diffusers' layout."""
 
 
 def load_base(
@@ -23,24 +23,23 @@ def load_base(
     dtype: torch.dtype = torch.float32,
     device: str | torch.device = "cpu",
 ) -> StableDiffusionXLPipeline:
-    """Load a Stable Diffusion XL pipeline; only safetensors are read.
+    """Load a Stable Diffusion XL pipeline; only safetensors files are read.
 
     Args:
-        path: A folder in the layout of diffusers, also one of fp16 files alone; a safetensors file in SDXL's
-            original layout (its configurations and tokenizers then come from the folder that the environment
-            variable ``FAIRHUMAN_SDXL`` names, or from the hub's cache); or a repository name such as
-            ``stabilityai/stable-diffusion-xl-base-1.0``. ``None`` is the miniature shipped with
-            the package.
-        dtype: Type of the weights in memory, whatever it is on disk.
-        device: Where to put the pipeline.
+        path: A folder in diffusers' layout, including one with only fp16 files; a safetensors file in SDXL's
+            original layout (configurations and tokenizers then come from the folder in the environment
+            variable ``FAIRHUMAN_SDXL``, or from the hub's cache); or a repository name such as
+            ``stabilityai/stable-diffusion-xl-base-1.0``. ``None`` selects the embedded base.
+        dtype: Type of the weights in memory, independent of the type on disk.
+        device: Device of the pipeline.
 
     Returns:
-        The pipeline with its modules in evaluation mode and its progress bar off.
+        The pipeline, in evaluation mode and without progress bar.
 
     Raises:
-        FileNotFoundError: If ``path`` looks like a folder but holds no ``model_index.json``; or there is no
-            such file, or nothing to take its tokenizers from.
-        ValueError: The file is no SDXL base, or the folder one of an earlier Stable Diffusion.
+        FileNotFoundError: ``path`` looks like a folder but has no ``model_index.json``, the file does not
+            exist, or no tokenizers are available for it.
+        ValueError: The file is not an SDXL base, or the folder is an earlier Stable Diffusion model.
     """
     source = EMBEDDED if path is None else path
     with quiet():
@@ -59,13 +58,13 @@ def _load_folder(source: str | os.PathLike[str], dtype: torch.dtype) -> StableDi
     )
     if pipeline.text_encoder_2 is None or pipeline.tokenizer_2 is None:
         raise ValueError(
-            f"base: {source} lacks the part text_encoder_2: it is no Stable Diffusion XL pipeline"
+            f"base: {source} lacks the part text_encoder_2: it is not a Stable Diffusion XL pipeline"
         )
     return pipeline
 
 
 def bare_parts(path: str | os.PathLike[str] | None = None) -> dict[str, torch.nn.Module]:
-    """UNet and text encoders of a base without their weights, which takes neither time nor memory.
+    """UNet and text encoders of a base without weights, at negligible time and memory.
 
     Args:
         path: As for :func:`load_base`.
@@ -98,13 +97,13 @@ def bare_parts(path: str | os.PathLike[str] | None = None) -> dict[str, torch.nn
 def _check_folder(source: str | os.PathLike[str]) -> None:
     if _looks_local(source) and not (Path(source) / "model_index.json").is_file():
         raise FileNotFoundError(
-            "base: must be a folder that holds model_index.json, a .safetensors file or a hub's repository, "
+            "base: must be a folder with model_index.json, a .safetensors file or a hub repository, "
             f"got {str(source)!r}"
         )
 
 
 def _variant(source: str | os.PathLike[str]) -> str | None:
-    """``fp16`` for a folder whose UNet is there in these files alone."""
+    """``fp16`` for a folder that has its UNet only in fp16 files."""
     files = [path.name for path in Path(source).glob("unet/*.safetensors")]
     return "fp16" if files and all(".fp16." in name for name in files) else None
 

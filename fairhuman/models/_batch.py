@@ -1,4 +1,4 @@
-"""What a UNet is evaluated on in training."""
+"""The batch on which a UNet is evaluated in training."""
 
 from __future__ import annotations
 
@@ -16,15 +16,16 @@ __all__ = ["Batch"]
 
 @dataclass(frozen=True)
 class Batch:
-    """What one evaluation of the UNet needs, and what its answer is compared with.
+    """Inputs and targets of one UNet evaluation.
 
     Attributes:
         noisy, target: Shape (batch, channels, h, w).
         masks: Region → shape (batch, 1, h, w), values in [0, 1].
-        timesteps: Time as the UNet takes it, shape (batch,); for a diffusion the place in its schedule.
+        timesteps: Time as passed to the UNet, shape (batch,); for a diffusion model, the index in its
+            schedule.
         tokens, pooled, time_ids: Conditioning; shapes (batch, tokens, width), (batch, width), (batch, 6).
         conditions: Name → image, shape (batch, 3, H, W), values in [0, 1]; black where dropped.
-        texts: The captions; ``None`` for one that is dropped, see :func:`fairhuman.models.encode_texts`.
+        texts: The captions; ``None`` for dropped ones, see :func:`fairhuman.models.encode_texts`.
     """
 
     noisy: Tensor
@@ -38,7 +39,7 @@ class Batch:
     texts: tuple[str | None, ...]
 
     def predict(self, unet: UNet2DConditionModel, **further: Any) -> Tensor:
-        """The UNet's answer, shape (batch, channels, h, w); ``further`` are arguments of its forward."""
+        """The UNet's prediction, shape (batch, channels, h, w); ``further`` are arguments of its forward."""
         added = {"text_embeds": self.pooled, "time_ids": self.time_ids}
         answer = unet(
             self.noisy, self.timesteps, self.tokens, added_cond_kwargs=added, return_dict=False, **further

@@ -1,4 +1,4 @@
-"""What a base is, recognisable when its files have changed or moved."""
+"""Fingerprints that identify a base even if its files have moved."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ def fingerprint_base(path: str | os.PathLike[str] | None) -> str:
     """Digest of a base's weights and settings, in a folder or one file; the name itself for a repository.
 
     Args:
-        path: As for :func:`fairhuman.models.load_base`. For a single file, what its configurations and
-            tokenizers are counts too.
+        path: As for :func:`fairhuman.models.load_base`. For a single file, its configurations and tokenizers
+            are included.
 
     Raises:
-        FileNotFoundError: A single file has nowhere to take these from.
+        FileNotFoundError: These are missing for a single file.
     """
     folder = EMBEDDED if path is None else Path(path)
     if folder.is_file():
@@ -34,7 +34,7 @@ def fingerprint_base(path: str | os.PathLike[str] | None) -> str:
 
 
 def fingerprint_files(files: Iterable[Path], folder: Path | None = None) -> str:
-    """Digest of files' contents, and of their names in ``folder`` if one is given."""
+    """Digest of files' contents, and of their names relative to ``folder`` if given."""
     digest = hashlib.sha256()
     for file in files:
         if folder is not None:

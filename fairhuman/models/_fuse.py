@@ -1,4 +1,4 @@
-"""Merging a LoRA into a base: the result is a base like any other and costs nothing more at inference."""
+"""Merge a LoRA into a base, for inference without extra cost."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ tags: [fairhuman, stable-diffusion-xl]
 
 # A Stable Diffusion XL pipeline with a LoRA merged in
 
-Base: {base}. LoRA: {lora}, at strength {scale:g}. What was merged cannot be removed or weighted again.
-It is subject to the base's licence and limits.
+Base: {base}. LoRA: {lora}, at strength {scale:g}. The merged LoRA cannot be removed or reweighted.
+The result is subject to the base's licence and limitations.
 """
 
 
@@ -36,18 +36,18 @@ def fuse(
 
     Args:
         lora: A run's folder or a LoRA file.
-        out: Folder for the new base, absent or empty; or a new ``.safetensors`` file, which is written in
-            SDXL's original layout. It appears whole or not at all.
-        base: The base the LoRA was trained on; ``None`` is the embedded one.
+        out: New or empty folder for the merged base; or a new ``.safetensors`` file, written in SDXL's
+            original layout. The write is atomic.
+        base: The base the LoRA was trained on; ``None`` selects the embedded base.
         scale: β of Eq. 12.
 
     Returns:
-        The folder or file, which :func:`load_base` and plain diffusers read.
+        The folder or file, readable by :func:`load_base` and plain diffusers.
 
     Raises:
-        FileNotFoundError: No such LoRA or base.
-        ValueError: Another kind of adapter, a LoRA for another base, a strength that is not finite, a
-            folder that holds something, or a file that exists.
+        FileNotFoundError: The LoRA or base does not exist.
+        ValueError: The adapter is not a LoRA or is for another base, the strength is not finite, the folder
+            is not empty, or the file exists.
     """
     from fairhuman.models.adapters import LoRA, adapter_kind, load_lora
 
@@ -73,7 +73,7 @@ def fuse(
     with written_whole(out) as partial, quiet():
         pipeline.save_pretrained(partial, safe_serialization=True)
         local = base is not None and Path(base).exists()
-        name = Path(base).name if local else base or "the miniature embedded in fairhuman"
+        name = Path(base).name if local else base or "the base embedded in fairhuman"
         facts = {"base": name, "lora": Path(lora).name, "scale": scale}
         (partial / "README.md").write_text(_CARD.format(**facts), encoding="utf-8")
     return out

@@ -1,6 +1,6 @@
-"""The names that Stability AI's own code gives to the parts of SDXL, which other tools read and write.
+"""Names of SDXL's parts in Stability AI's own code, which other tools read and write.
 
-Facts: the layouts of ``generative-models`` and OpenCLIP, as diffusers' ``from_single_file`` reads them.
+Source: the layouts of ``generative-models`` and OpenCLIP, as diffusers' ``from_single_file`` reads them.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ TEXT_PREFIXES = {
     "text_encoder": "conditioner.embedders.0.transformer.",
     "text_encoder_2": "conditioner.embedders.1.model.",
 }
-"""What the names of each text encoder's tensors begin with."""
+"""Prefix of each text encoder's tensor names."""
 
 _RESNET = {
     "norm1": "in_layers.0",
@@ -57,10 +57,10 @@ _OPEN_CLIP = [
 
 
 def unet_names(config: Mapping[str, Any]) -> dict[str, str]:
-    """Module of diffusers' UNet → its original name, for the parts that the names of all others begin with.
+    """Map modules of diffusers' UNet to original names, for all prefixes of module names.
 
     Args:
-        config: Of a ``UNet2DConditionModel``.
+        config: Configuration of a ``UNet2DConditionModel``.
 
     Returns:
         For example ``"down_blocks.1.attentions.0"`` → ``"input_blocks.4.1"`` in SDXL.
@@ -99,7 +99,7 @@ def original_unet_name(module: str, names: Mapping[str, str]) -> str | None:
 
     Args:
         module: As in ``named_modules()`` or ``state_dict()``.
-        names: Of :func:`unet_names`.
+        names: Result of :func:`unet_names`.
     """
     known = next((name for name in names if f"{module}.".startswith(f"{name}.")), None)
     if known is None:
@@ -112,7 +112,7 @@ def original_unet_name(module: str, names: Mapping[str, str]) -> str | None:
 
 
 def original_state(pipeline: StableDiffusionXLPipeline) -> dict[str, Tensor]:
-    """A pipeline's weights under their original names, in the type that they have.
+    """A pipeline's weights under their original names, in their own type.
 
     Raises:
         ValueError: A layer of the UNet has no original name.
@@ -146,7 +146,7 @@ def _unet(unet: Any) -> dict[str, Tensor]:
 
 
 def _open_clip(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """OpenCLIP keeps the matrices of queries, keys and values as one, and the projection transposed."""
+    """OpenCLIP stores the query, key and value matrices as one, and the projection transposed."""
     found = {}
     for name, tensor in state.items():
         if ".k_proj." in name or ".v_proj." in name:

@@ -1,4 +1,4 @@
-"""Prompts as Stable Diffusion XL sees them, also longer ones, in training and in sampling alike."""
+"""Prompt encoding for Stable Diffusion XL, including long prompts, in training and sampling."""
 
 from __future__ import annotations
 
@@ -21,22 +21,22 @@ logger = logging.getLogger(__name__)
 def encode_texts(
     pipeline: StableDiffusionXLPipeline, texts: Sequence[str | None], chunks: int = 1
 ) -> tuple[Tensor, Tensor]:
-    """What the text encoders make of prompts, with whatever LoRA they carry; with gradients if these are on.
+    """Encode prompts with the text encoders and their LoRA, if any; with gradients if enabled.
 
-    A prompt is cut into chunks of as many tokens as an encoder takes (CLIP: 75), each with its start and end.
-    All prompts have the same number of chunks, the last ones padded, so that what one becomes depends on no
-    other. One that is longer is cut, and a warning says what is lost.
+    A prompt is split into chunks of the encoder's length (CLIP: 75 tokens), each with start and end tokens.
+    All prompts have the same number of chunks, padded at the end, so that a prompt's encoding does not depend
+    on other prompts. Longer prompts are truncated, with a warning that shows what is lost.
 
     Args:
-        pipeline: Whose tokenizers and text encoders are used.
-        texts: The prompts; ``None`` is what classifier-free guidance starts from: zeros, or the encoded empty
-            prompt if the pipeline's ``force_zeros_for_empty_prompt`` is false.
-        chunks: How many each prompt has, ≥ 1; 1 gives what the pipeline's own method gives.
+        pipeline: Pipeline with the tokenizers and text encoders to use.
+        texts: The prompts; ``None`` stands for the unconditional input of classifier-free guidance: zeros, or
+            the encoded empty prompt if the pipeline's ``force_zeros_for_empty_prompt`` is false.
+        chunks: Chunks per prompt, ≥ 1; 1 is equivalent to the pipeline's own method.
 
     Returns:
-        Both encoders' penultimate states side by side, those of the chunks one after another, shape
-        (texts, chunks × tokens, width); and the second encoder's pooled projection of the first chunk, shape
-        (texts, width).
+        Both encoders' penultimate states, concatenated along the width, with chunks along the token axis,
+        shape (texts, chunks × tokens, width); and the second encoder's pooled projection of the first chunk,
+        shape (texts, width).
     """
     states, pooled = [], torch.empty(0)
     for tokenizer, encoder in (
@@ -66,14 +66,14 @@ def prompt_arguments(
     chunks: int = 1,
     scale: float | None = None,
 ) -> dict[str, Any]:
-    """The arguments of a pipeline's call that stand for its prompts.
+    """The prompt arguments for a pipeline call.
 
     Args:
-        pipeline: One of SDXL's classes, ControlNet's and T2I-Adapter's included.
+        pipeline: An SDXL pipeline, including ControlNet and T2I-Adapter pipelines.
         texts: The prompts.
-        negative: What not to draw, for all of them; ``None`` as for :func:`encode_texts`.
+        negative: Negative prompt for all of them; ``None`` as for :func:`encode_texts`.
         chunks: As for :func:`encode_texts`; with 1 the pipeline encodes them itself.
-        scale: Factor on a LoRA of the text encoders, as the call's ``cross_attention_kwargs`` have it.
+        scale: Strength of a text encoder LoRA, as in the call's ``cross_attention_kwargs``.
     """
     from diffusers.utils import scale_lora_layers, unscale_lora_layers
 
@@ -100,7 +100,7 @@ def prompt_arguments(
 
 
 def _tokens(tokenizer: CLIPTokenizer, text: str, chunks: int) -> list[list[int]]:
-    """Token numbers of a prompt, one list of the tokenizer's length per chunk."""
+    """Token ids of a prompt, one list of the tokenizer's length per chunk."""
     length = tokenizer.model_max_length
     room = length - 2
     found = tokenizer(text, add_special_tokens=False, verbose=False).input_ids

@@ -1,4 +1,4 @@
-"""Silence while the libraries load: their bars and remarks would end up in every notebook."""
+"""Silence the libraries' progress bars and messages, which would clutter every notebook."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from contextlib import contextmanager
 
 @contextmanager
 def quiet() -> Iterator[None]:
-    """No progress bars of diffusers and transformers, and none of their remarks below an error.
+    """Disable progress bars of diffusers and transformers, and their messages below error level.
 
-    Also for the first import of a pipeline, which advises to install torchvision: SDXL's names CLIP's image
-    processor, but nothing here uses it.
+    This covers the first import of a pipeline, which recommends torchvision: SDXL's pipeline refers to CLIP's
+    image processor, but nothing here uses it.
     """
     from diffusers.utils import logging as diffusers_logging
     from transformers.utils import logging as transformers_logging

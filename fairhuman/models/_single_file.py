@@ -1,4 +1,4 @@
-"""A base in one safetensors file, in SDXL's original layout, as model sites offer it: read, and written."""
+"""Read and write a base as one safetensors file in SDXL's original layout, as on model sites."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ if TYPE_CHECKING:
 __all__ = ["PARTS", "is_single_file", "load_single_file", "save_single_file", "single_file_parts"]
 
 PARTS = "FAIRHUMAN_SDXL"
-"""Environment variable: the folder, in diffusers' layout, that configurations and tokenizers come from."""
+"""Environment variable with the diffusers folder that provides configurations and tokenizers."""
 
 SDXL = "stabilityai/stable-diffusion-xl-base-1.0"
 
 _MARKS = {"v_pred": ("prediction_type", "v_prediction"), "ztsnr": ("rescale_betas_zero_snr", True)}
-"""Name of an empty tensor → what it says of the scheduler."""
+"""Name of an empty tensor → the scheduler setting it indicates."""
 
 _FAMILIES = {
     "Stable Diffusion 3": "model.diffusion_model.joint_blocks.",
@@ -37,16 +37,16 @@ _FAMILIES = {
     "a UNet alone, in diffusers' layout": "down_blocks.",
     "a text encoder alone": "text_model.",
 }
-"""What another checkpoint may be, and a part of the name of a tensor that only it has."""
+"""Other checkpoint kinds, each with part of a tensor name that only it has."""
 
 
 def is_single_file(path: str | os.PathLike[str]) -> bool:
-    """Whether a base is named by one file and not by a folder or a repository."""
+    """Whether a base is a single file rather than a folder or a repository."""
     return str(path).endswith((".safetensors", ".ckpt", ".pt")) and not Path(path).is_dir()
 
 
 def load_single_file(path: str | os.PathLike[str], dtype: torch.dtype) -> StableDiffusionXLPipeline:
-    """The pipeline of one file; nothing is downloaded.
+    """Load a pipeline from a single file, without downloads.
 
     Args:
         path: A safetensors file with UNet, autoencoder and both text encoders in SDXL's original layout.

@@ -1,4 +1,4 @@
-"""Training of adapters with fair regional objectives, and of the embedded base."""
+"""Training of adapters with fair regional objectives, and of base models."""
 
 from fairhuman.models import Batch
 from fairhuman.models.adapters import load_lora

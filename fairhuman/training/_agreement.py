@@ -1,4 +1,4 @@
-"""What the processes of a run must agree on, lest they drift apart or wait for each other for ever."""
+"""Agreement between the processes of a run, so that they neither diverge nor deadlock."""
 
 from __future__ import annotations
 
@@ -16,24 +16,24 @@ __all__ = ["check_agreement", "largest", "mean"]
 
 
 def largest(accelerator: Accelerator, number: int) -> int:
-    """The largest of the whole numbers that the processes have."""
+    """The maximum of an integer over the processes."""
     if accelerator.num_processes == 1:
         return number
     return int(accelerator.gather(torch.tensor([number], device=accelerator.device)).max())
 
 
 def mean(accelerator: Accelerator, number: float) -> float:
-    """The mean of the numbers that the processes have."""
+    """The mean of a number over the processes."""
     if accelerator.num_processes == 1:
         return number
     return float(accelerator.reduce(torch.tensor(number, device=accelerator.device), "mean"))
 
 
 def check_agreement(accelerator: Accelerator, step: int, parameters: Iterable[Tensor]) -> None:
-    """Refuse to continue where processes differ in their step or in any bit of their parameters.
+    """Check that all processes have the same step and bit-identical parameters.
 
     Raises:
-        ValueError: They do, in every process.
+        ValueError: They differ; raised in every process.
     """
     if accelerator.num_processes == 1:
         return

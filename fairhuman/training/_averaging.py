@@ -1,4 +1,4 @@
-"""What is measured, sampled and saved of a training: its weights, or an average over its steps."""
+"""The weights to evaluate, sample and save: the current ones, or an average over steps."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ __all__ = ["Averaging"]
 
 
 class Averaging:
-    """The exponential moving average of the weights, the schedule-free optimiser's own, or none.
+    """An exponential moving average of the weights, the schedule-free optimiser's average, or none.
 
     Args:
-        parameters: Name → what is trained.
-        optimizer: What trains it.
-        decay: Of the moving average, shorter during the first steps, as diffusers' ``EMAModel`` has it;
-            ``None`` for none.
+        parameters: Name → trained parameter.
+        optimizer: The optimiser.
+        decay: Decay of the moving average, lower during the first steps, as in diffusers' ``EMAModel``;
+            ``None`` for no averaging.
     """
 
     def __init__(
@@ -33,13 +33,13 @@ class Averaging:
         self._moving = None if decay is None else EMAModel(list(parameters.values()), decay=decay)
 
     def update(self) -> None:
-        """After a step of the optimiser."""
+        """Update after an optimiser step."""
         if self._moving is not None:
             self._moving.step(list(self._parameters.values()))
 
     @property
     def weights(self) -> dict[str, Tensor] | None:
-        """Name → averaged weight; ``None`` where nothing is averaged."""
+        """Name → averaged weight; ``None`` without averaging."""
         if self._moving is not None:
             return dict(zip(self._parameters, self._moving.shadow_params, strict=True))
         found = {name: schedule_free_average(self._optimizer, w) for name, w in self._parameters.items()}
@@ -48,7 +48,7 @@ class Averaging:
 
     @contextmanager
     def shown(self) -> Iterator[None]:
-        """The parameters have their averaged values within the block, and their own to the last bit after."""
+        """Use the averaged values within the block; the original values are restored bit-identically."""
         averaged = self.weights
         if averaged is None:
             yield
@@ -61,12 +61,12 @@ class Averaging:
             _copy(kept, self._parameters)
 
     def state_dict(self) -> dict[str, Any]:
-        """For a checkpoint."""
+        """State for a checkpoint."""
         steps = None if self._moving is None else self._moving.optimization_step
         return {"steps": steps, "weights": self.weights}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """From a checkpoint; what the optimiser averages is in its own state."""
+        """Restore from a checkpoint; the optimiser's own average is in its state."""
         if self._moving is not None:
             self._moving.optimization_step = state["steps"]
             _copy(state["weights"], dict(zip(self._parameters, self._moving.shadow_params, strict=True)))

@@ -20,6 +20,7 @@ from fairhuman.data import (
 from fairhuman.models import Batch
 from fairhuman.regions import MaskMode, latent_mask
 from fairhuman.seeds import mask_generators
+from fairhuman.text import mirrored
 from fairhuman.training._captions import Captions
 from fairhuman.training._encoding import (
     Encodings,
@@ -41,8 +42,8 @@ __all__ = ["Example", "Examples", "collate"]
 
 @dataclass(frozen=True)
 class Encoded:
-    """One transformed image as the networks see it; all tensors on the CPU. Condition images are kept in
-    8 bits, shape (3, H, W): a cached data set holds many. ``caption`` is ``None`` where it is dropped."""
+    """One encoded image; all tensors on the CPU. Condition images are stored in 8 bits, shape (3, H, W), to
+    save cache memory. ``caption`` is ``None`` if dropped."""
 
     latent: LatentDistribution
     masks: Mapping[str, Tensor]
@@ -54,7 +55,7 @@ class Encoded:
 
 @dataclass(frozen=True)
 class _Drawn:
-    """The transform of an image and of each mask that has another."""
+    """The transform of an image, and of each mask that has its own."""
 
     index: int
     draw: Draw
@@ -67,7 +68,7 @@ class _Drawn:
 
 @dataclass(frozen=True)
 class Example:
-    """An encoded image at one timestep, with its noise; ``dropped`` says that its conditions are black,
+    """An encoded image at one timestep, with its noise; ``dropped`` means that its conditions are black,
     ``weight`` is a factor on its errors."""
 
     encoded: Encoded
@@ -79,22 +80,22 @@ class Example:
 
 
 class Examples:
-    """A data set seen through a pipeline's encoders.
+    """A data set encoded by a pipeline.
 
     Args:
-        pipeline: Gives the autoencoder, the text encoders and the noise schedule.
-        data: Its images are transformed, then encoded when first asked for.
+        pipeline: Provides the autoencoder, the text encoders and the noise schedule.
+        data: Data set; images are transformed and encoded on first use.
         transform: Resize, flip and crop, to one size or to buckets of several.
-        mask_mode: How masks reach the latent grid.
-        cache: Keep what was encoded in memory (with a random crop, each image has many forms).
-        encodings: Where latents and text embeddings are kept, for several data sets or runs of the same base
-            in the same precision; by default a private one.
-        kept: Where what was encoded is kept on disk, in place of memory.
-        independent_masks: Transform each mask by a separate draw, so that it need not fit the image; as the
-            authors' LoRA script does.
-        captions: What becomes of captions; by default nothing.
-        chunks: Of a caption's encoding, see :func:`fairhuman.models.encode_texts`.
-        regions: Those of the batches, by default the data set's; of others its images have nothing.
+        mask_mode: How masks are resampled to the latent grid.
+        cache: Keep encoded images in memory (with a random crop, each image has many versions).
+        encodings: Shared cache of latents and text embeddings for several data sets or runs with the same
+            base and precision. Default: a private one.
+        kept: Cache on disk, instead of in memory.
+        independent_masks: Transform each mask independently of the image, as the authors' LoRA script does,
+            so that it may not match the image.
+        captions: Caption changes. Default: none.
+        chunks: Chunks of a caption's encoding, see :func:`fairhuman.models.encode_texts`.
+        regions: Regions of the batches. Default: the data set's; other regions are empty in its images.
         weight: Factor on the images' errors.
     """
 
@@ -142,13 +143,13 @@ class Examples:
         """One image at a random timestep with random noise.
 
         Args:
-            index: Which image.
-            generator: A CPU generator; decides flip, crop, latent, timestep, noise, dropout and offset, in
-                this order.
-            timesteps: Range (from, below) of the timestep; by default the whole schedule.
+            index: Index of the image.
+            generator: CPU generator for flip, crop, latent, timestep, noise, dropout and offset, in this
+                order.
+            timesteps: Range (from, below) of the timestep. Default: the whole schedule.
             dropout: Probability that the condition images are replaced by black.
-            noise_offset: Deviation of a shift of each channel of the noise.
-            caption: A CPU generator that decides what becomes of the caption; by default it is whole.
+            noise_offset: Standard deviation of a shift of each noise channel.
+            caption: CPU generator for caption changes. Default: unchanged caption.
         """
         encoded = self._captioned(self._encoded(index, generator), caption)
         shape = encoded.latent.mean.shape
@@ -165,7 +166,7 @@ class Examples:
         text = encoded.caption
         if generator is None or text is None or (drawn := self.captions.drawn(text, generator)) == text:
             return encoded
-        # A caption in one of its many orders would fill the memory, and hardly ever come again.
+        # Shuffled captions would fill the memory and hardly ever recur.
         new = self._text(None) if drawn is None else encode_prompt(self.pipeline, drawn, self.chunks)
         return dataclasses.replace(encoded, text=new, caption=drawn)
 
@@ -173,9 +174,10 @@ class Examples:
         drawn = self._draw(index, generator)
         if drawn.key in self._images:
             return self._images[drawn.key]
-        form, key = "-flipped" if drawn.draw.flip else "", self.data.key(index) + repr(drawn.key).encode()
+        form, key = "-mirrored" if drawn.draw.flip else "", self.data.key(index) + repr(drawn.key).encode()
         if self._kept and (tensors := self._kept.get(index, form, key)):
-            return _of_tensors(tensors, self.captions.fixed(self.data.records[index].text))
+            text = self.data.records[index].text
+            return _of_tensors(tensors, self.captions.fixed(mirrored(text) if drawn.draw.flip else text))
         sample = self._transformed(drawn)
         text = self._text(self.captions.fixed(sample.text))
         encoded = self._assembled(sample, self._latent(drawn, sample), text)
@@ -270,8 +272,8 @@ def collate(
     device: torch.device | str = "cpu",
     dtype: torch.dtype = torch.float32,
 ) -> Batch:
-    """Noise the examples and stack them on ``device``. Noising is done in float32; what the UNet reads is
-    then brought to its ``dtype``, the target stays in float32."""
+    """Noise the examples and stack them on ``device``. Noising is done in float32; the UNet's inputs are then
+    converted to ``dtype``, and the target stays in float32."""
 
     def stack(tensors: Iterable[Tensor]) -> Tensor:
         return torch.stack(list(tensors)).to(device)

@@ -1,4 +1,4 @@
-"""What a training makes of a caption: a trigger word, tags in another order, or nothing at all."""
+"""Caption changes in training: trigger word, shuffled tags, dropout."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ __all__ = ["Captions"]
 
 @dataclass(frozen=True)
 class Captions:
-    """How captions change. The trigger comes first, so that it counts among the tags.
+    """Caption changes. The trigger is added first, so it counts as a tag.
 
     Attributes:
-        trigger: Word put before a caption that lacks it, whatever its case; ``None`` for none.
-        shuffle: Whether what stands between commas comes in another order each time.
-        keep: How many tags at the start stay where they are.
-        dropout: Probability that there is no caption.
+        trigger: Word prepended to captions that lack it, ignoring case; ``None`` for none.
+        shuffle: Whether comma-separated tags are shuffled each time.
+        keep: Number of leading tags that keep their place.
+        dropout: Probability that the caption is dropped.
 
     >>> Captions(trigger="ohwx").fixed("a man, hands")
     'ohwx, a man, hands'
@@ -33,18 +33,18 @@ class Captions:
 
     @property
     def changes(self) -> bool:
-        """Whether a caption is another one from draw to draw."""
+        """Whether captions change randomly."""
         return self.shuffle or self.dropout > 0
 
     def fixed(self, caption: str) -> str:
-        """What is the same each time: the caption with the trigger."""
+        """The caption with the trigger, before random changes."""
         word = self.trigger
         if word is None or re.search(rf"(?<!\w){re.escape(word)}(?!\w)", caption, re.IGNORECASE):
             return caption
         return f"{word}, {caption}"
 
     def drawn(self, caption: str, generator: torch.Generator) -> str | None:
-        """What chance makes of that; ``None`` where the caption is dropped."""
+        """The caption after random changes; ``None`` if dropped."""
         if torch.rand((), generator=generator).item() < self.dropout:
             return None
         if not self.shuffle:

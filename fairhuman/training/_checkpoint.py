@@ -1,8 +1,8 @@
-"""Checkpoints: everything that later steps depend on, in one safetensors file that appears whole.
+"""Checkpoints: everything that later steps depend on, in one atomically written safetensors file.
 
-A single file replaces its predecessor in one atomic rename, after it has reached the disk: a kill or a
-full disk while writing leaves the previous checkpoint as it was. Each carries a version and a digest of its
-content, so that a damaged one is known and the one before is taken up. Nothing is pickled.
+A new file is flushed to disk and then renamed atomically, so that a kill or a full disk leaves the previous
+checkpoint intact. Each file has a version and a content digest: a damaged checkpoint is detected and the
+previous one is used. Nothing is pickled.
 """
 
 from __future__ import annotations
@@ -33,20 +33,20 @@ logger = logging.getLogger(__name__)
 
 CHECKPOINTS, _TENSOR = "checkpoints", "__tensor__"
 VERSION = 2
-"""Of what is written; files of before carry neither a version nor a digest."""
+"""Version of the format; older files have neither version nor digest."""
 
 
 def save_checkpoint(run: Path, step: int, state: dict[str, Any], keep: int) -> Path:
     """Write ``checkpoints/step-<step>.safetensors`` and remove all but the latest ``keep``.
 
     Args:
-        run: The run's folder.
-        step: Steps done.
+        run: The run folder.
+        step: Completed steps.
         state: Nested dictionaries and lists of tensors and plain values.
         keep: Number of checkpoints to keep, ≥ 1.
 
     Raises:
-        OSError: It could not be written, as on a full disk; earlier checkpoints are as they were.
+        OSError: The checkpoint could not be written, for example on a full disk; earlier ones are unaffected.
     """
     folder = run / CHECKPOINTS
     path = folder / f"step-{step:08d}.safetensors"
@@ -71,12 +71,12 @@ def latest_checkpoint(run: Path) -> Path | None:
 
 
 def newest_readable(run: Path) -> tuple[int, dict[str, Any]] | None:
-    """Steps and state of the newest checkpoint that is in order, if there is any checkpoint.
+    """Steps and state of the newest valid checkpoint, if there are any checkpoints.
 
-    Damaged ones are named and put aside as ``*.damaged``.
+    Damaged checkpoints are reported and renamed to ``*.damaged``.
 
     Raises:
-        ValueError: There are checkpoints and none can be read.
+        ValueError: There are checkpoints, but none is readable.
         NotImplementedError: As :func:`load_checkpoint`.
     """
     damaged: list[Path] = []
@@ -98,11 +98,11 @@ def newest_readable(run: Path) -> tuple[int, dict[str, Any]] | None:
 
 
 def load_checkpoint(path: Path) -> tuple[int, dict[str, Any]]:
-    """Steps done and the state that was saved (keys of dictionaries as strings, tuples as lists).
+    """Completed steps and saved state (dictionary keys as strings, tuples as lists).
 
     Raises:
-        ValueError: It is damaged.
-        NotImplementedError: A later version of this library wrote it.
+        ValueError: The checkpoint is damaged.
+        NotImplementedError: It was written by a later version of this library.
     """
     try:
         with safe_open(path, framework="pt") as file:
@@ -121,7 +121,7 @@ def load_checkpoint(path: Path) -> tuple[int, dict[str, Any]]:
 
 
 def digest(about: dict[str, str], tensors: dict[str, Tensor]) -> str:
-    """Of a file's metadata and tensors, to know a damaged one."""
+    """Digest of a file's metadata and tensors, to detect damage."""
     found = hashlib.sha256(json.dumps(about, sort_keys=True).encode())
     for name in sorted(tensors):
         tensor = tensors[name]
@@ -132,7 +132,7 @@ def digest(about: dict[str, str], tensors: dict[str, Tensor]) -> str:
 
 def _flatten(value: Any, path: str, tensors: dict[str, Tensor]) -> Any:
     if isinstance(value, Tensor):
-        # A separate copy: safetensors refuses tensors that share memory.
+        # A separate copy, because safetensors refuses tensors that share memory.
         tensors[path] = value.detach().cpu().clone(memory_format=torch.contiguous_format)
         return {_TENSOR: path}
     if isinstance(value, dict):

@@ -1,4 +1,4 @@
-"""What cropping to buckets takes from the images of a data set."""
+"""How much bucket cropping removes from the images of a data set."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ __all__ = ["bucket_sizes", "cropped", "halved"]
 
 
 def bucket_sizes(data: HumanFolder, transform: JointTransform) -> np.ndarray:
-    """Height and width to which a transform brings each image, shape (n, 2)."""
+    """Height and width of each transformed image, shape (n, 2)."""
     return np.array([transform.target((height, width)) for height, width in data.sizes.tolist()])
 
 
 def cropped(data: HumanFolder, transform: JointTransform) -> list[dict[str, Any]]:
-    """Of each bucket its ``size`` (height, width), the number of ``images`` in it, how often these come in an
-    epoch, and which share of their area is cropped, on ``average`` and at ``most``."""
+    """For each bucket: ``size`` (height, width), number of ``images``, their occurrences per epoch, and the
+    fraction of their area that is cropped, on ``average`` and at ``most``."""
     targets = bucket_sizes(data, transform)
     lost = np.array(
         [1 - kept_share(size, goal) for size, goal in zip(data.sizes.tolist(), targets.tolist(), strict=True)]
@@ -34,7 +34,7 @@ def cropped(data: HumanFolder, transform: JointTransform) -> list[dict[str, Any]
 
 
 def halved(data: HumanFolder, transform: JointTransform) -> dict[str, list[str]]:
-    """Region → names of the images that lose more than half of it to a central crop; empty for drawn ones."""
+    """Region → images that lose more than half of it to a central crop; empty for random crops."""
     if transform.crop != "center":
         return {}
     sizes = [(height, width) for height, width in data.sizes.tolist()]

@@ -1,6 +1,7 @@
-"""Deviations of the authors' released code from their paper, as switches, so that they can be measured.
+"""Switches for the deviations of the authors' released code from their paper.
 
-All are off by default. A name in ``TrainSettings.released`` turns one on; :data:`RELEASED` says what it does.
+All are off by default, and each can be measured. A name in ``TrainSettings.released`` turns one on;
+:data:`RELEASED` describes it.
 """
 
 from __future__ import annotations
@@ -31,7 +32,7 @@ RELEASED = {
     "(ControlNet script)",
     "overwriting_accumulation": "each part of an accumulated step overwrites the gradient of those before",
 }
-"""Name → what the released code does there."""
+"""Name → behaviour of the released code."""
 
 _LOCAL_SCALE = 25.0  # 5²
 _BY_STRATEGY = ("times_k", "scaled_gradients", "overwriting_accumulation")
@@ -39,11 +40,11 @@ _Part = TypeVar("_Part")
 
 
 class Deviations:
-    """What a run does as the released code does. A training passes what it makes through these methods; each
-    gives back what it was given, unless its switch is on.
+    """The deviations active in a run. Training passes its values through these methods; each returns its
+    input unchanged unless its switch is on.
 
     Args:
-        names: Switches, of :data:`RELEASED`.
+        names: Switches from :data:`RELEASED`.
     """
 
     def __init__(self, names: Collection[str] = ()) -> None:
@@ -51,15 +52,15 @@ class Deviations:
 
     @property
     def independent_masks(self) -> bool:
-        """Whether masks are transformed by separate draws."""
+        """Whether masks are transformed independently of images."""
         return "independent_flips" in self.names
 
     def strategy(self, strategy: Strategy) -> Strategy:
-        """The strategy that decides the weights."""
+        """The strategy that computes the weights."""
         return get_strategy("ls") if "exhausted_generator" in self.names else strategy
 
     def gramian(self, gramian: Tensor, loss_scale: LossScale) -> Tensor:
-        """The Gram matrix that the strategy is given."""
+        """The Gram matrix passed to the strategy."""
         if "scaled_gradients" not in self.names:
             return gramian
         return gramian * (loss_scale.value if loss_scale.dynamic else LossScale.START) ** 2
@@ -75,28 +76,28 @@ class Deviations:
     def error_weights(
         self, weights: Tensor | None, scheduler: NoiseScheduler, steps: Tensor
     ) -> Tensor | None:
-        """The factor on errors of images at these places in the schedule, shape (batch,); ``None`` is 1."""
+        """The factor on image errors at these schedule indices, shape (batch,); ``None`` is 1."""
         if "x0_term" not in self.names:
             return weights
         return image_error_weights(scheduler, steps) + (1.0 if weights is None else weights)
 
     def parts(self, parts: Sequence[_Part]) -> Sequence[_Part]:
-        """The parts of a step whose gradients count."""
+        """The parts of a step that contribute gradients."""
         return parts[-1:] if "overwriting_accumulation" in self.names else parts
 
 
 def check_released(
     names: Sequence[str], *, regions: Sequence[str], accumulation: int, local_scale: float, draws: bool
 ) -> None:
-    """Refuse unknown names, and switches that would be without effect.
+    """Check for unknown names and for switches without effect.
 
     Args:
         names: The switches.
         regions, accumulation, local_scale: As in :class:`fairhuman.training.TrainSettings`.
-        draws: Whether a flip or a crop is drawn.
+        draws: Whether there are random flips or crops.
 
     Raises:
-        ValueError: Names the switch and what it contradicts.
+        ValueError: A switch is unknown or has no effect; the message gives the reason.
     """
     for name in names:
         if name not in RELEASED or names.count(name) > 1:
@@ -119,12 +120,12 @@ def check_released(
 
 
 def image_error_weights(scheduler: NoiseScheduler, steps: Tensor) -> Tensor:
-    """How much an error of the prediction is an error of the clean latent predicted from it, shape (batch,):
-    (1 − ᾱ) / ᾱ for ε-prediction, 1 − ᾱ for v-prediction, σ² for a flow.
+    """Factor from prediction error to the error of the predicted clean latent, shape (batch,): (1 − ᾱ) / ᾱ
+    for ε-prediction, 1 − ᾱ for v-prediction, σ² for a flow.
 
     Args:
         scheduler: From :func:`fairhuman.training.noise_scheduler`.
-        steps: Places in the schedule, shape (batch,).
+        steps: Schedule indices, shape (batch,).
     """
     kind = prediction_type(scheduler)
     if kind == "flow_prediction":

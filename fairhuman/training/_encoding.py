@@ -1,4 +1,4 @@
-"""From images and captions to what the UNet sees: latents and text embeddings."""
+"""Encoding of images and captions as latents and text embeddings."""
 
 from __future__ import annotations
 
@@ -26,21 +26,21 @@ __all__ = [
 
 
 class LatentDistribution(NamedTuple):
-    """The encoder's Gaussian over a latent, in the scale the UNet works in; each shape (c, h, w)."""
+    """The encoder's Gaussian over a latent, in the UNet's scale; each of shape (c, h, w)."""
 
     mean: Tensor
     deviation: Tensor
 
     def sample(self, noise: Tensor) -> Tensor:
-        """A latent, given standard normal noise of the same shape."""
+        """Sample a latent, given standard normal noise of the same shape."""
         return self.mean + self.deviation * noise
 
 
 class TextEmbedding(NamedTuple):
-    """SDXL's two views of a prompt.
+    """SDXL's two encodings of a prompt.
 
     Attributes:
-        tokens: Shape (chunks × tokens, width): both encoders' penultimate states side by side.
+        tokens: Shape (chunks × tokens, width): both encoders' penultimate states, concatenated.
         pooled: Shape (width,): the second encoder's pooled projection.
     """
 
@@ -50,8 +50,8 @@ class TextEmbedding(NamedTuple):
 
 @dataclass
 class Encodings:
-    """Latents and text embeddings of one base in one precision, kept in memory: by an image's file, size and
-    transform, and by the text and its number of chunks."""
+    """In-memory cache of latents and text embeddings for one base and precision. Keys are an image's file,
+    size and transform, or a text and its number of chunks."""
 
     latents: dict[tuple[Any, ...], LatentDistribution] = field(default_factory=dict)
     texts: dict[tuple[str | None, int], TextEmbedding] = field(default_factory=dict)
@@ -59,8 +59,8 @@ class Encodings:
 
 @torch.no_grad()
 def encode_image(vae: AutoencoderKL, pixels: Tensor) -> LatentDistribution:
-    """Encode one image, shape (3, H, W) in [-1, 1]. One at a time, so that an image's latent does not
-    depend on its batch, and in the autoencoder's precision, also inside an autocast."""
+    """Encode one image, shape (3, H, W) in [-1, 1]. Images are encoded one at a time, so that latents do not
+    depend on the batch, and in the autoencoder's precision, even inside an autocast."""
     like = next(vae.parameters())  # vae.device walks through every module, for 1 ms
     with torch.autocast(like.device.type, enabled=False):  # SDXL's overflows in half precision
         distribution = vae.encode(pixels[None].to(like)).latent_dist
@@ -72,7 +72,7 @@ def encode_image(vae: AutoencoderKL, pixels: Tensor) -> LatentDistribution:
 
 @torch.no_grad()
 def decode_latents(vae: AutoencoderKL, latents: Tensor) -> Tensor:
-    """Images of latents in the UNet's scale, shape (batch, 3, H, W), values in [0, 1], decoded in the
+    """Decode latents in the UNet's scale to images of shape (batch, 3, H, W) with values in [0, 1], in the
     autoencoder's precision."""
     like = next(vae.parameters())
     scale, shift = _normalisation(vae, like.device)
@@ -82,8 +82,8 @@ def decode_latents(vae: AutoencoderKL, latents: Tensor) -> Tensor:
 
 
 def _normalisation(vae: AutoencoderKL, device: torch.device) -> tuple[Tensor | float, Tensor]:
-    """Factor on, and shift before it of, what the encoder gives: the inverse of what the pipeline does before
-    it decodes."""
+    """Factor and preceding shift applied to the encoder's output: the inverse of the pipeline's operation
+    before decoding."""
     scale, shift = vae.config.scaling_factor, torch.zeros((), device=device)
     mean, std = (getattr(vae.config, f"latents_{name}", None) for name in ("mean", "std"))
     if mean is not None and std is not None:
@@ -94,8 +94,8 @@ def _normalisation(vae: AutoencoderKL, device: torch.device) -> tuple[Tensor | f
 
 @torch.no_grad()
 def encode_prompt(pipeline: StableDiffusionXLPipeline, text: str | None, chunks: int = 1) -> TextEmbedding:
-    """Encode one caption as :func:`fairhuman.models.encode_texts` does, also inside an autocast, without any
-    LoRA that the text encoders carry."""
+    """Encode one caption as :func:`fairhuman.models.encode_texts` does, even inside an autocast, without the
+    text encoders' LoRA, if any."""
     encoders = pipeline.text_encoder, pipeline.text_encoder_2
     with torch.autocast(encoders[0].device.type, enabled=False), _bare(encoders[0]), _bare(encoders[1]):
         tokens, pooled = encode_texts(pipeline, [text], chunks)

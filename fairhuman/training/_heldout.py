@@ -1,4 +1,4 @@
-"""The objectives on images that are not trained on, at fixed timesteps and noises."""
+"""The objectives on held-out images, at fixed timesteps and noise."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class HeldOut:
     """Errors of one system on a held-out set.
 
     Attributes:
-        errors: ``"global"`` and each region → shape (images, draws); NaN where an image lacks the region.
+        errors: ``"global"`` and each region → shape (images, draws); NaN for images without the region.
         timesteps: Shape (images, draws).
     """
 
@@ -33,11 +33,11 @@ class HeldOut:
     timesteps: np.ndarray
 
     def per_image(self, name: str) -> np.ndarray:
-        """Mean over the draws, shape (images,); NaN for an image without the region."""
+        """Mean over the draws, shape (images,); NaN for images without the region."""
         return self.errors[name].mean(axis=1)
 
     def mean(self, name: str) -> float:
-        """Mean over the images that have the region; NaN if none has."""
+        """Mean over the images with the region; NaN if there are none."""
         values = self.per_image(name)
         values = values[np.isfinite(values)]
         return float(values.mean()) if len(values) else float("nan")
@@ -54,19 +54,19 @@ def heldout_errors(
     reduction: Reduction = "mask",
     batch_size: int = 16,
 ) -> HeldOut:
-    """Regional errors at timesteps and noises that depend on ``seed``, image and draw alone.
+    """Regional errors at timesteps and noise that depend only on ``seed``, image and draw.
 
-    So two systems are compared on the very same noised latents. The j-th draw of an image takes its
-    timestep from the j-th of ``draws`` equal parts of the schedule, which halves the variance or better.
+    Systems are therefore compared on identical noised latents. The j-th draw of an image takes its timestep
+    from the j-th of ``draws`` equal parts of the schedule, which at least halves the variance.
 
     Args:
-        network: An adapter on its base, or a UNet with whatever is active on it.
+        network: An adapter on its base, or a UNet with its active adapters.
         examples: The held-out set; its transform must not be random.
-        images: How many images, the first ones; all by default.
+        images: Number of images, from the start. Default: all.
         draws: Noised versions of each image, ≥ 1.
-        seed: Decides timesteps and noises.
-        reduction: ``mask``, the default, is the mean error inside the region, whatever its size.
-        batch_size: Images evaluated at a time.
+        seed: Seed of timesteps and noise.
+        reduction: ``mask``, the default, is the mean error inside the region, regardless of its size.
+        batch_size: Number of images evaluated at a time.
 
     Raises:
         ValueError: A count is below 1, or the examples' transform is random.

@@ -1,4 +1,4 @@
-"""What a run was made from, recognisable when it has changed or moved."""
+"""Fingerprints of a run's inputs, to detect changes independently of location."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def fingerprint_inputs(
     heldout: HumanFolder | None,
     regularisation: HumanFolder | None = None,
 ) -> dict[str, str]:
-    """Name of each input of a run → digest of its content."""
+    """Name of each input of a run → content digest."""
     found = {"data": fingerprint_data(data), "base": fingerprint_base(settings.base)}
     if heldout:
         found["heldout"] = fingerprint_data(heldout)
@@ -38,8 +38,8 @@ def fingerprint_inputs(
 
 
 def fingerprint_data(data: HumanFolder) -> str:
-    """Digest of a data set's metadata and the sizes of its images and masks: a compressed image that has
-    changed has another size but for a rare accident, and reading all of a large set would take long."""
+    """Digest of a data set's metadata and of its image and mask file sizes. A changed compressed image almost
+    always has a different size, and reading a large data set would take long."""
     with (data.path / "metadata.jsonl").open("rb") as listing:
         digest = hashlib.file_digest(listing, "sha256")
     for sizes in data.file_sizes[:, : 1 + len(data.regions)]:

@@ -1,4 +1,4 @@
-"""A queue's or a person's wish that a run end: heard between steps, so that nothing is lost."""
+"""Interruption of a run by a user or a queue, handled between steps so that nothing is lost."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1)
 
 
 class Interruption:
-    """Notes the first SIGINT, SIGTERM or SIGUSR1 within a block; a second one does what it did before.
+    """Record the first SIGINT, SIGTERM or SIGUSR1 within a block; a second one has its usual effect.
 
     Attributes:
         number: The signal's number, 0 for none.
@@ -44,6 +44,6 @@ class Interruption:
 
 
 def end(number: int) -> BaseException:
-    """What ends a program on a signal: for SIGINT as Python does, else with the status 128 + number that
-    shells and queues take for an end by that signal."""
+    """The exception that ends a program after a signal: Python's own for SIGINT, otherwise exit status 128 +
+    number, which shells and queues read as termination by that signal."""
     return KeyboardInterrupt() if number == signal.SIGINT else SystemExit(128 + number)

@@ -1,4 +1,4 @@
-"""Encoded images kept on disk from one run to the next: one memory-mapped safetensors file an image."""
+"""Cache of encoded images on disk, shared by runs: one memory-mapped safetensors file per image."""
 
 from __future__ import annotations
 
@@ -25,15 +25,15 @@ _IN_A_FOLDER: Final = 1000  # files
 
 
 class KeptEncodings:
-    """What images of one data set look like to the networks of one base.
+    """Encoded images of one data set for one base.
 
-    A file holds its image's key; with another key, after the image, its mask or its line has changed, it
-    counts as none and is replaced. Several runs may read and write at once.
+    Each file stores its image's key. If the image, its mask or its metadata line changes, the key differs and
+    the file is replaced. Several runs may read and write concurrently.
 
     Args:
-        folder: Where; a folder below is made for the identity.
-        identity: All that decides what is encoded beside an image and its transform: base, precision,
-            resolution, regions, … Values are those of JSON.
+        folder: Cache folder; a subfolder is created for the identity.
+        identity: Everything that determines the encoding besides an image and its transform: base, precision,
+            resolution, regions, … Values must be JSON values.
     """
 
     def __init__(self, folder: Path, identity: Mapping[str, Any]) -> None:
@@ -42,12 +42,12 @@ class KeptEncodings:
         self._writable = True
 
     def get(self, index: int, form: str, key: bytes) -> dict[str, Tensor] | None:
-        """An image's tensors; ``None`` without such a file, or if it is damaged or of another key.
+        """An image's tensors; ``None`` if the file is missing, damaged or has a different key.
 
         Args:
-            index: Place of the image in the data set.
-            form: Which of its transforms, for the file's name.
-            key: What the image and the transform must have been.
+            index: Index of the image in the data set.
+            form: Identifies the transform in the file name.
+            key: Expected key of image and transform.
         """
         try:
             with safe_open(self._path(index, form), "pt") as file:
@@ -61,8 +61,8 @@ class KeptEncodings:
             return None
 
     def put(self, index: int, form: str, key: bytes, tensors: Mapping[str, Tensor]) -> None:
-        """Keep an image's tensors, whole or not at all. Where it cannot be written, a warning is given once
-        and the run goes on without."""
+        """Store an image's tensors atomically. If writing fails, the run warns once and continues without the
+        cache."""
         if not self._writable:
             return
         try:

@@ -74,31 +74,31 @@ def train(
     progress: bool = True,
     encodings: Encodings | None = None,
 ) -> Run:
-    """Train an adapter, or resume an interrupted run, or return at once if it is complete.
+    """Train an adapter, resume an interrupted run, or return immediately if the run is complete.
 
-    All checks come first: nothing is written if the settings, the data set, the base or the output
-    folder are not in order, or another process is at work on it. The result depends on the settings alone: a
-    run killed at any moment and resumed ends, on one machine's CPU, with the same bits as one that was never
-    interrupted. On SIGINT, SIGTERM or SIGUSR1 the step is finished and a checkpoint written; the program then
-    ends with status 128 + the signal's number, on SIGINT by ``KeyboardInterrupt``. After a divergence or for
-    want of memory a run may continue with another learning rate or number of steps, or with options that save
-    memory; it keeps a record. Starts on a GPU if there is one; ``accelerate launch`` spreads a batch over
-    several processes, which must see the same folder.
+    All checks come first: nothing is written if the settings, data set, base or output folder are invalid, or
+    if another process is working on the folder. The result depends only on the settings: on the same
+    machine's CPU, a run that was killed and resumed gives bit-identical weights. On SIGINT, SIGTERM or
+    SIGUSR1, the current step is finished and a checkpoint written; the program then exits with status 128 +
+    the signal number, or with ``KeyboardInterrupt`` for SIGINT. After a divergence or an out-of-memory error,
+    a run may continue with a different learning rate or number of steps, or with options that save memory;
+    the change is recorded. A GPU is used if available; ``accelerate launch`` splits batches over several
+    processes, which must share the folder.
 
     Args:
-        settings: The run.
-        replace: Where the output folder holds another run, of other settings or inputs, remove that one
-            instead of refusing. A folder that holds anything else is refused in any case.
-        progress: Show a progress bar with the losses, on a terminal.
-        encodings: Where latents and text embeddings are kept, to be handed to the next run of the same base
-            in the same precision; by default they are forgotten after the run.
+        settings: Settings of the run.
+        replace: If the output folder contains a run with different settings or inputs, remove it instead of
+            raising an error. Other content is never removed.
+        progress: Show a progress bar with the losses on a terminal.
+        encodings: Cache of latents and text embeddings that can be passed to the next run with the same base
+            and precision. Default: discarded after the run.
 
     Returns:
-        The finished run, with the adapter in the layout of diffusers and peft.
+        The finished run, with the adapter in diffusers' and peft's layout.
 
     Raises:
-        ValueError, FileNotFoundError: Something asked for is wrong or missing.
-        FloatingPointError: ``settings.skip_limit`` non-finite steps in a row.
+        ValueError, FileNotFoundError: An input is invalid or missing.
+        FloatingPointError: There were ``settings.skip_limit`` consecutive non-finite steps.
     """
     may_change = not replace
     other = check_output(settings, may_change=may_change)
@@ -110,7 +110,7 @@ def train(
     other = other or check_output(settings, inputs, may_change=may_change)
     run = Run(Path(settings.output), settings)
     if other and not replace:
-        raise ValueError(f"output: {run.directory} holds another run: {other}")
+        raise ValueError(f"output: {run.directory} contains another run: {other}")
     if run.complete and not other:
         logger.info("%s: finished before", run.directory)
         return run
@@ -131,13 +131,13 @@ def train(
 
 
 class Trainer:
-    """Everything that a run holds in memory.
+    """The in-memory state of a run.
 
     Args:
         run: The run.
         data, heldout: The training and the held-out set.
         encodings: As for :func:`train`.
-        base: Fingerprint of the base, by which images encoded in other runs are known again.
+        base: Fingerprint of the base, for reusing images encoded in other runs.
         regularisation: The regularisation set.
     """
 
@@ -229,25 +229,26 @@ class Trainer:
 
     @property
     def finished(self) -> bool:
-        """Whether the last step, or the last second, has been made."""
+        """Whether the last step or the time limit has been reached."""
         limit = self.settings.seconds
         return self.step >= self.settings.steps or (limit is not None and self.elapsed >= limit)
 
     @property
     def grouped(self) -> bool:
-        """Whether the coming step's images are grouped by their regions. Not where one backward pass serves
-        all objectives, or each part's losses are looked at: then every process must have the same parts."""
+        """Whether the next step's images are grouped by region. They are not if one backward pass serves all
+        objectives or if the strategy uses each part's losses, because every process must then have the same
+        parts."""
         strategy = self.strategy
         return self.settings.group_by_presence and strategy.needs_gramian and not strategy.foresees
 
     def remove_other(self) -> None:
-        """Remove the run that is in the way."""
+        """Remove the run to be replaced."""
         if self.accelerator.is_main_process:
             remove_run(self.run.directory)
         self.accelerator.wait_for_everyone()
 
     def fit(self, inputs: Mapping[str, str], progress: bool) -> None:
-        """Make the steps that are left, then write the adapter."""
+        """Run the remaining steps, then write the adapter."""
         from tqdm import tqdm
 
         main, name = self.accelerator.is_main_process, self.run.directory
@@ -304,7 +305,7 @@ class Trainer:
             self.accelerator.end_training()
 
     def advance(self) -> dict[str, Any]:
-        """One step; returns its line for the log."""
+        """Run one step and return its log line."""
         start = time.perf_counter()
         objectives, rate = self.objectives, learning_rate(self.settings, self.step)
         for group in self.optimizer.param_groups:
@@ -332,7 +333,7 @@ class Trainer:
         covered = {name: torch.stack([mask[name] for mask in masks]) for name in self.settings.regions}
         with_region = {name: sum(bool(m[name].any()) for m in masks) for name in self.settings.regions}
         seconds = time.perf_counter() - start
-        # Where time ends the run, all processes must stop together.
+        # If a time limit ends the run, all processes must stop together.
         self.elapsed += seconds if self.settings.seconds is None else mean(self.accelerator, seconds)
         return {
             "step": self.step - 1,
@@ -349,7 +350,7 @@ class Trainer:
         }
 
     def checkpoint_due(self) -> bool:
-        """Whether it is time for a checkpoint, by steps or by the clock."""
+        """Whether a checkpoint is due, by steps or by time."""
         minutes = self.settings.checkpoint_minutes
         late = minutes > 0 and time.monotonic() - self.saved > 60 * minutes
         return late or _due(self.step, self.settings.checkpoint_every)
@@ -368,14 +369,14 @@ class Trainer:
             logger.warning("step %d skipped: loss or gradient not finite (%s)", self.step, fair.losses)
             if self.skipped >= self.settings.skip_limit:
                 raise FloatingPointError(
-                    f"training: loss or gradient not finite in {self.skipped} steps in a row, "
+                    f"training: loss or gradient not finite in {self.skipped} consecutive steps, "
                     f"up to step {self.step}: {fair.losses}"
                 )
         self.optimizer.zero_grad(set_to_none=True)
 
     @torch.no_grad()
     def review(self, fair: FairStep, parts: Sequence[Part], counts: Mapping[str, float] | None) -> None:
-        """Show the strategy what the step did to the losses of its images."""
+        """Report the step's effect on its images' losses to the strategy."""
         after = torch.zeros(len(fair.names), dtype=torch.float64)
         for part, share in zip(parts, shares(parts), strict=True):
             losses = self.objectives.losses(part, self.objectives.predict(part.batch), counts, share)
@@ -386,7 +387,7 @@ class Trainer:
         self.strategy.review(before, torch.where(here, after, 0.0), here)
 
     def measure(self, log: Log | None) -> None:
-        """Held-out regional errors of the adapter as it is now."""
+        """Measure held-out regional errors of the current adapter."""
         if self.heldout is None or log is None:
             return
         settings = self.settings
@@ -399,7 +400,7 @@ class Trainer:
         log.write({"step": self.step, "errors": errors})
 
     def show_masks(self) -> None:
-        """The sheet of masks and the table of buckets, before the first step."""
+        """Write the mask preview and the bucket table before the first step."""
         path, settings = self.run.directory / MASKS_FILE, self.settings
         cell, mode = self.pipeline.vae_scale_factor, settings.mask_mode
         sheet = write_mask_sheet(path, self.examples.data, settings.transform, cell=cell, mode=mode)
@@ -418,7 +419,7 @@ class Trainer:
             write_json(self.run.directory / BUCKETS_FILE, tables)
 
     def sample(self) -> None:
-        """Validation samples of the adapter as it is now."""
+        """Generate validation samples with the current adapter."""
         if self.heldout is None:
             return
         settings = self.settings
@@ -452,10 +453,10 @@ class Trainer:
         self.saved = time.monotonic()
 
     def resume(self) -> None:
-        """Take up the newest checkpoint that is in order, the same in every process; say what was found.
+        """Resume from the newest valid checkpoint, the same in every process, and report it.
 
         Raises:
-            ValueError: There are checkpoints but none can be read; processes differ in step or parameters.
+            ValueError: There are checkpoints but none is readable, or processes differ in step or parameters.
         """
         run, main = self.run.directory, self.accelerator.is_main_process
         found = newest_readable(run) if main else None
@@ -476,7 +477,7 @@ class Trainer:
             logger.info("%s: new, %d steps", run, steps)
 
     def take(self, step: int, state: dict[str, Any]) -> None:
-        """Go on from a checkpoint's state."""
+        """Restore a checkpoint's state."""
         self.step = step
         with torch.no_grad():
             for name, parameter in self.parameters.items():

@@ -1,4 +1,4 @@
-"""The noise of a base's schedule: how it is added, what the network predicts there, what each step counts."""
+"""A base's noise schedule: adding noise, prediction targets and timestep weights."""
 
 from __future__ import annotations
 
@@ -28,11 +28,11 @@ __all__ = [
 
 
 def noise_scheduler(pipeline: StableDiffusionXLPipeline) -> NoiseScheduler:
-    """The discrete noise schedule the base was trained with, from its sampling scheduler's settings: that
-    of a diffusion, or of the straight paths of flow matching.
+    """The discrete noise schedule of the base's training, from its sampling scheduler's settings: a diffusion
+    schedule, or the straight paths of flow matching.
 
     Raises:
-        ValueError: The base predicts something else than noise or velocity.
+        ValueError: The base predicts neither noise nor velocity.
     """
     from diffusers import DDPMScheduler, FlowMatchEulerDiscreteScheduler
 
@@ -45,7 +45,7 @@ def noise_scheduler(pipeline: StableDiffusionXLPipeline) -> NoiseScheduler:
 
 
 def prediction_type(scheduler: SchedulerMixin) -> str:
-    """``epsilon``, ``v_prediction`` or ``flow_prediction``, as the scheduler's configuration says.
+    """``epsilon``, ``v_prediction`` or ``flow_prediction``, from the scheduler's configuration.
 
     Raises:
         ValueError: Another prediction type.
@@ -61,16 +61,16 @@ def prediction_type(scheduler: SchedulerMixin) -> str:
 def add_noise(
     scheduler: NoiseScheduler, latents: Tensor, noise: Tensor, steps: Tensor
 ) -> tuple[Tensor, Tensor]:
-    """Noise latents, in their precision.
+    """Add noise to latents, in their precision.
 
     Args:
         scheduler: From :func:`noise_scheduler`.
         latents, noise: Shape (batch, channels, h, w).
-        steps: Places in the schedule, from 0 (next to no noise) upwards; integers, shape (batch,).
+        steps: Schedule indices, from 0 (almost no noise) upwards; integers, shape (batch,).
 
     Returns:
-        The noised latents, and the time as the network takes it, shape (batch,): for a diffusion the
-        place itself, for a flow the share σ of noise times the schedule's length.
+        The noised latents, and the network's time input, shape (batch,): the index itself for a diffusion,
+        the noise fraction σ times the schedule length for a flow.
     """
     if hasattr(scheduler, "alphas_cumprod"):
         return scheduler.add_noise(latents, noise, steps), steps
@@ -80,9 +80,9 @@ def add_noise(
 
 
 def training_target(scheduler: SchedulerMixin, latents: Tensor, noise: Tensor, timesteps: Tensor) -> Tensor:
-    """What the network is to predict, as the scheduler's configuration says: the noise (ε-prediction,
-    Eq. 1), the velocity ``√ᾱ ε − √(1−ᾱ) z₀`` (v-prediction), or the velocity ``ε − z₀`` of the straight
-    path from image to noise (flow matching).
+    """The network's training target, from the scheduler's configuration: the noise (ε-prediction, Eq. 1), the
+    velocity ``√ᾱ ε − √(1−ᾱ) z₀`` (v-prediction), or the velocity ``ε − z₀`` of the straight path from image
+    to noise (flow matching).
 
     Raises:
         ValueError: Another prediction type.
@@ -94,13 +94,13 @@ def training_target(scheduler: SchedulerMixin, latents: Tensor, noise: Tensor, t
 
 
 def min_snr_weights(scheduler: NoiseScheduler, steps: Tensor, gamma: float) -> Tensor:
-    """Weight of each image's error under min-SNR-γ (Hang et al. 2023): the error of the predicted *image*
-    counts with min(SNR, γ), whatever it is that the network predicts.
+    """Weight of each image's error under min-SNR-γ (Hang et al. 2023): the error of the predicted *image* is
+    weighted by min(SNR, γ), regardless of the prediction type.
 
     Args:
         scheduler: From :func:`noise_scheduler`.
         steps: As for :func:`add_noise`.
-        gamma: Where the signal-to-noise ratio is cut off, > 0; the authors recommend 5.
+        gamma: Upper bound of the signal-to-noise ratio, > 0; the authors recommend 5.
 
     Returns:
         Shape (batch,), on the CPU: min(SNR, γ) / SNR for ε-prediction, min(SNR, γ) / (SNR + 1) for
@@ -111,15 +111,17 @@ def min_snr_weights(scheduler: NoiseScheduler, steps: Tensor, gamma: float) -> T
     """
     kind = prediction_type(scheduler)
     if kind == "flow_prediction":
-        raise ValueError("min_snr: is defined for diffusions, but this base was trained by flow matching")
+        raise ValueError(
+            "min_snr: is defined only for diffusion models, but this base was trained with flow matching"
+        )
     share = scheduler.alphas_cumprod[steps.cpu()].double()
     snr = share / (1 - share)
-    # Written so that a schedule that ends in pure noise, SNR = 0, does no harm.
+    # Written to be safe for schedules that end in pure noise (SNR = 0).
     weights = (gamma / snr).clamp(max=1) if kind == "epsilon" else snr.clamp(max=gamma) / (snr + 1)
     return weights.float()
 
 
 def offset_noise(noise: Tensor, offset: float, generator: torch.Generator) -> Tensor:
-    """Shift each channel of the noise, shape (c, h, w), by ``offset`` times a separate normal number, so
-    that a base also learns to change the brightness of the whole image."""
+    """Shift each channel of the noise, shape (c, h, w), by ``offset`` times a separate normal sample, so that
+    a base also learns to change the overall brightness."""
     return noise + offset * torch.randn(len(noise), 1, 1, generator=generator)

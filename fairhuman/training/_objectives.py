@@ -1,4 +1,4 @@
-"""The objectives of one step: which images, in which parts, and the losses of a part."""
+"""The objectives of one step: its images, their parts, and the losses of a part."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class Part:
     Attributes:
         batch: The images.
         weights: Factor on each image's errors, shape (batch,), or ``None`` for 1.
-        kept: What the base alone predicts for the images, if that is to be kept outside the regions.
+        kept: The base's own prediction for the images, if the preservation objective is active.
     """
 
     batch: Batch
@@ -44,18 +44,18 @@ class Part:
 
 
 class Objectives:
-    """What a run's steps minimise.
+    """The objectives of a run's steps.
 
     Args:
-        settings: The run's.
-        adapter: What is trained.
+        settings: Settings of the run.
+        adapter: The trained adapter.
         examples: The training set.
         accelerator: Device and processes.
-        deviations: What is done as in the released code.
-        regularisation: The regularisation set, if there is one.
+        deviations: Active deviations of the released code.
+        regularisation: The regularisation set, if any.
 
     Raises:
-        ValueError: Min-SNR weights for a base that predicts a flow.
+        ValueError: Min-SNR weights are requested for a base that predicts a flow.
     """
 
     def __init__(
@@ -92,12 +92,12 @@ class Objectives:
         ]
 
     def parts(self, examples: Sequence[Example], *, grouped: bool = False) -> Sequence[Part]:
-        """The images in the parts that pass through the network one after another.
+        """Split the images into parts that pass through the network one after another.
 
         Args:
             examples: The images.
-            grouped: Put those with the same regions together, in parts no larger than without: an objective
-                then has no backward pass through images that have nothing of it.
+            grouped: Group images with the same regions, without making parts larger: an objective then needs
+                no backward pass through images without its region.
         """
         size, dtype = len(examples) // self.settings.accumulation, PRECISIONS[self.settings.precision]
         groups = by_presence(examples) if grouped else [examples]
@@ -114,14 +114,14 @@ class Objectives:
         return weights if bool((own == 1).all()) else own if weights is None else own * weights
 
     def error_weights(self, steps: Tensor) -> Tensor | None:
-        """Factor on the errors of images at these places in the schedule, or ``None`` for 1."""
+        """Factor on the errors of images at these schedule indices, or ``None`` for 1."""
         scheduler, gamma = self.examples.scheduler, self.settings.min_snr
         weights = None if gamma is None else min_snr_weights(scheduler, steps, gamma)
         weights = self.deviations.error_weights(weights, scheduler, steps)
         return None if weights is None else weights.to(self.accelerator.device)
 
     def counts(self, parts: Sequence[Part]) -> dict[str, float] | None:
-        """Mean number of images with each region per process: makes ``mask`` losses those of the whole."""
+        """Mean number of images with each region per process, for ``mask`` losses over the whole step."""
         processes = self.accelerator.num_processes
         if self.settings.reduction != "mask" or len(parts) * processes == 1:
             return None
@@ -139,15 +139,15 @@ class Objectives:
         return dict(zip(names, (found / processes).tolist(), strict=True))
 
     def predict(self, batch: Batch) -> Tensor:
-        """The network's answer to a batch."""
+        """The network's prediction for a batch."""
         with autocast(self.settings, self.accelerator.device):
             return self.adapter.predict(batch)
 
     def kept(self, batch: Batch) -> Tensor | None:
-        """What the base alone answers to a batch, if that is to be kept; without gradients."""
+        """The base's own prediction for a batch if needed for preservation, without gradients."""
         if not self.settings.preservation:
             return None
-        # A context of its own: autocast would keep weights that were cast without gradients.
+        # A separate context, because autocast would cache weights cast without gradients.
         with autocast(self.settings, self.accelerator.device):
             return self.adapter.predict_base(batch)
 
@@ -158,12 +158,12 @@ class Objectives:
         counts: Mapping[str, float] | None = None,
         share: float = 1.0,
     ) -> dict[str, Tensor]:
-        """Loss of each objective on a part, given the network's answer to it.
+        """Loss of each objective on a part, given the network's prediction.
 
         Args:
-            part, prediction: The part and the answer.
+            part, prediction: The part and the prediction.
             counts: From :meth:`counts`.
-            share: The part's share of the images, by which the caller multiplies the losses.
+            share: The part's fraction of the images, by which the caller multiplies the losses.
         """
         batch, settings = part.batch, self.settings
         scale = self.deviations.local_scale(settings.local_scale)
@@ -177,8 +177,8 @@ class Objectives:
         return losses
 
     def absent(self, part: Part, losses: Mapping[str, Tensor]) -> list[str]:
-        """Objectives that have no say on a part: regions in none of its images, and what is kept already, as
-        at a first step, since strategies divide by losses or by norms of gradients."""
+        """Objectives without effect on a part: regions in none of its images, and a preservation loss of 0,
+        as at the first step, because strategies divide by losses or gradient norms."""
         here = {name: present(mask).any() for name, mask in part.batch.masks.items()}
         if PRESERVATION in losses:
             here[PRESERVATION] = losses[PRESERVATION].detach() != 0
@@ -187,7 +187,7 @@ class Objectives:
 
 
 def by_presence(examples: Sequence[Example]) -> list[list[Example]]:
-    """The examples by the regions that they have; groups, and the examples in each, in the order given."""
+    """The examples grouped by their regions, with groups and examples in the given order."""
     groups: dict[tuple[bool, ...], list[Example]] = {}
     for example in examples:
         here = tuple(bool(present(mask[None])) for mask in example.encoded.masks.values())
@@ -196,6 +196,6 @@ def by_presence(examples: Sequence[Example]) -> list[list[Example]]:
 
 
 def shares(parts: Sequence[Part]) -> list[float]:
-    """Each part's share of the images."""
+    """Each part's fraction of the images."""
     sizes = [len(part.batch.noisy) for part in parts]
     return [size / sum(sizes) for size in sizes]

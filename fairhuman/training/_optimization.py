@@ -1,4 +1,4 @@
-"""The optimiser, its state on disk, and its learning rate, which is a function of the step alone."""
+"""The optimiser, its stored state, and its learning rate, a function of the step only."""
 
 from __future__ import annotations
 
@@ -30,14 +30,14 @@ _PACKAGES = {
     "prodigy": ("prodigyopt", "'fairhuman[optimizers]'"),
     "schedulefree": ("schedulefree", "'fairhuman[optimizers]'"),
 }
-"""Optimiser → its package, and what to install."""
+"""Optimiser → its package and install command."""
 
 
 def make_optimizer(settings: TrainSettings, parameters: list[Tensor]) -> torch.optim.Optimizer:
-    """The optimiser that the settings name; the loop sets its learning rate at each step.
+    """The optimiser selected in the settings; the loop sets its learning rate at each step.
 
     Raises:
-        ImportError: Its package is not installed; names the command that installs it.
+        ImportError: Its package is not installed; the message gives the install command.
     """
     name, rate, decay = settings.optimizer, settings.learning_rate, settings.weight_decay
     try:
@@ -72,7 +72,7 @@ def make_optimizer(settings: TrainSettings, parameters: list[Tensor]) -> torch.o
 
 
 def optimizer_state(optimizer: torch.optim.Optimizer) -> dict[str, Any]:
-    """Moments, and the plain values of the groups, such as Prodigy's estimate, for a checkpoint."""
+    """Moments and scalar group values, such as Prodigy's estimate, for a checkpoint."""
     state = optimizer.state_dict()
     groups = [
         {name: value for name, value in group.items() if isinstance(value, bool | int | float)}
@@ -82,7 +82,7 @@ def optimizer_state(optimizer: torch.optim.Optimizer) -> dict[str, Any]:
 
 
 def load_optimizer_state(optimizer: torch.optim.Optimizer, state: Mapping[str, Any]) -> None:
-    """Go on from what :func:`optimizer_state` said; the settings' own learning rate comes with each step."""
+    """Restore a state from :func:`optimizer_state`; the learning rate still follows the settings."""
     groups = optimizer.state_dict()["param_groups"]
     moments, kept = state.get("moments", state), state.get("groups", [{}] * len(groups))  # once no groups
     moments = {int(index): values for index, values in moments.items()}
@@ -91,8 +91,8 @@ def load_optimizer_state(optimizer: torch.optim.Optimizer, state: Mapping[str, A
 
 
 def schedule_free_average(optimizer: torch.optim.Optimizer, weight: Tensor) -> Tensor | None:
-    """The average x that a schedule-free optimiser makes its steps for (Defazio et al., 2024), from the
-    point y where gradients are taken and the iterate z; ``None`` for other optimisers."""
+    """The averaged point x of a schedule-free optimiser (Defazio et al., 2024), from the gradient point y and
+    the iterate z; ``None`` for other optimisers."""
     for group in optimizer.param_groups:
         if "train_mode" in group and any(weight is one for one in group["params"]):
             state, beta = optimizer.state[weight], group["betas"][0]
@@ -101,9 +101,8 @@ def schedule_free_average(optimizer: torch.optim.Optimizer, weight: Tensor) -> T
 
 
 def learning_rate(settings: TrainSettings, step: int) -> float:
-    """Learning rate of a step, counted from 0: a linear rise over ``warmup`` steps to
-    ``learning_rate``, then ``schedule``. As diffusers' schedulers of the same names have it, but without a
-    state that a resumed run would need."""
+    """Learning rate of a step, counted from 0: a linear increase over ``warmup`` steps to ``learning_rate``,
+    then ``schedule``. Equivalent to diffusers' schedulers of the same names, but stateless."""
     if step < settings.warmup:
         return settings.learning_rate * step / settings.warmup
     progress = (step - settings.warmup) / max(1, settings.steps - settings.warmup)

@@ -1,4 +1,4 @@
-"""Which images come at each step: each as often as its repeats say, a batch of one bucket at a time."""
+"""The images of each step, with repeats and one bucket per batch."""
 
 from __future__ import annotations
 
@@ -12,22 +12,22 @@ __all__ = ["Order"]
 
 
 class Order:
-    """The images of every step, a function of the seed and the step alone.
+    """The images of every step, a function of only the seed and the step.
 
-    Without buckets, images come from an endless stream in which each epoch has every image once, in a
-    different order. With them, each bucket has such a stream, and a step takes its batch from one of them: of
-    as many steps as there are images, each bucket has as many as it has images. So every image comes as often
-    as without buckets: over that cycle exactly, on the way as far as whole batches allow.
+    Without buckets, images come from an infinite stream in which each epoch has every image once, in a new
+    order. With buckets, each bucket has such a stream, and a step takes its batch from one bucket: in a cycle
+    of as many steps as there are images, each bucket is chosen as many times as it has images. Every image is
+    therefore used as often as without buckets: exactly over the cycle, approximately within it.
 
-    Of a training and a regularisation set, each gives half of the images: without buckets every second one.
-    With them, the two lead the steps in turns, and a step's bucket is one of its leader's. The images of a
-    bucket are mixed as far as each set has any there.
+    A training set and a regularisation set each provide half of the images: without buckets, every second
+    one. With buckets, the two sets take turns in choosing a step's bucket, and a bucket's images are mixed
+    from both sets if both have some.
 
     Args:
-        seed: Of the run.
-        batch: Images a step.
-        sets: For each set of images, how often each comes in an epoch, shape (n,), and the size to which it
-            is brought, shape (n, 2).
+        seed: Seed of the run.
+        batch: Images per step.
+        sets: For each set of images, their occurrences per epoch, shape (n,), and their transformed sizes,
+            shape (n, 2).
 
     Attributes:
         sizes: Height and width of each bucket.
@@ -39,30 +39,30 @@ class Order:
         self.sizes: list[list[int]] = found.tolist()
         ends = np.cumsum([len(sizes) for _, sizes in sets])
         self._streams: list[list[np.ndarray]] = []
-        """Of each set and bucket the images of an epoch."""
+        """The images of an epoch for each set and bucket."""
         for (repeats, _), bucket in zip(sets, np.split(numbers.reshape(-1), ends[:-1]), strict=True):
             epoch = np.repeat(np.arange(len(repeats)), repeats // np.gcd.reduce(repeats))
             self._streams.append([epoch[bucket[epoch] == one] for one in range(len(found))])
         self._counts = np.array([[len(stream) for stream in streams] for streams in self._streams])
-        """Images of an epoch, by set and bucket."""
+        """Number of images per epoch, by set and bucket."""
         self._weights = self._counts * self._counts.sum(axis=1, keepdims=True)[::-1]
-        """Of two sets by bucket, in which proportion their images are mixed: n₀/N₀ to n₁/N₁."""
+        """Mixing proportion of two sets in each bucket: n₀/N₀ to n₁/N₁."""
         self._turns = [tuple((own // np.gcd.reduce(own)).tolist()) for own in self._counts]
-        """Steps of a cycle in which a set chooses each bucket."""
+        """Number of steps per cycle in which a set chooses each bucket."""
 
     def images(self, step: int) -> list[tuple[int, int]]:
-        """Set and place in it of each image of a step's batch, in their order."""
+        """Set and index of each image in a step's batch, in order."""
         bucket, earlier = self._bucket(step)
         return [self._image(bucket, earlier * self.batch + place) for place in range(self.batch)]
 
     @property
     def alone(self) -> bool:
-        """Whether batches may hold nothing but images of the second set."""
+        """Whether batches may consist of images of the second set only."""
         first, second = self._weights
         return bool(((second > 0) & (self.batch * first < first + second)).any())
 
     def _image(self, bucket: int, position: int) -> tuple[int, int]:
-        """The image at a position of a bucket's stream, into which those of its sets are mixed evenly."""
+        """The image at a position of a bucket's stream, in which its sets are mixed evenly."""
         which, own = 0, position
         if len(self._counts) == 2:
             first, second = self._weights[:, bucket].tolist()
@@ -72,7 +72,7 @@ class Order:
         return which, int(stream[example_index(self.seed, own, len(stream), 2 * bucket + which)])
 
     def _bucket(self, step: int) -> tuple[int, int]:
-        """The bucket of a step, and how many earlier steps had it."""
+        """The bucket of a step, and the number of earlier steps with it."""
         if len(self.sizes) == 1:
             return 0, step
         turn, leader = divmod(step, len(self._turns))
@@ -83,11 +83,11 @@ class Order:
         )
 
     def _chosen(self, which: int, turns: int, bucket: int) -> int:
-        """In how many of its first turns a set chose a bucket."""
+        """How often a set chose a bucket in its first turns."""
         order, place, cycles = self._cycle(which, turns)
         return cycles * self._turns[which][bucket] + int(np.count_nonzero(order[:place] == bucket))
 
     def _cycle(self, which: int, turn: int) -> tuple[np.ndarray, int, int]:
-        """The buckets of the cycle to which a set's turn belongs, the turn's place in it, the cycle."""
+        """The buckets of a turn's cycle, the turn's position in it, and the cycle's index."""
         cycle, place = divmod(turn, sum(self._turns[which]))
         return bucket_order(self.seed, cycle, self._turns[which], which), place, cycle

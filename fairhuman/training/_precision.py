@@ -1,4 +1,4 @@
-"""Half precision: which type the frozen base is kept in, and a loss scale against underflow."""
+"""Half precision: the frozen base's type, and a loss scale against underflow."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ PRECISIONS = {"no": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16
 
 
 class LossScale:
-    """The dynamic loss scale of float16: halved after a step that was not finite, doubled after ``interval``
-    finite ones in a row, by the rule of ``torch.amp.GradScaler``.
+    """The dynamic loss scale of float16: halved after a non-finite step, doubled after ``interval``
+    consecutive finite steps, as in ``torch.amp.GradScaler``.
 
-    That class scales the loss and unscales ``.grad`` just before the optimiser's step. Here gradients have
-    to be unscaled earlier, before their inner products are taken: weights of a fair strategy are not
-    proportional to the scale. So :func:`fairhuman.fairness.fair_backward` is given :attr:`value`, and this
-    class only keeps it.
+    That class scales the loss and unscales ``.grad`` just before the optimiser's step. Here, gradients must
+    be unscaled earlier, before their inner products are computed, because the weights of a fair strategy are
+    not proportional to the scale. :func:`fairhuman.fairness.fair_backward` therefore receives :attr:`value`,
+    and this class only maintains it.
 
     Args:
-        precision: A scale other than 1 is kept for ``fp16`` alone: bfloat16 has the range of float32.
-        start: First scale.
+        precision: Only ``fp16`` has a scale other than 1: bfloat16 has the range of float32.
+        start: Initial scale.
         interval: Finite steps after which the scale is doubled.
     """
 
@@ -34,7 +34,7 @@ class LossScale:
         self._finite_steps = 0
 
     def update(self, finite: bool) -> None:
-        """Take note of a step."""
+        """Update after a step."""
         if not self.dynamic:
             return
         self._finite_steps = self._finite_steps + 1 if finite else 0
@@ -48,5 +48,5 @@ class LossScale:
         return {"value": self.value, "finite_steps": self._finite_steps}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Take up a state saved by :meth:`state_dict`."""
+        """Restore a state saved by :meth:`state_dict`."""
         self.value, self._finite_steps = state["value"], state["finite_steps"]

@@ -1,4 +1,4 @@
-"""Regularisation images: a class as the base shows it, which training on a few people is not to change."""
+"""Regularisation images: a class that training on a few people should not change."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ __all__ = ["read_regularisation"]
 
 
 def read_regularisation(settings: TrainSettings) -> HumanFolder | None:
-    """A run's regularisation images, if it has any, with those of its regions that their lines know.
+    """A run's regularisation images, if any, with the run's regions that their metadata has.
 
-    Such images mostly come without masks. Which regions they have the first line says; the folder is then
+    Such images mostly have no masks. The first metadata line determines their regions; the folder is then
     read strictly.
 
     Raises:
@@ -30,7 +30,7 @@ def read_regularisation(settings: TrainSettings) -> HumanFolder | None:
 
 
 def _first_line(listing: Path) -> dict[str, Any]:
-    """The first entry of a listing; nothing where there is none, which its reader reports."""
+    """The first entry of a listing; empty if there is none, which its reader reports."""
     try:
         with listing.open(encoding="utf-8-sig") as lines:
             entry = json.loads(next(line for line in lines if line.strip()))

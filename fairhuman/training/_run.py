@@ -1,4 +1,4 @@
-"""A run's folder: whose it is, its settings, its log, its result."""
+"""A run's folder: its settings, log and result."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ SETTINGS_FILE, INPUTS_FILE = "settings.yaml", "inputs.json"
 LOG_FILE, HELDOUT_FILE = "log.jsonl", "heldout.jsonl"
 FAILURE_FILE, CHANGES_FILE = "failure.json", "changes.jsonl"
 SAMPLES, MASKS_FILE, BUCKETS_FILE, CARD = "samples", "masks.jpg", "buckets.json", "README.md"
-# These change nothing of what is trained; of the inputs it is the content that counts.
+# These do not affect training; for inputs, only the content counts.
 _MAY_DIFFER = {
     *("output", "data", "heldout", "base", "tracker", "cache", "cache_folder", "skip_limit"),
     *("sample_every", "sample_count", "checkpoint_every", "checkpoint_minutes", "keep_checkpoints"),
 }
-# These may be what a run that failed needs to continue; it keeps a record of the change.
+# A failed run may need to change these to continue; the change is recorded.
 _AFTER_FAILURE = {"learning_rate", "steps", "accumulation", "gradient_checkpointing"}
 _WAYS = ("from", "to")
 _SINCE = {"conditions", "start", "experts"}  # inputs that older runs kept no fingerprint of
@@ -41,7 +41,7 @@ class Run:
 
     Attributes:
         directory: The run's folder.
-        settings: What it was asked to do.
+        settings: Its settings.
 
     Example:
         ``Run.open("runs/quick/mpd").log[0]["weights"]`` are the weights of the first step.
@@ -52,10 +52,10 @@ class Run:
 
     @classmethod
     def open(cls, directory: str | os.PathLike[str]) -> Run:
-        """The run in a folder.
+        """Open the run in a folder.
 
         Raises:
-            FileNotFoundError: The folder holds no run.
+            FileNotFoundError: The folder contains no run.
         """
         path = Path(directory)
         if not (path / SETTINGS_FILE).is_file():
@@ -64,33 +64,33 @@ class Run:
 
     @property
     def weights(self) -> Path:
-        """The adapter's weights; they exist once the run is complete. A LoRA's folder is what
-        ``pipe.load_lora_weights`` reads, another adapter's what its class's ``from_pretrained`` reads."""
+        """The adapter's weights, which exist once the run is complete. ``pipe.load_lora_weights`` reads a
+        LoRA's folder; other adapters are read by their class's ``from_pretrained``."""
         return self.directory / ADAPTERS[self.settings.adapter].weights
 
     @property
     def complete(self) -> bool:
-        """Whether the last step has been made and the adapter written."""
+        """Whether all steps are done and the adapter is written."""
         return self.weights.is_file()
 
     @property
     def log(self) -> list[dict[str, Any]]:
         """One entry per step: ``step``, ``losses``, ``weights``, ``gramian`` (or None), ``timesteps``,
-        ``present`` (images with each region), ``coverage`` (the share of the latent grid that the region
-        takes, on average over these), ``finite``, ``learning_rate``, ``seconds``; with buckets ``size``, the
-        height and width of the step's images. In a run of several
-        processes, ``timesteps``, ``present`` and ``coverage`` are those of the first one's images."""
+        ``present`` (images with each region), ``coverage`` (the region's mean fraction of the latent grid in
+        these images), ``finite``, ``learning_rate``, ``seconds``; with buckets also ``size``, the height and
+        width of the step's images. With several processes, ``timesteps``, ``present`` and ``coverage`` cover
+        only the first process's images."""
         return read_lines(self.directory / LOG_FILE)
 
     @property
     def changes(self) -> list[dict[str, Any]]:
-        """Settings that changed after a failure: ``step`` from which, ``after`` which failure, and setting →
+        """Settings changed after a failure: ``step`` of the change, ``after`` (the failure), and setting →
         value in ``from`` and ``to``. Empty for most runs."""
         return read_lines(self.directory / CHANGES_FILE)
 
     @property
     def failure(self) -> str | None:
-        """How the run ended before its last step, where it diverged or ran out of memory."""
+        """The failure of a run that diverged or ran out of memory."""
         path = self.directory / FAILURE_FILE
         return json.loads(path.read_text())["reason"] if path.is_file() else None
 
@@ -101,12 +101,12 @@ class Run:
 
 
 class Log:
-    """Appends JSON lines, each handed to the system as soon as it is written: a kill loses none.
+    """Append JSON lines, each flushed immediately so that a kill loses none.
 
     Args:
         path: The file.
-        before: Lines of this step and later ones, and a line cut short, are dropped first: they belong
-            to steps that a resumed run makes again.
+        before: Lines of this step and later ones, and a truncated line, are removed first, because a resumed
+            run repeats these steps.
     """
 
     def __init__(self, path: Path, before: int) -> None:
@@ -125,7 +125,7 @@ class Log:
 
 
 def read_lines(path: Path) -> list[dict[str, Any]]:
-    """The whole lines of a JSON-lines file; none if there is no file."""
+    """The complete lines of a JSON-lines file; empty if the file does not exist."""
     if not path.is_file():
         return []
     lines = path.read_text().split("\n")
@@ -135,17 +135,17 @@ def read_lines(path: Path) -> list[dict[str, Any]]:
 def check_output(
     settings: TrainSettings, inputs: Mapping[str, str] | None = None, *, may_change: bool = False
 ) -> str | None:
-    """Why the output folder holds another run than this one, or ``None`` if it holds this one or nothing.
+    """Why the output folder contains a different run; ``None`` if it contains this run or nothing.
 
     Args:
-        settings: The run to be made.
-        inputs: Fingerprints of what it is made from; compared if given. The paths themselves don't count:
-            a checkout may be moved.
-        may_change: Whether it is the same run after a failure if only what may help has changed: learning
-            rate, steps, and options that save memory.
+        settings: The requested run.
+        inputs: Fingerprints of its inputs, compared if given. Paths do not count, so that a checkout may be
+            moved.
+        may_change: Whether a failed run still counts as the same run if only the learning rate, steps or
+            memory options have changed.
 
     Raises:
-        ValueError: The folder is a file, or holds something else than a run.
+        ValueError: The path is a file, or the folder contains something other than a run.
     """
     path = Path(settings.output)
     if not is_begun(path, [SETTINGS_FILE], name="output", ignore=[INPUTS_FILE, LOCK]):
@@ -165,15 +165,15 @@ def check_output(
 
 
 def changed_settings(there: TrainSettings, here: TrainSettings) -> dict[str, tuple[Any, Any]]:
-    """Settings that decide a result and differ: name → value there and here."""
+    """Result-relevant settings that differ: name → stored and requested value."""
     theirs, ours = there.to_dict(), here.to_dict()
     differing = (name for name in ours if name not in _MAY_DIFFER and theirs[name] != ours[name])
     return {name: (theirs[name], ours[name]) for name in differing}
 
 
 def write_settings(path: Path, settings: TrainSettings, inputs: Mapping[str, str], step: int = 0) -> None:
-    """Make the run's folder, with its settings and the fingerprints of its inputs in it; a change of settings
-    after a failure is recorded with the step from which it counts."""
+    """Create the run's folder with its settings and input fingerprints; settings changed after a failure are
+    recorded with the step."""
     if (path / SETTINGS_FILE).is_file():
         run = Run.open(path)
         if changed := changed_settings(run.settings, settings):
@@ -185,8 +185,8 @@ def write_settings(path: Path, settings: TrainSettings, inputs: Mapping[str, str
 
 
 def remove_run(path: Path) -> None:
-    """Remove what a run made, and nothing that somebody has put beside it: first the record of its inputs, so
-    that nobody takes up what is half removed, and last its settings, without which it would be no run."""
+    """Remove a run's own files and no others. Its input record goes first, so that a half-removed run is
+    never resumed; its settings, which identify it as a run, go last."""
     adapter = Path(ADAPTERS[Run.open(path).settings.adapter].weights)
     made = [
         INPUTS_FILE,
@@ -211,7 +211,8 @@ def remove_run(path: Path) -> None:
 
 @contextmanager
 def noted_failures(path: Path, step: Callable[[], int]) -> Iterator[None]:
-    """Leave word in a run's folder where the block diverges or lacks memory: settings may change then."""
+    """Record in the run's folder if the block diverges or runs out of memory, after which settings may
+    change."""
     try:
         yield
     except (FloatingPointError, MemoryError, torch.cuda.OutOfMemoryError) as error:

@@ -1,4 +1,4 @@
-"""Validation samples: what an adapter draws while it is trained."""
+"""Validation samples generated during training."""
 
 from __future__ import annotations
 
@@ -31,19 +31,19 @@ def write_samples(
     steps: int = 20,
     guidance: float = 5.0,
 ) -> list[Path]:
-    """Draw the first captions of a data set, with their conditions, one PNG each.
+    """Generate images for the first captions of a data set, with their conditions, one PNG each.
 
-    Each image starts from noise that depends on ``seed`` and its place alone, so that files of one name
-    show the same image at different stages of a training.
+    Each image's initial noise depends only on ``seed`` and its index, so that files with the same name are
+    comparable across training.
 
     Args:
-        adapter: On its base.
-        examples: Whose captions and condition images are used.
+        adapter: The adapter on its base.
+        examples: Provide captions and condition images.
         folder: Receives ``000.png`` and so on.
-        count: How many, at most as many as there are examples.
-        seed: Decides the starting noises.
+        count: Number of images, at most the number of examples.
+        seed: Seed of the initial noise.
         steps: Denoising steps.
-        guidance: Scale of classifier-free guidance.
+        guidance: Classifier-free guidance scale.
     """
     pipeline, paths = adapter.sampler(), []
     pipeline.set_progress_bar_config(disable=True)

@@ -1,4 +1,4 @@
-"""What a training run is: one set of validated settings, from Python, a mapping or a YAML file."""
+"""Validated settings of a training run, from Python, a mapping or a YAML file."""
 
 from __future__ import annotations
 
@@ -42,128 +42,131 @@ _Factor = Annotated[Number, rule("must be ≥ 1", lambda factor: factor >= 1)]
 _PLACES = ("data", "output", "heldout", "start", "experts", "cache_folder", "regularisation")
 _CONDITION_DROPOUT = 0.3  # the paper's
 _GOES_WITH = {"condition_dropout": "conditions"}
-"""A setting of the training → the option of an adapter without which it has no effect."""
+"""Training setting → adapter option without which it has no effect."""
 _IDLE: Mapping[str, Any] = MappingProxyType({"targets": (), "conditions": (), "condition_dropout": 0.0})
-"""Settings whose default is the adapter's → what stands there for adapters that have no use for them."""
+"""Settings with an adapter-specific default → value for adapters that do not use them."""
 
 
 class TrainSettings(Settings):
-    """One run of :func:`fairhuman.training.train`. Every value is checked on construction.
+    """Settings of one run of :func:`fairhuman.training.train`, validated on construction.
 
     Attributes:
         data: Folder of the training set (see :class:`fairhuman.data.HumanFolder`).
-        output: Folder of the run. It must be empty, absent, or hold this very run, which is then resumed.
-        base: Folder of a Stable Diffusion XL pipeline or a repository's name; ``None`` is the embedded one.
-        regions: Regions with a separate objective, in addition to the global one; may be empty.
-        preservation: Add the objective ``preservation``, weighed as the others, after them in order: outside
-            all regions the prediction shall be the frozen base's (see
-            :func:`fairhuman.objectives.preservation_loss`). Costs a forward pass of the base. Needs regions,
-            and an adapter that reads no pictures: what a ControlNet is asked for lies outside, too.
-            ``mpd`` weighs small gradients up, and this one's is smallest at the start; ``ls:<w>,…`` holds
-            its weight fixed.
-        strategy: How the objectives share the update (see :func:`fairhuman.fairness.get_strategy`).
-        mask_mode: How masks reach the latent grid (see :func:`fairhuman.regions.latent_mask`).
+        output: Folder of the run. It must be empty, missing, or contain this run, which is then resumed.
+        base: Folder of a Stable Diffusion XL pipeline or a repository name; ``None`` selects the embedded
+            base.
+        regions: Regions with their own objective, in addition to the global one; may be empty.
+        preservation: Add the objective ``preservation`` as the last one, weighted like the others: outside
+            all regions, the prediction should equal the frozen base's (see
+            :func:`fairhuman.objectives.preservation_loss`). It costs a forward pass of the base. It needs
+            regions, and an adapter without condition images, because a ControlNet's conditions also affect
+            the area outside. ``mpd`` gives small gradients large weights, and this gradient is smallest at
+            the start; ``ls:<w>,…`` keeps its weight fixed.
+        strategy: How the objectives are weighted (see :func:`fairhuman.fairness.get_strategy`).
+        mask_mode: How masks are resampled to the latent grid (see :func:`fairhuman.regions.latent_mask`).
         reduction: Scale of the losses (see :func:`fairhuman.objectives.regional_losses`).
         local_scale: Factor on the regional losses, > 0.
-        adapter: What is trained, a kind of :data:`fairhuman.models.adapters.ADAPTERS`.
-        rank: Rank of the LoRA, or of each expert of MoLE, ≥ 1.
+        adapter: Kind of adapter, from :data:`fairhuman.models.adapters.ADAPTERS`.
+        rank: Rank of the LoRA, or of each MoLE expert, ≥ 1.
         alpha: The LoRA's output is scaled by alpha / rank; ``None`` means alpha = rank.
         rslora: Scale it by alpha / √rank instead.
-        dora: Train a DoRA: the magnitude of each output apart from its direction.
-        targets: Endings of the names of the UNet's layers that get a LoRA; ``None`` is attention for a LoRA,
-            every linear layer of the transformers for MoLE.
-        experts: Two LoRAs (runs' folders), for faces and for hands, that MoLE's third stage puts together;
-            they bring their rank and alpha. ``None`` starts both experts from nothing.
-        gates_only: Leave MoLE's experts as they are and train its gates alone.
-        text_encoders: Train a LoRA on both text encoders too.
-        conditions: Condition images that the adapter reads, ``pose`` and ``depth``; ``None`` is both for
-            adapters that read any.
-        condition_dropout: Probability, for each image independently, that its conditions are replaced by
-            black, in [0, 1); ``None`` is the paper's 0.3 for adapters that read conditions.
-        start: A trained adapter of the same kind to continue from (a run's folder, or a checkpoint in one),
-            or ``None``. A MoLE brings its layers, ranks and alphas.
-        resolution: Side of the training images in pixels; a multiple of 8.
-        buckets: Bring each image not to the square but to the one of many sizes, of about as many pixels,
-            that has the nearest proportions (see :class:`fairhuman.data.Buckets`). A batch is of one size; in
-            the long run every image comes as often as without.
-        bucket_step: Of the sides, in pixels; ``None`` is 64, and 32 below a resolution of 512.
-        bucket_sides: Least and largest side in pixels; ``None`` is half and twice each resolution.
-        further_resolutions: With buckets. An image goes to the largest resolution that it fills without being
-            enlarged; one that fills none goes to the smallest.
-        largest_enlargement: Most times by which an image may be enlarged, ≥ 1; one that needs more is refused
-            before the first step. ``None`` for no bound.
-        regularisation: Folder of regularisation images, or ``None``: half of all images that a run sees are
-            of them, as with kohya's scripts. They take part in the global objective, and in those of regions
-            whose masks their lines name.
-        regularisation_weight: Factor λ on their errors, > 0: kohya's ``prior_loss_weight``. Under ``ls``
-            their gradients count λ times. ``mpd`` gives an objective no less of the update because its
-            gradient is short: there λ is their say within each objective's gradient. Where a batch has
-            nothing but them (batch size 1, or a bucket of theirs), MPD's direction goes as λ^(−1/3).
+        dora: Train a DoRA, which learns each output's magnitude separately from its direction.
+        targets: Name suffixes of the UNet layers to adapt; ``None`` means attention layers for a LoRA, and
+            all linear layers of the transformers for MoLE.
+        experts: Two LoRAs (run folders), for faces and for hands, that MoLE's third stage combines; they
+            define rank and alpha. ``None`` starts both experts from scratch.
+        gates_only: Freeze MoLE's experts and train only its gates.
+        text_encoders: Also train a LoRA on both text encoders.
+        conditions: Condition images of the adapter, ``pose`` and ``depth``; ``None`` means both for
+            conditioned adapters.
+        condition_dropout: Probability, independent for each image, that its conditions are replaced by black,
+            in [0, 1); ``None`` means the paper's 0.3 for conditioned adapters.
+        start: A trained adapter of the same kind to continue from (run folder or checkpoint), or ``None``. A
+            MoLE defines its layers, ranks and alphas.
+        resolution: Side length of the training images in pixels, a multiple of 8.
+        buckets: Resize each image not to a square but to the size with the nearest aspect ratio, out of many
+            sizes with about the same number of pixels (see :class:`fairhuman.data.Buckets`). All images of a
+            batch have the same size; in the long run, images are used as often as without buckets.
+        bucket_step: Step of the side lengths in pixels; ``None`` means 64, or 32 below a resolution of 512.
+        bucket_sides: Minimum and maximum side length in pixels; ``None`` means half and twice each
+            resolution.
+        further_resolutions: Additional resolutions, with buckets. An image uses the largest resolution that
+            needs no enlargement, or the smallest resolution if all need it.
+        largest_enlargement: Maximum enlargement factor of an image, ≥ 1; images that need more are refused
+            before the first step. ``None`` for no limit.
+        regularisation: Folder of regularisation images, or ``None``. They make up half of all training
+            images, as in kohya's scripts. They contribute to the global objective, and to the objectives of
+            regions for which they have masks.
+        regularisation_weight: Factor λ on their errors, > 0: kohya's ``prior_loss_weight``. Under ``ls``,
+            their gradients count λ times. ``mpd`` does not reduce an objective's share because its gradient
+            is short, so there λ sets their contribution within each objective's gradient. If a batch has only
+            such images (batch size 1, or a bucket with no others), MPD's direction scales as λ^(−1/3).
         crop: ``center`` or ``random``.
-        flip: Probability of mirroring, in [0, 1]. Captions that name left or right do not follow.
-        caption_dropout: Share of the images whose caption is replaced by what classifier-free guidance starts
-            from, in [0, 1).
-        shuffle_tags: Put what stands between commas of a caption in another order each time it comes. Such
-            captions are encoded at every step.
-        keep_tokens: How many tags at the start, the trigger included, stay where they are then.
-        trigger: Word put before each caption that lacks it, of held-out images too, not of regularisation
-            images; ``None`` for none.
-        prompt_chunks: In how many parts of the text encoders' length, 75 tokens for CLIP, captions are
-            encoded, ≥ 1: 2 is what kohya's scripts call 150 tokens. Sample with the same number.
+        flip: Probability of mirroring, in [0, 1]. Captions exchange left and right then.
+        caption_dropout: Fraction of images with the caption replaced by the unconditional input of
+            classifier-free guidance, in [0, 1).
+        shuffle_tags: Shuffle a caption's comma-separated tags at each use. Such captions are encoded at every
+            step.
+        keep_tokens: Number of leading tags, including the trigger, that keep their place.
+        trigger: Word prepended to captions that lack it, including those of held-out images but not of
+            regularisation images; ``None`` for none.
+        prompt_chunks: Number of text encoder windows (75 tokens for CLIP) per caption, ≥ 1: 2 corresponds to
+            150 tokens in kohya's scripts. Sample with the same number.
         steps: Optimiser steps, ≥ 1.
-        seconds: Stop after so much time in steps, if that is before ``steps``; the one setting with which a
-            run depends on the machine. For comparisons at equal time.
-        batch_size: Images a step, ≥ 1, on all processes together.
-        accumulation: In how many parts a step's images pass through the network, to save memory. The step
-            is that of the whole: gradients of each objective are summed before they are weighed.
-        learning_rate: The highest, > 0.
+        seconds: Stop after this much time in steps, if before ``steps``, for comparisons at equal time. This
+            is the only setting that makes a run depend on the machine.
+        batch_size: Images per step over all processes, ≥ 1.
+        accumulation: Number of parts in which a step's images pass through the network, to save memory. The
+            step is unchanged: each objective's gradients are summed before they are weighted.
+        learning_rate: Peak learning rate, > 0.
         schedule: ``constant``, ``cosine`` or ``linear`` to 0 at the last step, after ``warmup``.
         warmup: Steps over which the learning rate rises from 0.
-        optimizer: ``adamw``; ``adam`` as the paper says; ``adamw8bit`` with its moments in 8 bits (needs
-            the package bitsandbytes and a GPU); ``prodigy``, which estimates the learning rate, so that
-            ``learning_rate`` is a factor on it and usually 1; ``schedulefree``, AdamW that averages its
-            steps instead of lowering the rate (the last two are in the extra ``optimizers``).
-        weight_decay: AdamW's decoupled decay; ``adam`` ignores it.
-        min_snr: γ of min-SNR weighting of the timesteps, > 0, or ``None`` for the plain error of Eq. 1.
-        noise_offset: Deviation of a shift of each channel of the noise, ≥ 0.
-        clip_norm: Largest norm of the combined direction, or ``None``.
-        ema: Decay of a moving average of the weights, in (0, 1), such as 0.999: the average is measured,
+        optimizer: ``adamw``; ``adam``, as in the paper; ``adamw8bit``, with 8-bit moments (needs the package
+            bitsandbytes and a GPU); ``prodigy``, which estimates the learning rate, so that ``learning_rate``
+            is a factor on it and usually 1; ``schedulefree``, AdamW that averages its steps instead of
+            lowering the rate (the last two need the extra ``optimizers``).
+        weight_decay: AdamW's decoupled weight decay; ignored by ``adam``.
+        min_snr: γ of min-SNR weighting of the timesteps, > 0, or ``None`` for the unweighted error of Eq. 1.
+        noise_offset: Standard deviation of a shift of each noise channel, ≥ 0.
+        clip_norm: Maximum norm of the combined direction, or ``None``.
+        ema: Decay of a moving average of the weights, in (0, 1), such as 0.999: the average is evaluated,
             sampled and saved. ``None`` for none.
-        seed: Decides the LoRA's start, the order of images, flips, crops, timesteps and noise.
-        precision: ``no`` is float32; ``bf16`` and ``fp16`` keep the base in half precision, what is trained
-            in float32. ``fp16`` scales the losses, and unscales gradients before they are weighed.
+        seed: Seed of the initial weights, image order, flips, crops, timesteps and noise.
+        precision: ``no`` is float32; ``bf16`` and ``fp16`` keep the base in half precision and trained
+            weights in float32. ``fp16`` scales the losses, and unscales gradients before they are weighted.
         cache: Keep latents and text embeddings in memory instead of encoding at every step.
-        cache_folder: Where these, and masks and conditions as the network sees them, are kept on disk
-            instead, for later runs too: at 1024² about 1.3 MB an image, 8 MB with pose and depth. An image
-            is encoded again when it, its mask, its line, the base or the crop has changed.
+        cache_folder: Folder for caching these, and masks and conditions, on disk instead, also for later
+            runs: at 1024² about 1.3 MB per image, or 8 MB with pose and depth. An image is re-encoded when
+            it, its mask, its metadata line, the base or the crop changes.
         gradient_checkpointing: Trade time for memory in the UNet.
-        batched_backward: Differentiate all objectives in one pass where a strategy needs the gradient of
-            each: with ``gradient_checkpointing`` the network is recomputed once instead of once per
-            objective. Takes the memory of as many backward passes at once. Where an operation cannot be
-            batched, the passes follow one another, and a warning says why.
-        group_by_presence: Let images with the same regions pass through the network together, where a
-            strategy needs the gradient of each objective: images without a region take no part in its
-            backward pass. The step is the same to rounding, in more and smaller parts. Without effect on
-            strategies that look at each part's losses, such as ``mpd_amortised``.
-        gramian_every: Steps between which the Gram matrix is logged also for strategies that do without
-            it, at the cost of a backward pass for each objective; 0 logs it only where it is needed. With
-            accumulation, what weighs by the losses' values then takes those of the step, not of each part.
-        checkpoint_every: Steps between checkpoints, beside those by time; 0 writes none.
-        checkpoint_minutes: Most minutes of work that a kill may lose: a checkpoint is written so often; 0
-            writes none by time. SIGTERM, SIGINT and SIGUSR1 write one in any case.
-        keep_checkpoints: How many of the latest are kept, ≥ 1; a damaged one is passed over for the one
-            before.
-        heldout: Folder of a held-out set whose regional losses are measured, or ``None``.
-        heldout_every: Steps between such measurements (also made before the first step and after the last).
-        heldout_images: How many of its images, the first ones, are used.
-        heldout_draws: Noise draws an image, at evenly spread timesteps.
+        batched_backward: If a strategy needs per-objective gradients, compute them in one pass: with
+            ``gradient_checkpointing``, the network is recomputed once instead of once per objective. This
+            needs the memory of all backward passes at once. If an operation cannot be batched, the passes run
+            one after another, with a warning.
+        group_by_presence: If a strategy needs per-objective gradients, group images with the same regions, so
+            that images without a region are left out of its backward pass. The step is the same up to
+            rounding, in more and smaller parts. No effect on strategies that use each part's losses, such as
+            ``mpd_amortised``.
+        gramian_every: Interval, in steps, at which the Gram matrix is logged even if the strategy does not
+            need it, at the cost of a backward pass per objective; 0 logs it only when needed. With
+            accumulation, loss-based weights then use the losses of the step, not of each part.
+        checkpoint_every: Steps between checkpoints, in addition to those by time; 0 disables them.
+        checkpoint_minutes: Minutes between checkpoints, the most work that a kill can lose; 0 disables them.
+            SIGTERM, SIGINT and SIGUSR1 always write one.
+        keep_checkpoints: Number of recent checkpoints to keep, ≥ 1; if one is damaged, the previous one is
+            used.
+        heldout: Folder of a held-out set for measuring regional losses, or ``None``.
+        heldout_every: Steps between these measurements, which are also made before the first and after the
+            last step.
+        heldout_images: Number of its images to use, from the start.
+        heldout_draws: Noise draws per image, at evenly spread timesteps.
         sample_every: Steps between validation samples of the first held-out captions (and conditions),
-            written to ``samples/`` in the run's folder; 0 makes none.
-        sample_count: How many images each time.
-        tracker: ``tensorboard`` or ``wandb`` to send losses and weights there as well, or ``None``.
-        skip_limit: Non-finite steps in a row after which training stops.
-        released: Names of deviations of the authors' released code from their paper that this run repeats,
-            to measure what they do; see :data:`fairhuman.training.RELEASED`. None by default.
+            written to ``samples/`` in the run's folder; 0 disables them.
+        sample_count: Number of images each time.
+        tracker: ``tensorboard`` or ``wandb`` to also log losses and weights there, or ``None``.
+        skip_limit: Number of consecutive non-finite steps after which training stops.
+        released: Deviations of the authors' released code from their paper to reproduce; see
+            :data:`fairhuman.training.RELEASED`. Default: none.
 
     Raises:
         ValueError, TypeError: The message names the field, the rule and the value found.
@@ -250,7 +253,7 @@ class TrainSettings(Settings):
     @model_validator(mode="before")
     @classmethod
     def _complete(cls, values: dict[str, Any]) -> dict[str, Any]:
-        """Values in place of the ``None`` that depends on the adapter."""
+        """Replace ``None`` by the adapter-specific default."""
         kind = values.get("adapter", cls.model_fields["adapter"].default)
         options = ADAPTERS[kind].options() if isinstance(kind, str) and kind in ADAPTERS else {}
         if "conditions" in options:
@@ -274,7 +277,7 @@ class TrainSettings(Settings):
         if self.cache and self.crop == "random":
             raise ValueError("cache: latents can't be kept with crop 'random'; set cache to false")
         if self.cache_folder is not None and not self.cache:
-            raise ValueError("cache_folder: nothing is kept with cache false; leave one of them out")
+            raise ValueError("cache_folder: has no effect with cache false; leave one of them out")
         if self.sample_every and self.heldout is None:
             raise ValueError("sample_every: validation samples need captions; set heldout")
         check_released(
@@ -300,7 +303,7 @@ class TrainSettings(Settings):
         require("strategy", fits, rule, self.strategy)
 
     def _check_adapter(self) -> None:
-        """Options of another kind of adapter would be silently without effect: they are refused."""
+        """Refuse options of other adapter kinds, which would have no effect."""
         kind = self.adapter
         if kind not in ADAPTERS:
             raise ValueError(f"adapter: {unknown(kind, ADAPTERS)}")
@@ -370,12 +373,12 @@ class TrainSettings(Settings):
 
     @property
     def captions(self) -> Captions:
-        """What becomes of captions."""
+        """Caption changes."""
         return Captions(self.trigger, self.shuffle_tags, self.keep_tokens, self.caption_dropout)
 
     @property
     def scaling(self) -> float:
-        """The factor on the LoRA's output: alpha / rank, or with ``rslora`` alpha / √rank."""
+        """The LoRA's output scale: alpha / rank, or alpha / √rank with ``rslora``."""
         alpha = self.rank if self.alpha is None else self.alpha
         return alpha / (self.rank**0.5 if self.rslora else self.rank)
 
@@ -386,7 +389,7 @@ class TrainSettings(Settings):
 
     @property
     def facts(self) -> dict[str, Any]:
-        """What a model card says of a run; paths of this machine are no part of it."""
+        """Facts for a model card, without local paths."""
         facts = {name: value for name, value in self.model_dump().items() if name not in _PLACES}
         local = self.base is not None and Path(self.base).exists()
         return facts | ({"base": Path(self.base).name} if local else {})

@@ -1,4 +1,4 @@
-"""What a run stands on: processes, the frozen base, the new adapter, the precision."""
+"""Setup of a run: processes, frozen base, new adapter, precision."""
 
 from __future__ import annotations
 
@@ -30,13 +30,14 @@ _PATIENCE = timedelta(hours=2)  # the other processes wait while the first one m
 
 
 def make_accelerator(settings: TrainSettings) -> Accelerator:
-    """Device, processes and, if one is asked for, a tracker.
+    """Device, processes and, if requested, a tracker.
 
-    Mixed precision is not left to accelerate: its scaler unscales gradients only after they were weighed.
+    Mixed precision is not handled by accelerate, because its scaler unscales gradients only after they are
+    weighted.
 
     Raises:
-        ValueError: The batch cannot be shared out evenly.
-        ImportError: The tracker's package is not installed; names the command that installs it.
+        ValueError: The batch cannot be divided evenly.
+        ImportError: The tracker's package is not installed; the message gives the install command.
     """
     from accelerate import Accelerator, InitProcessGroupKwargs
     from accelerate.utils import is_tensorboard_available, is_wandb_available
@@ -59,7 +60,7 @@ def make_accelerator(settings: TrainSettings) -> Accelerator:
 
 
 def autocast(settings: TrainSettings, device: torch.device) -> AbstractContextManager[None]:
-    """Half precision for what passes through the network, if it is asked for."""
+    """Half precision for the network's forward pass, if requested."""
     precision = PRECISIONS[settings.precision]
     return torch.autocast(device.type, dtype=precision, enabled=precision != torch.float32)
 
@@ -69,7 +70,7 @@ def frozen_base(settings: TrainSettings, device: torch.device) -> StableDiffusio
     float32, because SDXL's overflows in half precision.
 
     Raises:
-        ValueError: The base lacks a part, as a refiner does, or the resolution does not fit it.
+        ValueError: The base lacks a part (as a refiner does), or the resolution does not fit it.
     """
     base = settings.base
     pipeline = load_base(base)
@@ -94,11 +95,11 @@ def frozen_base(settings: TrainSettings, device: torch.device) -> StableDiffusio
 
 
 def build_adapter(pipeline: StableDiffusionXLPipeline, settings: TrainSettings) -> Adapter:
-    """Freeze the base and put a new adapter on it; its start depends on ``settings.seed`` alone, or is what
-    ``settings.start`` names.
+    """Freeze the base and attach a new adapter, initialised from ``settings.seed`` or from
+    ``settings.start``.
 
     Raises:
-        ValueError: The settings don't fit the base, or what they start from does not.
+        ValueError: The settings or ``settings.start`` do not fit the base.
     """
     options = settings.adapter_options
     if (file := checkpoint_at(options.get("start"))) is not None:
@@ -112,8 +113,8 @@ def build_adapter(pipeline: StableDiffusionXLPipeline, settings: TrainSettings) 
 
 
 def checkpoint_at(place: str | os.PathLike[str] | None) -> Path | None:
-    """The checkpoint that a path names: its file, or the folder of a run that is not complete. ``None`` for
-    all else, such as the folder of a finished run."""
+    """The checkpoint at a path: a checkpoint file, or the folder of an incomplete run. ``None`` otherwise,
+    for example for a finished run."""
     if place is None:
         return None
     path = Path(place)
@@ -126,14 +127,14 @@ def checkpoint_at(place: str | os.PathLike[str] | None) -> Path | None:
 
 
 def adapter_at(pipeline: StableDiffusionXLPipeline, file: Path) -> Adapter:
-    """The adapter as it was at a checkpoint, on its base.
+    """The adapter at a checkpoint, on its base.
 
     Args:
-        pipeline: The base that the run was made with.
-        file: Of :func:`checkpoint_at`.
+        pipeline: The run's base.
+        file: Result of :func:`checkpoint_at`.
 
     Raises:
-        ValueError: The checkpoint is damaged, or the base is another one.
+        ValueError: The checkpoint is damaged, or the base is different.
     """
     adapter = build_adapter(pipeline, _settings_of(file))
     state = load_checkpoint(file)[1]

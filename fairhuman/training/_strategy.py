@@ -1,4 +1,4 @@
-"""A strategy as a run applies it."""
+"""A strategy wrapped for use in a run."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ __all__ = ["RunStrategy"]
 
 
 class RunStrategy(Strategy):
-    """Decides as the strategy inside does, but for the run's deviations. Its Gram matrix can be computed, for
-    the log, also at steps where the strategy needs none.
+    """Delegates to the wrapped strategy, with the run's deviations. For the log, the Gram matrix can also be
+    computed at steps where the strategy does not need it.
 
     Args:
-        strategy: Decides the weights.
-        deviations: What is done as in the released code.
-        loss_scale: The factor on losses that gradients of half precision carry.
-        watched: Whether the Gram matrix is computed at the coming step in any case.
+        strategy: Computes the weights.
+        deviations: Active deviations of the released code.
+        loss_scale: The loss scale contained in half-precision gradients.
+        watched: Whether to compute the Gram matrix at the next step in any case.
     """
 
     def __init__(

@@ -1,4 +1,4 @@
-"""What should be known of a data set before the first step of a run: what it lacks, what cropping loses."""
+"""Checks of a data set before a run's first step: missing regions and cropping losses."""
 
 from __future__ import annotations
 
@@ -22,17 +22,17 @@ _NAMED = 10  # images
 def check_suitability(
     data: HumanFolder, transform: JointTransform, *, batch: int = 1, largest_enlargement: float | None = None
 ) -> None:
-    """Say what buckets there are and what they crop. Warn of regions in no image, of images that are
-    enlarged, of regions that a central crop cuts, and of buckets with fewer images than a batch.
+    """Report the buckets and their cropping. Warn about regions in no image, enlarged images, regions cut by
+    a central crop, and buckets with fewer images than a batch.
 
     Args:
         data: The data set.
-        transform: What the images go through.
-        batch: Images a step.
-        largest_enlargement: Most times by which an image may be enlarged.
+        transform: Transform of the images.
+        batch: Images per step.
+        largest_enlargement: Maximum enlargement factor of an image.
 
     Raises:
-        ValueError: An image that is enlarged more than that, or so long and thin that, resized, it would
+        ValueError: An image would be enlarged more than that, or is so elongated that resizing it would
             exhaust the memory.
     """
     enlarged = []

@@ -1,4 +1,4 @@
-"""What shows whether a run does what was meant: its masks, and what a tracker is sent."""
+"""Monitoring of a run: mask preview and tracker values."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from fairhuman.regions import MaskMode, latent_mask
 __all__ = ["coverage", "log_pictures", "tracked", "write_mask_sheet"]
 
 COLOURS = ((230, 159, 0), (86, 180, 233), (0, 158, 115), (204, 121, 167))
-"""Of the regions, in their order: the first two are those of faces and hands in every figure."""
+"""Region colours in order; the first two are those of faces and hands in every figure."""
 
 
 def write_mask_sheet(
@@ -31,18 +31,18 @@ def write_mask_sheet(
     mode: MaskMode,
     count: int = 16,
 ) -> Image.Image:
-    """Draw the masks as the losses see them, on the latent grid, over some of the images.
+    """Draw the masks as the losses use them, on the latent grid, over some of the images.
 
     Args:
-        path: The JPEG file, which appears whole.
-        data: Images evenly spread over it are shown, under the same transform as in training.
-        transform: Of the run.
-        cell: Side of a cell of the latent grid, in pixels.
-        mode: How masks reach it.
-        count: How many images, at most.
+        path: The JPEG file, written atomically.
+        data: Data set, from which evenly spaced images are shown, transformed as in training.
+        transform: Transform of the run.
+        cell: Side length of a latent cell in pixels.
+        mode: How masks are resampled to the latent grid.
+        count: Maximum number of images.
 
     Returns:
-        The sheet. Beneath each image stands the share of the grid that each region covers.
+        The sheet. The caption of each image gives each region's fraction of the grid.
     """
     from fairhuman.sheet import contact_sheet
 
@@ -71,14 +71,14 @@ def _colours(regions: Sequence[str]) -> list[tuple[int, int, int]]:
 
 
 def _tinted(picture: NDArray, cells: NDArray, colour: tuple[int, int, int]) -> NDArray:
-    """The picture with each cell tinted as far as it is covered."""
+    """The image with each cell tinted by its coverage."""
     factor = -(-picture.shape[0] // cells.shape[0])
     opacity = 0.65 * np.kron(cells, np.ones((factor, factor)))[: picture.shape[0], : picture.shape[1], None]
     return (1 - opacity) * picture + opacity * np.array(colour)
 
 
 def coverage(masks: Mapping[str, Tensor]) -> dict[str, float | None]:
-    """Region → mean share of the latent grid, over the images that have it; ``None`` where none has.
+    """Region → mean fraction of the latent grid over the images with it; ``None`` if there are none.
 
     Args:
         masks: Region → shape (batch, 1, h, w), values in [0, 1].
@@ -91,8 +91,8 @@ def coverage(masks: Mapping[str, Tensor]) -> dict[str, float | None]:
 
 
 def tracked(line: Mapping[str, Any]) -> dict[str, float]:
-    """What a tracker is sent of a step: losses, weights, coverage; and, where the Gram matrix is known, each
-    objective's gradient norm and its share of the squared norm of the direction."""
+    """Tracker values of a step: losses, weights, coverage and, if the Gram matrix is known, each objective's
+    gradient norm and share of the direction's squared norm."""
     values: dict[str, float] = {}
     for kind in ("losses", "weights", "coverage"):
         values |= {f"{kind}/{name}": value for name, value in line[kind].items() if value is not None}
@@ -111,7 +111,7 @@ def tracked(line: Mapping[str, Any]) -> dict[str, float]:
 
 
 def log_pictures(trackers: Sequence[Any], name: str, pictures: Sequence[Image.Image], step: int) -> None:
-    """Send pictures to the trackers that take any; those of further sizes under further names."""
+    """Send images to the trackers that accept them; other sizes get separate names."""
     sizes = list(dict.fromkeys(one.size for one in pictures))
     for tracker in (one for one in trackers if hasattr(one, "log_images")):
         options = {"dataformats": "NHWC"} if tracker.name == "tensorboard" else {}

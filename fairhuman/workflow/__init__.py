@@ -1,6 +1,7 @@
-"""Notebooks as steps: their inputs, their outputs and their execution.
+"""Notebooks as workflow steps: inputs, outputs and execution.
 
-Snakemake asks this package for the graph and decides what is stale; papermill executes. See ``Snakefile``.
+Snakemake gets the graph from this package and decides which steps are outdated; papermill executes them. See
+``Snakefile``.
 """
 
 from fairhuman.workflow._notebook import (

@@ -1,4 +1,4 @@
-"""A notebook as it lies in the checkout: its place, its code, its parameters."""
+"""A notebook in the checkout: its path, code and parameters."""
 
 import ast
 import json
@@ -20,11 +20,11 @@ __all__ = [
 ]
 
 CHECKED = "NBVAL_CHECK_OUTPUT"
-"""Marks a cell whose output is compared. Such a cell looks at what others made and makes nothing itself."""
+"""Marks cells with compared outputs. Such cells only inspect the results of other cells."""
 
 
 def checkout_root() -> Path:
-    """The checkout that holds the current folder.
+    """The checkout that contains the current folder.
 
     Raises:
         FileNotFoundError: There is none.
@@ -38,7 +38,7 @@ def checkout_root() -> Path:
 
 
 def notebooks_folder() -> Path:
-    """Where the checkout's notebooks are."""
+    """Folder of the checkout's notebooks."""
     return checkout_root() / "notebooks"
 
 
@@ -46,7 +46,7 @@ def notebook_path(name: str) -> Path:
     """The notebook's file.
 
     Raises:
-        ValueError: No such notebook.
+        ValueError: The notebook does not exist.
     """
     folder = notebooks_folder()
     path = folder / f"{name}.ipynb"
@@ -56,7 +56,7 @@ def notebook_path(name: str) -> Path:
 
 
 def executed_path(name: str, profile: str) -> Path:
-    """Where the executed copy lands."""
+    """Path of the executed copy."""
     return run_directory(profile, "notebooks") / f"{name}.ipynb"
 
 
@@ -67,7 +67,7 @@ def code_cells(name: str) -> list[str]:
 
 
 def notebook_code(name: str) -> str:
-    """All that a notebook computes, as one text."""
+    """All code of a notebook as one text."""
     return "\n".join(code_cells(name))
 
 
@@ -75,8 +75,8 @@ def parameter_defaults(notebook: str) -> dict[str, Any]:
     """Names and values in the notebook's ``parameters`` cell.
 
     Raises:
-        ValueError: The notebook is unknown, has not exactly one such cell, or the cell holds more than
-            literals.
+        ValueError: The notebook is unknown, does not have exactly one such cell, or the cell contains more
+            than literals.
     """
     path = notebook_path(notebook)
     cells = [
@@ -99,12 +99,12 @@ def parameter_defaults(notebook: str) -> dict[str, Any]:
 
 
 def check_profile(profile: Profile) -> None:
-    """Refuse parameters that a notebook does not have, or of another type than the default's.
+    """Check that parameters exist in a notebook and have the types of their defaults.
 
-    papermill only warns of an unknown name and would run for hours with a default.
+    papermill only warns about unknown names and would run for hours with a default.
 
     Raises:
-        ValueError: Names file, notebook and parameter.
+        ValueError: A parameter is invalid; the message names file, notebook and parameter.
     """
     for notebook, changes in profile.notebooks.items():
         defaults = parameter_defaults(notebook)

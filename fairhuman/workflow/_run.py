@@ -1,4 +1,4 @@
-"""One notebook executed: into a copy with a profile's parameters, or in place."""
+"""Execution of a notebook: as a copy with a profile's parameters, or in place."""
 
 import filecmp
 import hashlib
@@ -34,20 +34,20 @@ _RENDERED, _STAGED = "metadata.jsonl", Path(".partial") / "album.json"
 def run_notebook(name: str, profile: str = "quick") -> Path:
     """Execute a notebook with a profile's parameters.
 
-    What the notebook made in the run folders that it owns is removed first if its code, its parameters or
-    what it imports have changed since; otherwise it is kept, so that an interrupted run resumes. Nothing
-    is removed that does not carry the mark of a renderer, a training run or a sampler.
+    The notebook's own run folders are emptied first if its code, parameters or imports have changed;
+    otherwise they are kept, so that an interrupted run resumes. Only content marked by a renderer, training
+    run or sampler is removed.
 
     Args:
-        name: Notebook name without ending.
+        name: Notebook name without extension.
         profile: Profile name.
 
     Returns:
         Path of the executed copy.
 
     Raises:
-        ValueError: Unknown notebook, profile or parameter.
-        RuntimeError: A cell failed; names the copy in which the error can be read.
+        ValueError: The notebook, profile or parameter is unknown.
+        RuntimeError: A cell failed; the message names the copy with the error.
     """
     path = notebook_path(name)
     settings = load_profile(profile)
@@ -80,15 +80,15 @@ def run_notebook(name: str, profile: str = "quick") -> Path:
 
 
 def refresh_notebook(name: str) -> Path:
-    """Execute a notebook in place, with its parameters, so that its stored outputs are current.
+    """Execute a notebook in place with its own parameters, to update its stored outputs.
 
-    Its parameters are those of ``quick``, and so are the run folders: kept or removed as for
-    :func:`run_notebook`. Metadata is reduced to the kernel, tags, and the time that it took, under ``run`` of
-    the first cell; nothing else of the file changes.
+    Parameters and run folders are those of ``quick``; run folders are kept or removed as in
+    :func:`run_notebook`. Metadata is reduced to the kernel, tags, and the run time, stored under ``run`` in
+    the first cell; nothing else in the file changes.
 
     Raises:
-        ValueError: No such notebook.
-        RuntimeError: A cell failed; the file is left as it was.
+        ValueError: The notebook does not exist.
+        RuntimeError: A cell failed; the file is unchanged.
     """
     path = notebook_path(name)
 
@@ -127,8 +127,8 @@ def refresh_notebook(name: str) -> Path:
 
 
 def _keep_one_form(data: dict[str, Any]) -> bool:
-    """Of an output in several forms, the one to be stored; false where none is left."""
-    # A widget's view is of this kernel alone; its picture or table is for everybody.
+    """The representation of an output to store; false if none is left."""
+    # A widget's view works only in this kernel; its image or table works everywhere.
     if data.pop("application/vnd.jupyter.widget-view+json", None) and set(data) <= {"text/plain"}:
         return False
     if "image/jpeg" in data:  # Pillow shows a picture as both
@@ -138,8 +138,8 @@ def _keep_one_form(data: dict[str, Any]) -> bool:
 
 @contextmanager
 def _environment(profile: str, executed: Path) -> Iterator[None]:
-    """Where results and figures go, for the kernel, which starts in another folder. If the block fails, both
-    are as they were: figures are drawn into a copy that takes their place in the end."""
+    """Set the output folders of results and figures for the kernel, which starts in another folder. If the
+    block fails, both are unchanged: figures are drawn into a copy that replaces them at the end."""
     figures, staging = workspace() / "figures", executed.with_suffix(".drawn")
     drawn = staging / figures.name
     shutil.rmtree(staging, ignore_errors=True)  # of a notebook that was killed
@@ -171,7 +171,7 @@ def _environment(profile: str, executed: Path) -> Iterator[None]:
 
 
 def _put(path: Path, place: Path) -> None:
-    """A file in its place, if it differs from what is there."""
+    """Move a file to its place if it differs from the existing one."""
     if path.is_file() and not (place.is_file() and filecmp.cmp(path, place, shallow=False)):
         with written_whole(place) as partial:
             shutil.copyfile(path, partial)
@@ -188,8 +188,7 @@ def _forget_stale(name: str, profile: str, fingerprint: str) -> None:
 
 
 def _made_here(folder: Path) -> list[Path]:
-    """The folder, or those right in it, that carry their maker's mark: a user may keep other data
-    beside them."""
+    """The folder or its direct subfolders with their maker's mark; a user may keep other data there."""
     if folder.is_symlink() or not folder.is_dir():
         return []
     if _is_marked(folder):
@@ -204,7 +203,7 @@ def _is_marked(folder: Path) -> bool:
 
 
 def _is_rendered(folder: Path) -> bool:
-    """Whether a data set is, as far as it is there, of the renderer alone."""
+    """Whether a (possibly incomplete) data set contains only renderer output."""
     if not (folder / _RENDERED).is_file():
         return (folder / _STAGED).is_file()
     with (folder / _RENDERED).open(encoding="utf-8") as lines:

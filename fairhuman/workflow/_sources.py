@@ -1,4 +1,4 @@
-"""Which files of the library a notebook rests on, read from import statements."""
+"""The library files that a notebook depends on, from its import statements."""
 
 import ast
 from collections.abc import Collection
@@ -17,20 +17,21 @@ UNCOUNTED = (
     "fairhuman.source",
     "fairhuman.workflow",
 )
-"""What only reads, compares and writes results decides nothing of them."""
+"""Modules that only read, compare and write results, and do not determine them."""
 DRAWING = ("fairhuman.experiments.figures", "fairhuman.sheet")
-"""Counts for a notebook that draws with it, but what it imports does not: each drawing needs only some."""
+"""Drawing modules count for notebooks that use them, but their imports do not: each figure needs only
+some."""
 JUDGING = ("fairhuman.evaluation", "fairhuman.experiments", "fairhuman.explorers")
-"""Looks at runs and images, and makes none that is kept."""
+"""Modules that only inspect runs and images."""
 
 
 def sources(name: str, judging: bool = True) -> list[Path]:
-    """Library files whose change makes a notebook stale.
+    """Library files that make a notebook outdated when they change.
 
     Args:
         name: The notebook.
-        judging: Whether to count what judges and draws; without it the files are left whose change makes the
-            notebook's runs stale as well.
+        judging: Whether to include modules that evaluate and draw; without them, the result lists the files
+            that also make the notebook's runs outdated.
     """
     code, root = "\n".join(code_cells(name)), checkout_root()
     if not judging:
@@ -48,10 +49,10 @@ def sources(name: str, judging: bool = True) -> list[Path]:
 
 @cache
 def made_by(code: str) -> str:
-    """Digest of the library's modules that some code imports, directly or by way of others.
+    """Digest of the library modules that code imports, directly or indirectly.
 
     Args:
-        code: Python whose import statements name what makes a result.
+        code: Python code with the import statements of the modules that produce a result.
     """
     root = Path(__file__).parents[2]
     modules = imported_modules(code, root, without=UNCOUNTED)
@@ -61,16 +62,16 @@ def made_by(code: str) -> str:
 def imported_modules(
     code: str, root: Path, *, without: Collection[str] = (), leaves: Collection[str] = ()
 ) -> set[str]:
-    """Modules of the library that some code imports, directly or by way of others.
+    """Library modules that code imports, directly or indirectly.
 
-    Imports inside functions count, those for type checking alone do not. A package that imports its names on
-    first use, by a table ``_HOMES`` from name to module, counts with the modules of the names that are used.
+    Imports inside functions count; imports only for type checking do not. A package with lazy imports, in a
+    table ``_HOMES`` from name to module, counts with the modules of the names used.
 
     Args:
         code: Python.
         root: Folder of the package's folder.
         without: Modules and packages that do not count.
-        leaves: Packages that count whole, but whose imports do not.
+        leaves: Packages that count completely, but without their imports.
     """
     found: set[str] = set()
     left = _imports(code, "", False, root)

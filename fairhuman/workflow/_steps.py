@@ -1,4 +1,4 @@
-"""The order of the notebooks, and what they leave behind."""
+"""The order of the notebooks, and their outputs."""
 
 import ast
 from collections.abc import Mapping
@@ -12,12 +12,12 @@ __all__ = ["STEPS", "Step", "result_names", "steps"]
 
 @dataclass(frozen=True)
 class Step:
-    """What a notebook's code does not say of it.
+    """Information on a notebook that is not in its code.
 
     Attributes:
-        after: Notebooks whose runs or results it reads.
-        owns: Run folders that are its alone; what it made in them is removed when its code or parameters have
-            changed, and kept for resuming when they have not.
+        after: Notebooks with runs or results that it reads.
+        owns: Run folders that only it uses; their content is removed if its code or parameters have changed,
+            and otherwise kept for resuming.
     """
 
     after: tuple[str, ...] = ()
@@ -31,7 +31,7 @@ STEPS: Mapping[str, Step] = {
     "04_train_lora": Step(after=("00_humans",), owns=("lora-ls", "lora-mpd")),
     "05_train_controlnet": Step(after=("00_humans",), owns=("controlnet-ls", "controlnet-mpd")),
     "06_evaluation": Step(after=("00_humans", "04_train_lora", "05_train_controlnet"), owns=("samples",)),
-    # Its runs record their inputs and take hours: they are never removed.
+    # Its runs record their inputs and take hours, so they are never removed.
     "07_ablations": Step(after=("00_humans",)),
     "09_user_study": Step(after=("00_humans", "04_train_lora"), owns=("study",)),
     "10_figures": Step(
@@ -61,7 +61,7 @@ STEPS: Mapping[str, Step] = {
         ),
     ),
 }
-"""The notebooks that follow others or own runs; one that is not here is independent."""
+"""Notebooks that depend on others or own runs; all other notebooks are independent."""
 
 
 def steps() -> dict[str, Step]:
@@ -72,11 +72,11 @@ def steps() -> dict[str, Step]:
 def result_names(name: str, profile: Profile) -> list[str]:
     """Names of the result files that a notebook writes under a profile.
 
-    They are those that its code gives to ``write_result``, and, if it has ``tables``, one per table and that
-    of the primary comparisons.
+    These are the names passed to ``write_result``, and, if it has ``tables``, one per table and the primary
+    comparisons.
 
     Raises:
-        ValueError: The code gives it a name that only running it would tell.
+        ValueError: A name is not a literal, so it is known only at run time.
     """
     calls = [node for node in ast.walk(ast.parse("\n".join(code_cells(name)))) if isinstance(node, ast.Call)]
     written = []

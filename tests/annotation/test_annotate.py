@@ -103,7 +103,7 @@ def test_shares_make_the_same_as_one_run(annotated, photographs):
     with pytest.raises(ValueError, match="journal-2-of-3.jsonl is missing"):
         merge(out)
     refused = start(photographs, out, "--shard", "1/4")
-    assert "was begun in 3 shares, got one of 4" in refused.communicate()[1]
+    assert "was started with 3 shards, got one of 4" in refused.communicate()[1]
     start(photographs, out, "--shard", "2/3").communicate()
     assert not (out / "metadata.jsonl").exists()
     merge(out)
@@ -184,7 +184,7 @@ def test_what_is_not_ours_is_left_alone(photographs, annotated, tmp_path):
     with pytest.raises(ValueError, match="must not hold the photographs"):
         annotate(photographs, photographs.parent)
     before = contents(annotated)
-    with pytest.raises(ValueError, match="min_side: must be 300, as .* was begun with, got 301"):
+    with pytest.raises(ValueError, match="min_side: must be 300, with which .* was started, got 301"):
         annotate(photographs, annotated, AnnotateSettings(min_side=301))
     with pytest.raises(FileNotFoundError, match="no such folder"):
         annotate(tmp_path / "absent", tmp_path / "out")

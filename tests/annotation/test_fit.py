@@ -46,7 +46,7 @@ def test_the_whole_way(tmp_path):
     assert {row["system"] for row in stored["rows"]} == {"before", "after"} and stored["paired"]
     files = {path: path.stat().st_mtime_ns for path in (tmp_path / "out").rglob("*.png")}
     report = (tmp_path / "out/report.md").read_text()
-    assert "| face found |" in report and "## What to change next" in report
+    assert "| face found |" in report and "## Recommendations" in report
     assert all(str(one) in report for one in done.advice) and done.advice
     assert (tmp_path / "out/comparison-1.jpg").is_file()
     found = CliRunner().invoke(app, ["fit", str(tmp_path / "out/fit.yaml")])
@@ -60,7 +60,7 @@ def test_a_fit_yaml_takes_no_other_options(tmp_path):
     path = tmp_path / "fit.yaml"
     path.write_text(FitSettings(photographs=str(tmp_path / "none"), out=str(tmp_path / "out")).to_yaml())
     for words, message in (
-        ([str(path), "--steps", "3"], f"steps: stands in {path}; change it there"),
+        ([str(path), "--steps", "3"], f"steps: is set in {path}; change it there"),
         ([str(path)], f"photographs: no such folder: {tmp_path / 'none'}"),
         ([str(tmp_path)], "out: must be given, unless the first argument is a fit.yaml"),
     ):

@@ -78,18 +78,19 @@ def test_a_good_fit_is_asked_for_nothing(tmp_path):
     ("data", "run", "rows", "moved", "measured", "change"),
     [
         ({"kept": 2, "filtered": 5, "filtered_why": {"too small": 4, "no person": 1}}, {}, GOOD, 9,
-         "5 of 7 photographs were left out, 4 of them for: too small", "rejected.jsonl"),
+         "5 of 7 photographs were excluded, 4 of them because: too small", "rejected.jsonl"),
         ({"hand": 0}, {"present": 0}, GOOD, 9, "No photograph shows a hand", r"regions=\[face\]"),
-        ({"hand": 1}, {"present": 0}, GOOD, 9, "had a say in 0 of 90 steps: 1 of 10", "batch_size=4"),
-        ({}, {"covered": 0.01}, GOOD, 9, "A face covers 0.64 cells of the latent grid of 8 × 8", "=128"),
-        ({"count": 1000}, {}, GOOD, 9, "180 images were trained on, and there are 1000", "--steps 500"),
+        ({"hand": 1}, {"present": 0}, GOOD, 9, "was active in 0 of 90 steps: 1 of 10", "batch_size=4"),
+        ({}, {"covered": 0.01}, GOOD, 9, "A face covers 0.64 cells of the 8 × 8 latent grid", "=128"),
+        ({"count": 1000}, {}, GOOD, 9, "The run used 180 images, but there are 1000", "--steps 500"),
         ({}, {"finite": False}, GOOD, 9, "90 of 90 steps were skipped", "learning_rate=5e-05"),
         ({}, {"losses": lambda n: 1.1 ** (-n / 10), "steps": 300}, GOOD, 9, "The loss of global fell from",
          "--steps 2000"),
-        ({}, {}, GOOD, 0.4, "differ from those before by 0.40 of 255", "--steps 2000"),
-        ({}, {}, [row(before=0.9)], 9, "face found: 0.90 before, 0.50 after, which is worse", "--scale 0.5"),
-        ({}, {}, [row("stray hands", after=1.5)], 9, "stray hands: 0.50 before, 1.50 after", "--scale 0.5"),
-        ({}, {}, [row()], 9, "told from chance by 32 prompts", "--images 128"),
+        ({}, {}, GOOD, 0.4, "differ by only 0.40 of 255", "--steps 2000"),
+        ({}, {}, [row(before=0.9)], 9, "face found got worse: 0.90 before, 0.50 after", "--scale 0.5"),
+        ({}, {}, [row("stray hands", after=1.5)], 9, "stray hands got worse: 0.50 before, 1.50 after",
+         "--scale 0.5"),
+        ({}, {}, [row()], 9, "detected with 32 prompts", "--images 128"),
     ],
 )  # fmt: skip
 def test_each_rule_names_its_number_and_what_to_change(tmp_path, data, run, rows, moved, measured, change):
@@ -129,7 +130,7 @@ def test_photographs_and_blanks_are_told_apart(tmp_path):
     sheet = np.asarray(Image.open(sheets[0]).convert("RGB"))
     assert sheet.shape[1] > 8 * 192 and sheet.shape[0] > 5 * 192
     report = write_report(tmp_path, list(rows.values()), [], sheets).read_text()
-    assert "| face found | 0.00 | 1.00 | +1.00" in report and "No rule asks for a change." in report
+    assert "| face found | 0.00 | 1.00 | +1.00" in report and "No rule recommends a change." in report
     assert json.loads((tmp_path / "report.json").read_text())["advice"] == []
 
 

@@ -116,7 +116,7 @@ def test_applied_again_or_after_a_kill_it_is_the_same(data, tmp_path, monkeypatc
         ({NAMES[0]: {"face": [[1, 2, 3, 4]]}}, r"has no face box \[1, 2, 3, 4\]"),
         ({NAMES[0]: {"face": [[1, 2, 3]]}}, "a box must be four numbers"),
         ({name: {"image": True} for name in NAMES}, "no image .* would be left"),
-        (["a"], "holds no saved decisions"),
+        (["a"], "has no saved decisions"),
     ],
 )
 def test_decisions_that_do_not_fit_change_nothing(data, tmp_path, struck, message):

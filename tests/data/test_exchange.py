@@ -123,7 +123,7 @@ def test_nothing_is_overwritten_and_nothing_is_half_written(source, tmp_path):
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"workers": 0}, "workers: must be a whole number of at least 1, got 0"),
+        ({"workers": 0}, "workers: must be an integer of at least 1, got 0"),
         ({"max_pixels": 0}, "max_pixels: must be a whole number of at least 1, got 0"),
         ({"dilation": float("inf")}, "dilation: must be at least 0 and finite, got inf"),
         ({"region": "face"}, "region: is for the layout kohya, got 'face'"),

@@ -1,5 +1,7 @@
 """The joint transform moves everything together."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -38,8 +40,8 @@ def test_mask_of_the_flipped_image_is_the_flipped_mask(sample, size):
     transform = JointTransform(size)
     draw = transform.draw(sample.size)
     height, width = transform.resized(sample.size)
-    mirrored = Draw(flip=True, top=draw.top, left=width - size - draw.left)
-    plain, flipped = transform.apply(sample, draw), transform.apply(sample, mirrored)
+    turned = Draw(flip=True, top=draw.top, left=width - size - draw.left)
+    plain, flipped = transform.apply(sample, draw), transform.apply(sample, turned)
     torch.testing.assert_close(flipped.pixels, plain.pixels.flip(-1), rtol=0, atol=0)
     torch.testing.assert_close(flipped.pose, plain.pose.flip(-1), rtol=0, atol=0)
     torch.testing.assert_close(flipped.depth, plain.depth.flip(-1), rtol=0, atol=0)
@@ -50,16 +52,17 @@ def test_mask_of_the_flipped_image_is_the_flipped_mask(sample, size):
 @quick
 @given(samples)
 def test_sides_swap_under_a_flip(sample):
-    flipped = flip_sample(sample)
+    flipped = flip_sample(replace(sample, text="left hand up"))
     width = sample.size[1]
     assert set(flipped.keypoints) == {"body", "right_hand"}
+    assert flipped.text == "right hand up"
     assert flipped.boxes["left_hand"] is None
     x0, y0, x1, y1 = sample.boxes["left_hand"]
     assert flipped.boxes["right_hand"] == (width - x1, y0, width - x0, y1)
-    body, mirrored = sample.keypoints["body"], flipped.keypoints["body"]
+    body, other = sample.keypoints["body"], flipped.keypoints["body"]
     nose, left_wrist, right_wrist = 0, 9, 10  # COCO order
-    assert mirrored[nose, 0] == width - body[nose, 0]
-    np.testing.assert_allclose(mirrored[right_wrist], [width - body[left_wrist, 0], *body[left_wrist, 1:]])
+    assert other[nose, 0] == width - body[nose, 0]
+    np.testing.assert_allclose(other[right_wrist], [width - body[left_wrist, 0], *body[left_wrist, 1:]])
 
 
 @quick

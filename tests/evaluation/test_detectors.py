@@ -126,7 +126,7 @@ def test_a_damaged_file_among_good_ones_is_named(tmp_path, eager, workers):
         ([np.zeros((4, 4), np.uint8)], {}, ValueError, r"images\[0\].* got uint8 of shape \(4, 4\)"),
         ([np.zeros((4, 4, 3))], {}, ValueError, "got float64"),
         ([None], {}, ValueError, "got NoneType"),
-        ([], {"workers": 0}, ValueError, "workers: must be a whole number of at least 1, got 0"),
+        ([], {"workers": 0}, ValueError, "workers: must be an integer of at least 1, got 0"),
         ([], {"threshold": 1.5}, ValueError, r"threshold: must be in \[0, 1\], got 1.5"),
     ],
 )
@@ -142,6 +142,7 @@ def test_what_was_found_before_is_not_looked_for_again(found, tmp_path, monkeypa
     again = detect([photograph], cache=tmp_path)  # the same pixels, without a file's name
     assert kept == again == [found]
     assert (again[0].faces[0].keypoints == found.faces[0].keypoints).all()
+    assert detect([photograph], threshold=0.5, cache=tmp_path) == [found]  # the paper's
     for other in ({"threshold": 0.6}, {"images": [photograph[::-1]]}):
         with pytest.raises(TypeError):
             detect(**({"images": [photograph], "cache": tmp_path} | other))

@@ -35,6 +35,15 @@ def test_the_mean_of_a_skewed_quantity_is_covered_as_often_as_promised():
     assert 0.80 <= at_90 <= 0.98
 
 
+def test_ends_hardly_depend_on_the_seed_of_the_resampling():
+    """A few hundred resamples would move them by a twentieth of the width."""
+    sample = np.random.default_rng(9).gamma(2.0, 0.5, size=60)
+    ends = [(e.low, e.high) for e in (estimate_mean(sample, seed=seed) for seed in range(8))]
+    width = np.mean([high - low for low, high in ends])
+    assert (np.std(ends, axis=0) < 0.02 * width).all()
+    assert len(set(ends)) == 8
+
+
 def test_clustered_scores_are_covered_although_detections_of_one_image_agree():
     rng = np.random.default_rng(2)
     intervals = []

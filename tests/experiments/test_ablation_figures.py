@@ -30,6 +30,7 @@ def stored(workspace):
         for seed in (0, 1, 2) if NAMED[name].trained else (0,):
             losses = {r: (v * (factor if r == "face" else 1) + random.normal(0, 0.001, 30)).tolist()
                       for r, v in images.items()}  # fmt: skip
+            losses["face"][-3:] = [None] * 3
             told = {"steps": 3, "seconds": 1.0, "seconds_a_step": 0.3, "skipped": 0,
                     "median_weights": {"global": 1.0}} if NAMED[name].trained else {}  # fmt: skip
             write_result("quick", result_name(NAMED[name], seed), {"losses": losses} | told,
@@ -55,6 +56,17 @@ def test_tables_are_summed_up_as_far_as_they_go_and_drawn(stored):
 def test_with_fewer_seeds_the_first_ones_are_taken(stored):
     summarise("quick", list(TABLES.values()), [0, 1, 2, 3])
     assert read_result("quick", "ablations-2")["values"]["seeds"] == [0, 1, 2]
+
+
+def test_a_table_of_one_seed_says_what_its_intervals_leave_out(stored):
+    one, three = (ablation_note(compare_table("quick", TABLES["2"], seeds)) for seeds in ([0], [0, 1, 2]))
+    assert "1 seed(s)" in one and "Intervals are over images alone, of one training each." in one
+    assert "Intervals are over images and seeds." in three
+    assert "30 images (27 with face), 3 seed(s) per setting" in three
+
+
+def ablation_note(told):
+    return figures.ablation_markdown(told).split("\n\n")[2]
 
 
 def test_only_supported_changes_are_marked_and_the_paper_is_quoted_apart(stored):

@@ -60,20 +60,39 @@ def test_projection_is_onto_the_gradient():
     assert studies.projection_length(g, d) == pytest.approx(0.6)
 
 
-def test_exact_method_is_the_optimum_of_every_comparison():
+def test_the_optimum_of_every_comparison_is_the_certified_one():
+    """`compare` takes the exact direction for the optimum; a convex solver knows nothing of it."""
+    K = gaussian(8, 3, 4, draw())
+    certified = studies.certified(K)
+    assert max(abs(row["exact"]) for row in certified) < 1e-6
+    rows = {row["method"]: row for row in studies.compare(K)}
+    for name in ("closed_form", "plain_sum"):
+        excesses = sorted(row[name] for row in certified)
+        assert excesses[0] > 1e-6  # every other direction is worse
+        assert rows[name]["excess_5"] == pytest.approx(excesses[0], abs=1e-6)
+
+
+def test_comparisons_tell_the_dimension_and_who_ascends():
     rows = studies.by_dimension((3, 10), 200, draw())
-    exact = [row for row in rows if row["method"] == "exact"]
-    assert all(row["excess"] == 0 and row["ascends"] == 0 for row in exact)
-    others = [row for row in rows if row["method"] != "exact"]
-    assert all(row["excess"] > 0 for row in others)
+    assert {(row["dimension"], row["matrices"]) for row in rows} == {(3, 200), (10, 200)}
+    ascends = {(row["dimension"], row["method"]): row["ascends"] for row in rows}
+    assert ascends[3, "exact"] == ascends[10, "exact"] == 0
+    assert ascends[3, "plain_sum"] > ascends[10, "plain_sum"] > 0
 
 
-def test_map_is_blank_where_no_such_gradients_exist():
-    found = studies.map_closed_form(21, correlation=-0.5)
-    possible = found["rho"].abs() < 0.5
+@pytest.mark.parametrize("correlation", (-0.5, 0.0))
+def test_map_shows_what_eq_10_costs_and_is_blank_where_no_such_gradients_exist(correlation):
+    found = studies.map_closed_form(21, correlation=correlation)
+    possible = found["rho"].abs() < ((1 + correlation) / 2) ** 0.5
     assert (found["worst"].isnan() == ~possible.expand(21, -1)).all()
-    centre = found["excess"][:, 10]
-    torch.testing.assert_close(centre, torch.zeros_like(centre), atol=0.5, rtol=0)
+    for ratio, rho in ((3, 8), (10, 10), (17, 12)):
+        size = 10 ** float(found["log10_ratio"][ratio])
+        K = regional((1.0, size, size), (*[float(found["rho"][rho])] * 2, correlation))
+        (row,) = studies.compare(K[None], {"closed_form": studies.METHODS["closed_form"]})
+        assert float(found["excess"][ratio, rho]) == pytest.approx(row["excess"], abs=1e-6)
+    on_axis = found["excess"][:, 10]  # no cosine with the global gradient: K is diagonal in 1 + 2 objectives
+    assert on_axis.abs().max() < 1e-6
+    assert found["excess"][3, 8] > 1e-4
 
 
 def test_double_well_ends_where_no_step_helps_but_another_point_is_better():

@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from fairhuman.experiments.filled import MARK, filled
+from fairhuman.experiments.filled import MARK, filled, filled_page
+from fairhuman.experiments.paths import enter
 
 ROOT = Path(__file__).parents[2]
 
@@ -15,6 +16,40 @@ def test_the_pages_are_filled_in(page):
     text = (ROOT / page).read_text()
     assert MARK.search(text)
     assert filled(text, ROOT) == text
+
+
+DIFFERENCES = ("share", "change", "points")
+
+
+@pytest.mark.parametrize("page", ["README.md", "RESULTS.md"])
+def test_the_pages_name_the_level_of_every_difference_that_they_show(page):
+    """Those of the plan's comparisons are not 95 %."""
+    text = (ROOT / page).read_text()
+    levels = set()
+    for _, file, path, style, _ in MARK.findall(text):
+        if style in DIFFERENCES:
+            row = enter(json.loads((ROOT / file).read_text()), path)
+            levels.add(row.get("level", 0.95))
+    assert len(levels) > 1
+    assert [level for level in levels if f"{100 * level:.5g} %" not in text] == []
+
+
+NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
+
+
+@pytest.mark.parametrize("notebook", NOTEBOOKS, ids=lambda path: path.stem)
+def test_the_notebooks_text_is_filled_in(notebook):
+    assert filled_page(notebook, ROOT) == notebook.read_text()
+
+
+def test_of_a_notebook_the_text_alone_is_filled_in(tmp_path):
+    mark = "<!-- value: a.json values.0 .0% -->?<!-- /value -->"
+    cells = [{"cell_type": kind, "source": [f"{mark}\n", "α"]} for kind in ("markdown", "code")]
+    (tmp_path / "a.json").write_text(json.dumps({"values": [0.25]}))
+    (tmp_path / "n.ipynb").write_text(json.dumps({"cells": cells}))
+    text, code = json.loads(filled_page(tmp_path / "n.ipynb", tmp_path))["cells"]
+    assert code["source"] == cells[1]["source"]
+    assert text["source"] == [f"{mark.replace('?', '25 %')}\n", "α"]
 
 
 @pytest.mark.parametrize("value", [0.25, 0.5])

@@ -123,6 +123,19 @@ def test_a_curve_may_bend_and_is_shown_with_what_was_seen():
     }
 
 
+def test_prompts_are_resampled_with_both_of_their_images():
+    """Twins that are found alike leave no doubt that there is no gap, however uncertain each rate is."""
+    table = rates(1, 1, 0, 0)
+    twins = table.found[table.source == "renders"].to_numpy()
+    table.loc[table.source == "generated", "found"] = twins
+    told = gap_by_area(table, "face")
+    assert told["widening"]["low"] == told["widening"]["high"] == 0
+    for row in told["gaps"]:
+        assert row["model"] == "score" or max(abs(row["low"]), abs(row["high"])) < 1e-6
+    spread = [row["high"] - row["low"] for row in told["curves"] if row["model"] == "found"]
+    assert min(spread) > 0.02
+
+
 def test_few_images_on_a_side_give_no_interval_of_the_widening():
     told = gap_by_area(rates(1, 1, 0, 0, prompts=20), "face")
     assert told["widening"]["n"] < 10 and np.isnan(told["widening"]["low"])

@@ -206,7 +206,7 @@ def test_values_out_of_range_are_named_and_nothing_is_written(tmp_path, options,
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"seed": 5}, "seed: must be 3, .* was begun with, got 5"),
+        ({"seed": 5}, "seed: must be 3, with which .* was started, got 5"),
         ({"preset": "world"}, "preset: must be 'studio'.* got 'world'"),
         ({"size": 128}, "size: must be 64.* got 128"),
         ({"count": 2}, "count: must be at least 6, as many as .*whole already holds, got 2"),

@@ -8,10 +8,11 @@ import numpy as np
 import pytest
 from synthetic import draw_person
 
-from fairhuman.humans import Part, caption, caption_vocabulary, mirrored, render_human
+from fairhuman.humans import Part, caption, caption_vocabulary, render_human
 from fairhuman.humans._caption import ADDED, WORDS
 from fairhuman.humans._description import ADDED_DETAILS
 from fairhuman.models._tokenizer import word_tokenizer
+from fairhuman.text import mirrored
 
 CAPTIONS = 400
 

@@ -79,7 +79,7 @@ def test_other_places_of_weights_are_recognised(tmp_path):
         (folder / "config.json").write_text(json.dumps({"_class_name": name}))
         assert adapter_kind(folder).network_class == name
     (folder / "config.json").write_text(json.dumps({"_class_name": "UNet2DConditionModel"}))
-    with pytest.raises(FileNotFoundError, match="holds no trained adapter"):
+    with pytest.raises(FileNotFoundError, match="has no trained adapter"):
         adapter_kind(folder)
 
 

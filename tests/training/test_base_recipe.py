@@ -372,7 +372,7 @@ def test_the_recipe_in_training_goes_on_from_the_weights_that_are_kept(request):
     folder = request.config.rootpath / "params" / "models"
     runs = [
         BaseSettings.from_yaml(folder / f"{name}.yaml", data="d", output="o")
-        for name in ("everyday-autoencoder", "everyday-detail", "everyday")
+        for name in ("everyday-autoencoder", "everyday-detail", "everyday-wide", "everyday")
     ]
     assert all(run.architecture == runs[0].architecture for run in runs)
     kept = started_autoencoder(str(folder / "everyday"))

@@ -63,7 +63,7 @@ def test_a_part_that_others_were_made_from_is_not_made_longer(tmp_path, there, c
     longer = BaseSettings.from_mapping(before | change)
     assert check_output(longer) == tmp_path
     (tmp_path / there).mkdir()
-    with pytest.raises(ValueError, match="steps: must be .* begun with"):
+    with pytest.raises(ValueError, match="steps: must be .* was started"):
         check_output(longer)
 
 

@@ -157,6 +157,23 @@ def test_what_is_kept_is_that_of_the_caption_drawn(pipeline, tagged, tmp_path, k
     assert len(encodings.texts) == (2 if kept == "memory" else 0)  # whole, and dropped
 
 
+@pytest.mark.parametrize("kept", ["memory", "disk"])
+def test_left_and_right_of_a_caption_follow_a_mirrored_image(pipeline, tmp_path, kept):
+    entries = write_folder(tmp_path / "sided", count=1, size=(64, 64))
+    entries[0]["text"] = "Left hand up, lit from the right, upright"
+    write_metadata(tmp_path / "sided", entries)
+    where = KeptEncodings(tmp_path / "kept", {}) if kept == "disk" else None
+    for flip, words in ((1.0, "Right hand up, lit from the left, upright"), (0.0, entries[0]["text"])):
+        examples = Examples(
+            pipeline, HumanFolder(tmp_path / "sided"), JointTransform(64, flip=flip), kept=where
+        )
+        expected = encode_prompt(pipeline, words)
+        for _ in range(2):  # made, then kept
+            found = examples.draw(0, torch.Generator().manual_seed(0)).encoded
+            assert found.caption == words
+            assert torch.equal(found.text.tokens, expected.tokens)
+
+
 def test_captions_draw_nothing_from_the_noise(values, trainer_of, tagged):
     plain, changed = (
         trainer_of(TrainSettings(**values | {"data": str(tagged)}, **more)).objectives.draw(3)

@@ -208,7 +208,7 @@ def test_what_does_not_fit_is_refused(trained, base, tmp_path):  # noqa: F811
     for kind in KINDS:
         with pytest.raises(ValueError, match="was trained for another base"):
             load_adapter(other, trained(kind).directory)
-    with pytest.raises(FileNotFoundError, match="holds no trained adapter"):
+    with pytest.raises(FileNotFoundError, match="has no trained adapter"):
         load_adapter(other, tmp_path)
     with pytest.raises(ValueError, match="is a LoRA on other layers"):
         MoLE(load_base(base), experts=[trained("lora").directory] * 2)

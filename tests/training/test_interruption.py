@@ -119,7 +119,7 @@ def test_checkpoints_come_by_the_clock(values):
 
 
 def test_two_runs_do_not_share_a_folder(values, tmp_path):
-    busy = rf"output: another run is at work on .*run.*process {os.getpid()} on"
+    busy = rf"output: another run is working on .*run.*process {os.getpid()} on"
     with owned(tmp_path / "run", "output"), pytest.raises(ValueError, match=busy):
         train(TrainSettings(**values))
     assert not (tmp_path / "run").exists()
@@ -154,7 +154,7 @@ def test_settings_that_change_no_result_may_change(values, tmp_path, at_step):
         train(TrainSettings(**values))
     changed = {"checkpoint_every": 1, "checkpoint_minutes": 5, "keep_checkpoints": 3, "cache": False}
     assert_same(whole, train(TrainSettings(**values, **changed, skip_limit=3)))
-    with pytest.raises(ValueError, match="holds another run: steps is 6 there, 7 here"):
+    with pytest.raises(ValueError, match="contains another run: steps is 6 there, 7 here"):
         train(TrainSettings(**values | {"steps": 7}))
 
 
@@ -177,7 +177,7 @@ def test_a_divergence_may_be_answered_and_the_answer_is_recorded(values, monkeyp
         train(TrainSettings(**values))
     run = Run.open(values["output"])
     assert run.failure.startswith("FloatingPointError at step 3: training: loss or gradient not finite")
-    with pytest.raises(ValueError, match="holds another run: seed is 3 there, 4 here"):
+    with pytest.raises(ValueError, match="contains another run: seed is 3 there, 4 here"):
         train(TrainSettings(**values | {"seed": 4, "learning_rate": 1e-3}))
     done = train(TrainSettings(**values | {"learning_rate": 1e-3, "steps": 5, "accumulation": 2}))
     assert [line["learning_rate"] for line in done.log] == [1e-2] * 2 + [1e-3] * 3
@@ -191,7 +191,7 @@ def test_a_divergence_may_be_answered_and_the_answer_is_recorded(values, monkeyp
     ]
     assert "FloatingPointError" in done.changes[0]["after"] and done.failure is None
     assert "'from': {'steps': 6" in (done.directory / "README.md").read_text()
-    with pytest.raises(ValueError, match="holds another run: learning_rate is 0.001 there"):
+    with pytest.raises(ValueError, match="contains another run: learning_rate is 0.001 there"):
         train(TrainSettings(**values | {"steps": 5, "accumulation": 2}))
 
 

@@ -90,5 +90,5 @@ def test_a_folder_that_cannot_be_written_costs_a_warning(own, encoded, tmp_path,
 
 
 def test_nothing_is_kept_where_nothing_may_be(own):
-    with pytest.raises(ValueError, match="cache_folder: nothing is kept with cache false"):
+    with pytest.raises(ValueError, match="cache_folder: has no effect with cache false"):
         own(cache=False)

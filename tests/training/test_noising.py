@@ -56,7 +56,7 @@ def test_a_flow_is_told_the_share_of_noise(pipeline, sampler, shift, monkeypatch
     torch.testing.assert_close(noisy, expected)
     velocity = training_target(scheduler, latents, noise, STEPS)
     torch.testing.assert_close(noisy - sigma.view(-1, 1, 1, 1) * velocity, latents, atol=1e-5, rtol=1e-5)
-    with pytest.raises(ValueError, match="trained by flow matching"):
+    with pytest.raises(ValueError, match="trained with flow matching"):
         min_snr_weights(scheduler, STEPS, 5.0)
 
 

@@ -112,7 +112,7 @@ def test_bases_of_other_targets_train(values, base, tmp_path, kind):
     first, last = (np.mean(run.heldout[place]["errors"]["global"]) for place in (0, -1))
     assert last < first
     if kind == "flow":
-        with pytest.raises(ValueError, match="trained by flow matching"):
+        with pytest.raises(ValueError, match="trained with flow matching"):
             train(TrainSettings(**given | {"output": str(tmp_path / "x")}, min_snr=5.0))
         assert not (tmp_path / "x").exists()
 

@@ -133,8 +133,13 @@ def test_caching_changes_nothing(values, tmp_path):
 def test_random_crops_train(values, tmp_path):
     wide = tmp_path / "wide"
     write_folder(wide, count=2, size=(64, 96))
-    run = train(TrainSettings(**values | {"data": str(wide), "steps": 2}, crop="random", cache=False))
-    assert len(run.log) == 2
+    runs = [
+        train(TrainSettings(**values | {"data": str(wide), "steps": 2, "output": str(tmp_path / crop)},
+                            crop=crop, cache=False))
+        for crop in ("random", "center")
+    ]  # fmt: skip
+    random, center = ([line["losses"]["global"] for line in run.log] for run in runs)
+    assert len(random) == 2 and random[0] != center[0]
 
 
 def test_images_without_hands_train(values, people, tmp_path):
@@ -276,7 +281,7 @@ def test_refusals_leave_nothing_behind(values, tmp_path, change, error, words):
 def test_a_folder_with_another_run_is_refused(values):
     run = train(TrainSettings(**values | {"steps": 1}))
     before = lora(run)
-    with pytest.raises(ValueError, match=r"holds another run: steps is 1 there, 2 here"):
+    with pytest.raises(ValueError, match=r"contains another run: steps is 1 there, 2 here"):
         train(TrainSettings(**values | {"steps": 2}))
     assert all(torch.equal(tensor, before[name]) for name, tensor in lora(run).items())
 
@@ -292,7 +297,7 @@ def test_a_run_from_other_inputs_is_refused_or_replaced(values, people, base, tm
         write_folder(tmp_path / what, count=6, size=(64, 64), seed=9)
     else:
         tiny_pipeline(seed=1).save_pretrained(tmp_path / what)
-    with pytest.raises(ValueError, match=f"holds another run: its {what} was not what"):
+    with pytest.raises(ValueError, match=f"contains another run: its {what} was not what"):
         train(TrainSettings(**mine))
     assert moved.weights.stat().st_mtime_ns == time
     again = lora(train(TrainSettings(**mine), replace=True))

@@ -1,4 +1,4 @@
-"""Photographs to a training set: faces, hands and poses found, captions gathered, everything checked."""
+"""From photographs to a training set: detection of faces, hands and poses, captions, and checks."""
 
 from fairhuman.data.annotation._models import DepthModel, check_model
 from fairhuman.data.annotation._run import annotate, merge

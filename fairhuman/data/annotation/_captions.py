@@ -1,4 +1,4 @@
-"""Captions: from a table, from a text file beside the photograph, from a model, or one for all."""
+"""Captions from a table, text files, a model, or one caption for all."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ __all__ = ["read_captions", "written_caption"]
 
 
 def read_captions(path: Path) -> dict[str, str]:
-    """Captions of a CSV file with the columns ``file_name`` and ``text``, or of the JSON objects with these
-    keys in the lines of a ``.jsonl`` file.
+    """Read captions from a CSV file with the columns ``file_name`` and ``text``, or from a ``.jsonl`` file
+    with objects that have these keys.
 
     Raises:
-        FileNotFoundError: No such file.
-        ValueError: A column is missing, a line has no name, no text or more fields than there are columns, or
-            a name occurs twice; the message says where.
+        FileNotFoundError: The file does not exist.
+        ValueError: A column is missing, a line has no name, no text or too many fields, or a name is
+            repeated; the message says where.
     """
     if not path.is_file():
         raise FileNotFoundError(f"captions: no such file: {path}")
@@ -81,6 +81,6 @@ def _objects(path: Path, table: str) -> Iterator[tuple[int, str, str]]:
 
 
 def written_caption(name: str, path: Path, table: Mapping[str, str]) -> tuple[str, str] | None:
-    """The caption that somebody wrote for a photograph, the table's before the one beside it, with the
-    note of :func:`sidecar`."""
+    """A photograph's written caption, from the table or else from its text file, with the note of
+    :func:`sidecar`."""
     return (table[name], "") if table.get(name) else sidecar(path)

@@ -1,4 +1,4 @@
-"""Depth and captions by models of the ``transformers`` library, from folders on this machine."""
+"""Depth and caption models of the ``transformers`` library, from local folders."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from PIL import Image
 __all__ = ["CaptionModel", "DepthModel", "check_model"]
 
 _MOST_TOKENS: Final = 77  # what SDXL's text encoders read of a caption
-# Only from this machine, and no code that a folder brings along: untold, transformers asks on a terminal.
+# Local files only, without a folder's own code; otherwise transformers asks on a terminal.
 _SAFELY: Final = {"local_files_only": True, "trust_remote_code": False}
 _FARTHEST: Final = 65_535  # millimetres that 16 bits hold
 # Networks whose output is a distance in metres; all others, but for those whose configuration says so, give
@@ -22,10 +22,10 @@ _METRIC: Final = frozenset({"depth_pro", "glpn", "zoedepth"})
 
 
 def check_model(name: str, folder: str) -> None:
-    """Refuses, before any work, what is no folder of a model.
+    """Check before any work that a folder contains a model.
 
     Raises:
-        FileNotFoundError: No such folder, or nothing of a model in it; the message says how to get one.
+        FileNotFoundError: The folder is missing or has no model; the message explains how to get one.
     """
     path = Path(folder)
     if not (path / "config.json").is_file() or not any(path.glob("*.safetensors")):
@@ -36,7 +36,7 @@ def check_model(name: str, folder: str) -> None:
 
 
 class DepthModel:
-    """A depth estimator, called on one image after the other."""
+    """A depth estimator, called on one image at a time."""
 
     def __init__(self, folder: str, device: str) -> None:
         from transformers import AutoImageProcessor, AutoModelForDepthEstimation
@@ -48,21 +48,21 @@ class DepthModel:
         self.metric = kind == "metric" or config.model_type in _METRIC
 
     def __call__(self, picture: Image.Image) -> NDArray[np.uint16]:
-        """Millimetres, shape (H, W), at least 1. Of models that give inverse depth only ratios of distances
-        mean something: the nearest point is put at 1 m, the far end is at 65 m."""
+        """Depth in millimetres, shape (H, W), at least 1. For inverse-depth models, only ratios are
+        meaningful: the nearest point is placed at 1 m and the far limit at 65 m."""
         values = self._predict(picture)
         metres = values if self.metric else 1 / np.maximum(values / max(values.max(), 1e-6), 1e-6)
         return np.clip(np.rint(1000 * metres), 1, _FARTHEST).astype(np.uint16)
 
     def inverse(self, picture: Image.Image) -> NDArray[np.float32]:
-        """Inverse depth, shape (H, W), not rounded: of most models up to an unknown scale and shift, of those
-        that give metres in 1/m, at most 1000."""
+        """Unrounded inverse depth, shape (H, W): in 1/m, at most 1000, for metric models; otherwise up to an
+        unknown scale and shift."""
         values = self._predict(picture)
         return 1 / np.maximum(values, 1e-3) if self.metric else values
 
     @torch.no_grad()
     def _predict(self, picture: Image.Image) -> NDArray[np.float32]:
-        """What the network gives, at the picture's size."""
+        """The network's output at the image's size."""
         inputs = self._processor(images=picture, return_tensors="pt").to(self._network.device)
         outputs = self._network(**inputs)
         found = self._processor.post_process_depth_estimation(outputs, [(picture.height, picture.width)])
@@ -70,12 +70,12 @@ class DepthModel:
 
 
 class CaptionModel:
-    """A vision-language model that describes one image after the other, always with its likeliest words.
+    """A vision-language model that captions images one at a time, with greedy decoding.
 
     Args:
         folder: The model's folder.
-        prompt: What it is asked; without, a captioning model simply describes.
-        device: Where it runs.
+        prompt: Its prompt; a captioning model needs none.
+        device: Its device.
     """
 
     def __init__(self, folder: str, prompt: str | None, device: str) -> None:
@@ -89,7 +89,7 @@ class CaptionModel:
 
     @torch.no_grad()
     def __call__(self, picture: Image.Image) -> str:
-        """The description; empty if the model says nothing."""
+        """The caption; empty if the model returns nothing."""
         inputs = self._inputs(picture).to(self._network.device)
         written = self._network.generate(**inputs, max_new_tokens=_MOST_TOKENS, do_sample=False)[0]
         asked = inputs.get("input_ids")

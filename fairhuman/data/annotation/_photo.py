@@ -1,4 +1,4 @@
-"""One photograph: read, searched, judged, and its files written."""
+"""Annotation of one photograph: reading, detection, filtering and writing its files."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ from fairhuman.data.store import (
 from fairhuman.detectors import Detection, Face, Hand, PhotographDetector
 from fairhuman.images import Refused, read_picture
 
-# One set of networks per process: starting MediaPipe's graphs alone costs a second.
+# One set of networks per process, because starting MediaPipe's graphs alone takes a second.
 _detector = cache(PhotographDetector)
 _depth_model = cache(DepthModel)
 _caption_model = cache(CaptionModel)
@@ -41,9 +41,9 @@ _caption_model = cache(CaptionModel)
 def annotate_photograph(
     photograph: Photograph, out: Path, settings: AnnotateSettings, captions: Mapping[str, str]
 ) -> dict[str, Any]:
-    """Annotates one photograph and writes its files; returns its metadata line.
+    """Annotate one photograph and write its files; returns its metadata line.
 
-    A photograph that is left out gives ``{"original": …, "kind": …, "reason": …}`` instead and no files.
+    An excluded photograph gives ``{"original": …, "kind": …, "reason": …}`` instead and no files.
     """
     try:
         if photograph.problem:
@@ -78,7 +78,7 @@ def annotate_photograph(
 
 
 def _named(photograph: Photograph) -> tuple[int, str]:
-    """Repeats and words by the name of a sub-folder."""
+    """Repeats and caption from a sub-folder's name."""
     folder = PurePosixPath(photograph.name).parent.name  # empty for the folder that was given
     return repeats_and_words(folder) or (1, "")
 
@@ -162,12 +162,12 @@ def _write(
 
 
 def _padded(items: Iterable[Face | Hand], padding: float, width: int, height: int) -> list[Any]:
-    """The boxes, grown, of what lies in the image."""
+    """The padded boxes that overlap the image."""
     return [box for item in items if (box := padded(item.box, padding, width, height))]
 
 
 def main_hands(found: Detection) -> dict[str, Hand | None]:
-    """The left and right hand of the main person: the ones nearest the body's wrists, if a body is known."""
+    """The main person's left and right hand: those nearest the body's wrists, if there is a body."""
     hands = list(found.hands)
     chosen: dict[str, Hand | None] = dict.fromkeys(("left", "right"))
     if found.body is None:
@@ -211,7 +211,7 @@ def _scaled(pixels: NDArray[np.uint8], size: int | None) -> NDArray[np.uint8]:
 
 
 def _seen(hand: Hand | None, width: int, height: int) -> NDArray[np.float64] | None:
-    """The landmarks (21, 3) of a hand that has any."""
+    """The landmarks of a hand, shape (21, 3), if it has any."""
     if hand is None or hand.landmarks is None:
         return None
     points = hand.landmarks[:, :2]

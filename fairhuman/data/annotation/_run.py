@@ -1,4 +1,4 @@
-"""A folder of photographs to a training set: any number of processes and interruptions, the same files."""
+"""Annotation of a folder of photographs; the files do not depend on processes or interruptions."""
 
 from __future__ import annotations
 
@@ -36,35 +36,35 @@ def annotate(
     workers: int = 1,
     progress: bool = True,
 ) -> Annotation | None:
-    """Annotates every photograph under a folder; the result is read by :class:`fairhuman.data.HumanFolder`.
+    """Annotate every photograph in a folder, for :class:`fairhuman.data.HumanFolder`.
 
     ``out`` gets ``metadata.jsonl`` with ``images/``, ``masks/face``, ``masks/hand``, ``pose/`` and, with a
-    depth model, ``depth/``; ``rejected.jsonl`` with every file that was left out and why; ``report.json``
-    and ``contact_sheet.jpg``. Masks cover all faces and hands found and confirmed (``face_boxes``,
-    ``hand_boxes``); what was not confirmed is only listed (``unconfirmed_face_boxes``,
-    ``unconfirmed_hand_boxes``). ``face_box`` is the largest face's, ``left_hand_box`` and ``right_hand_box``
-    are the main person's.
+    depth model, ``depth/``; ``rejected.jsonl`` with every excluded file and the reason; ``report.json`` and
+    ``contact_sheet.jpg``. Masks cover all confirmed faces and hands (``face_boxes``, ``hand_boxes``);
+    unconfirmed ones are only listed (``unconfirmed_face_boxes``, ``unconfirmed_hand_boxes``). ``face_box`` is
+    the largest face's, ``left_hand_box`` and ``right_hand_box`` are the main person's.
 
-    An interrupted run resumes; the files are the same, byte for byte, whatever the number of processes,
-    shares and interruptions. A finished one is left alone. Nothing of a photograph's EXIF is kept.
+    An interrupted run resumes. The files are byte-identical regardless of the number of processes, shards and
+    interruptions. A finished run is left unchanged. EXIF data is not kept.
 
     Args:
-        photographs: Folder, searched with its sub-folders.
-        out: New, empty, or begun with the same settings and photographs.
+        photographs: Folder, searched recursively.
+        out: New or empty folder, or one started with the same settings and photographs.
         settings: See :class:`AnnotateSettings`.
-        shard: (i, n) does the i-th of n shares alone, counted from 1; :func:`merge` completes the data set
-            when all are done. Shares may write into one folder, or into several that are copied together.
-        workers: Number of processes, beside this one. A photograph that brings one down, as a damaged file
-            may, is listed as unreadable.
-        progress: Show a bar with the time left.
+        shard: (i, n) processes only the i-th of n shards, counted from 1; :func:`merge` completes the data
+            set when all are done. Shards may write into one folder, or into several that are then merged by
+            copying.
+        workers: Number of processes besides this one. A photograph that crashes a process is listed as
+            unreadable.
+        progress: Show a progress bar with the remaining time.
 
     Returns:
-        What became of the photographs; ``None`` for a share.
+        A summary; ``None`` for a shard.
 
     Raises:
-        FileNotFoundError: No such folder, table of captions, model or weights.
-        ValueError: A folder that holds something else or another annotation, or no photographs at all.
-        RuntimeError: YOLO weights without the package that reads them.
+        FileNotFoundError: The folder, caption table, model or weights are missing.
+        ValueError: ``out`` contains something else or another annotation, or there are no photographs.
+        RuntimeError: YOLO weights are given but the package that reads them is not installed.
     """
     root, out = Path(photographs), Path(out)
     settings = settings or AnnotateSettings()
@@ -104,15 +104,15 @@ def annotate(
 
 
 def merge(out: str | os.PathLike[str]) -> Annotation:
-    """Completes a data set whose shares are all done: duplicates among all, lists, report.
+    """Complete a data set after all shards are done: find duplicates, write lists and report.
 
     Raises:
-        FileNotFoundError: No annotation was begun there.
-        ValueError: A share is missing, not complete or still at work.
+        FileNotFoundError: The folder has no annotation.
+        ValueError: A shard is missing, incomplete or still running.
     """
     out = Path(out)
     if not (out / OWNER).is_file():
-        raise FileNotFoundError(f"out: {out} holds no {OWNER}: no annotation was begun there")
+        raise FileNotFoundError(f"out: {out} has no {OWNER}: no annotation was started there")
     merge_shards(out, read_owner(out)["settings"]["duplicate_distance"])
     return annotation_of(out)
 

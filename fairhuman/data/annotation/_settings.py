@@ -1,4 +1,4 @@
-"""How a folder of photographs is annotated: one set of validated settings."""
+"""Validated settings of annotation."""
 
 from __future__ import annotations
 
@@ -14,38 +14,39 @@ MaskShape = Literal["box", "hull"]
 
 
 class AnnotateSettings(Settings):
-    """What decides the annotation of a photograph. Two runs with equal settings give equal files.
+    """Settings that determine the annotation of a photograph. Equal settings give equal files.
 
     Attributes:
-        min_side: Least length of the shorter side in pixels; shorter ones are filtered
-            (the paper: 1024, §7.1).
-        min_person: Least share of the image, in [0, 1], that the box around all that was found of
-            people takes.
-        max_pixels: Most pixels that a file may decode to; larger ones are refused before decoding.
-        size: Shorter side in pixels to which larger photographs are scaled down; ``None`` keeps them.
-        threshold: Least score of a face, hand or body, in [0, 1]; MediaPipe's default is 0.5.
-        scales: 1: detectors see the whole photograph, and hands the surroundings of the wrists; 2: also
-            overlapping tiles of half its shorter side; 3: also of a quarter.
-        mask: ``box``: filled boxes, as in the released code; ``hull``: for hands the hull of their landmarks,
-            for faces the ellipse in the box.
-        face_padding, hand_padding: Share of its sides by which a found box grows on each side, at least 0. A
-            hand's box is that of its joints: a tenth brings it to the outline of the fingers in renders.
-        dilation: Pixels by which masks grow on each side in an image whose shorter side is 1024, scaled with
-            that side (the released code dilates by a 16-pixel kernel, that is 8).
-        duplicate_distance: Most bits of 64 in which the perceptual hashes of duplicates differ; -1 keeps
-            duplicates.
-        caption: Caption of photographs that have no other; ``None`` filters these.
+        min_side: Minimum length of the shorter side in pixels; smaller photographs are filtered (the paper:
+            1024, §7.1).
+        min_person: Minimum fraction of the image, in [0, 1], covered by the box around all detections of
+            people.
+        max_pixels: Maximum number of pixels; larger images are refused before decoding.
+        size: Shorter side in pixels to which larger photographs are downscaled; ``None`` keeps them.
+        threshold: Minimum score of a face, hand or body, in [0, 1]; MediaPipe's default is 0.5.
+        scales: 1: detectors run on the whole photograph, and the hand detector also around the wrists; 2:
+            also on overlapping tiles of half the shorter side; 3: also on tiles of a quarter.
+        mask: ``box``: filled boxes, as in the released code; ``hull``: the convex hull of a hand's landmarks,
+            and the ellipse in a face's box.
+        face_padding, hand_padding: Fraction of its side lengths by which a detected box is enlarged on each
+            side, at least 0. A hand's box encloses its joints; a tenth extends it to the outline of the
+            fingers in renders.
+        dilation: Pixels by which masks are dilated on each side at a shorter side of 1024, scaled with that
+            side (the released code's 16-pixel kernel corresponds to 8).
+        duplicate_distance: Maximum number of differing bits, of 64, between perceptual hashes of duplicates;
+            -1 keeps duplicates.
+        caption: Caption of photographs without one; ``None`` filters these.
         captions: CSV file with the columns ``file_name`` (relative to the photographs) and ``text``, or a
             ``.jsonl`` file of objects with these keys.
-        folder_names: Read names of sub-folders such as ``10_a man`` as kohya's scripts do: their images come
-            ten times as often in an epoch, and those without a text of their own have these words.
-        caption_model: Folder of a vision-language model of ``transformers`` that describes photographs which
-            have neither a line there nor a text file beside them.
-        caption_prompt: What that model is asked; by default the model's or a plain request.
-        depth_model: Folder of a depth model of ``transformers``; without it there are no depth maps.
-        face_weights, hand_weights: YOLO weights whose boxes are added (needs the ``ultralytics`` package; a
-            ``.pt`` file can run code when it is loaded, so it must come from someone you trust).
-        device: Where YOLO, depth and caption models run: ``cpu``, ``cuda``, ``cuda:1``, …
+        folder_names: Read sub-folder names such as ``10_a man`` as kohya's scripts do: their images are
+            repeated ten times per epoch, and images without a caption get this text.
+        caption_model: Folder of a ``transformers`` vision-language model that captions photographs without a
+            table entry or text file.
+        caption_prompt: Prompt of that model. Default: the model's own or a generic one.
+        depth_model: Folder of a ``transformers`` depth model; without it, there are no depth maps.
+        face_weights, hand_weights: Additional YOLO weights (needs the ``ultralytics`` package; loading a
+            ``.pt`` file can run code, so use only trusted files).
+        device: Device of YOLO, depth and caption models: ``cpu``, ``cuda``, ``cuda:1``, …
 
     Raises:
         ValueError, TypeError: The message names the field, the rule and the value found.

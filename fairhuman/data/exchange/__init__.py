@@ -1,4 +1,4 @@
-"""Data sets of other forms, brought in and given out: the released code's, and images with boxes."""
+"""Import and export of other layouts: the released code's, images with boxes, kohya's folders."""
 
 from fairhuman.data.exchange._export import EXPORTS, export_folder
 from fairhuman.data.exchange._import import LAYOUTS, import_folder

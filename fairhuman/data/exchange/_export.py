@@ -1,4 +1,4 @@
-"""Our data set given out in another form."""
+"""Export to other layouts."""
 
 from __future__ import annotations
 
@@ -28,26 +28,26 @@ def export_folder(
     *,
     regions: Sequence[str] = REGIONS,
 ) -> int:
-    """Writes a data set in another form; ``out`` appears whole or not at all.
+    """Write a data set atomically in another layout.
 
-    ``released``: what the authors' training scripts read: ``image``, ``conditioning_image`` (pose over
-    depth), ``mask_hand`` and ``mask_face`` as RGB, ``text_english``. ``boxes``: images with ``objects`` as
-    Hugging Face's ImageFolder has it: ``bbox`` (x, y, width, height) and ``categories``, ``face`` or
-    ``hand``. ``kohya``: what kohya's scripts and OneTrainer read: images in sub-folders called by how often
-    they are repeated, with captions in ``.txt`` files and masks in ``-masklabel.png`` files.
+    ``released``: the layout of the authors' training scripts: ``image``, ``conditioning_image`` (pose over
+    depth), ``mask_hand`` and ``mask_face`` as RGB, ``text_english``. ``boxes``: images with ``objects`` as in
+    Hugging Face's ImageFolder: ``bbox`` (x, y, width, height) and ``categories``, ``face`` or ``hand``.
+    ``kohya``: the layout of kohya's scripts and OneTrainer: images in sub-folders named by repeats, with
+    captions in ``.txt`` files and masks in ``-masklabel.png`` files.
 
     Args:
-        source: A data set of ours: annotated, imported or rendered.
-        out: A folder that does not exist yet.
+        source: An annotated, imported or rendered data set.
+        out: New folder.
         layout: ``released``, ``boxes`` or ``kohya``.
-        regions: For ``kohya``: what its masks cover; none writes no masks.
+        regions: For ``kohya``: regions covered by the masks; an empty list writes no masks.
 
     Returns:
         Number of images.
 
     Raises:
-        FileNotFoundError, ValueError: No such data set, one that is not in order, an unknown layout, or
-            ``out`` exists.
+        FileNotFoundError, ValueError: The data set is missing or invalid, the layout is unknown, or ``out``
+            exists.
     """
     source, out = Path(source), Path(out)
     if layout not in EXPORTS:
@@ -70,7 +70,7 @@ def export_folder(
 
 
 def _conditions(source: Path) -> tuple[str, ...]:
-    """Those that every image has, as the first line says; the folder is then read strictly."""
+    """Regions of the first line; the folder is then read strictly with these."""
     if not (source / METADATA).is_file():
         return ()
     with (source / METADATA).open(encoding="utf-8") as lines:

@@ -1,4 +1,4 @@
-"""A data set of another form brought into ours: each image checked, bad ones listed with their reason."""
+"""Import from other layouts: every image is checked, and bad ones are listed with the reason."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ from fairhuman.settings import require
 __all__ = ["LAYOUTS", "import_folder"]
 
 LAYOUTS: Final = {"released": "image", "boxes": "file_name", "kohya": None}
-"""Forms that can be imported, and the key that names an image in the listing of each, if it has one."""
+"""Supported layouts, with the key of the image name in their listing, if any."""
 
 _MOST_PARTS: Final = 1000
 
@@ -60,38 +60,38 @@ def import_folder(
     workers: int = 1,
     progress: bool = True,
 ) -> Annotation:
-    """Writes a data set that :class:`fairhuman.data.HumanFolder` reads, from one of another form.
+    """Convert a data set from another layout for :class:`fairhuman.data.HumanFolder`.
 
     ``released``: ``metadata.jsonl`` with ``image``, ``conditioning_image``, ``mask_hand``, ``mask_face`` and
-    ``text_english``, as the authors' code reads it. A mask counts where its first channel is above one half,
-    as there; boxes are those of its connected parts. The condition becomes the pose drawing, as it is.
+    ``text_english``, as in the authors' code. As there, a mask is set where its first channel exceeds one
+    half; boxes enclose its connected components. The condition image is used unchanged as the pose drawing.
 
     ``boxes``: ``metadata.jsonl`` with ``file_name``, ``text`` and boxes, see
     :func:`fairhuman.data.exchange._lines.boxes_of`; masks are filled boxes, dilated.
 
-    ``kohya``: a folder as kohya's scripts and OneTrainer keep it: sub-folders called ``10_a man``, whose
-    images come ten times as often; captions in ``.txt`` or ``.caption`` files, else the folder's words; masks
-    in ``-masklabel.png`` files, which are of one region.
+    ``kohya``: the folder layout of kohya's scripts and OneTrainer: sub-folders such as ``10_a man`` with ten
+    repeats; captions in ``.txt`` or ``.caption`` files, or else from the folder name; masks of one region in
+    ``-masklabel.png`` files.
 
-    An image that cannot be read, or whose line is wrong, is listed in ``rejected.jsonl``. A run that was cut
-    off continues.
+    Unreadable images and images with an invalid line are listed in ``rejected.jsonl``. An interrupted run
+    resumes.
 
     Args:
-        source: Folder, with ``metadata.jsonl`` unless of the layout ``kohya``; no path may leave the folder.
-        out: New, empty, or begun with the same values.
+        source: Folder, with ``metadata.jsonl`` except for ``kohya``; paths must stay inside it.
+        out: New or empty folder, or one started with the same values.
         layout: ``released``, ``boxes`` or ``kohya``.
-        region: For ``kohya`` with masks: what they are of, ``face`` or ``hand``; the other region is then
-            left open, and a run must name its ``regions``.
-        categories: For ``boxes``: the data set's names or numbers to ``face`` or ``hand``.
-        dilation: For ``boxes``: pixels by which masks grow on each side where the shorter side is 1024.
-        max_pixels: Most pixels that a file may decode to.
+        region: For ``kohya`` with masks: their region, ``face`` or ``hand``; the other region stays
+            unannotated, and a run must set ``regions``.
+        categories: For ``boxes``: maps the data set's names or numbers to ``face`` or ``hand``.
+        dilation: For ``boxes``: pixels by which masks are dilated on each side at a shorter side of 1024.
+        max_pixels: Maximum number of pixels of an image.
         workers: Number of processes.
-        progress: Show a bar with the time left.
+        progress: Show a progress bar with the remaining time.
 
     Raises:
-        FileNotFoundError: No such folder or listing.
-        ValueError: An unknown layout or region, a value out of range, a source without an image, or ``out``
-            holds other things; nothing is written then.
+        FileNotFoundError: The folder or listing is missing.
+        ValueError: The layout or region is unknown, a value is out of range, the source has no images, or
+            ``out`` has other content. Nothing is written then.
     """
     source, out = Path(source), Path(out)
     if layout not in LAYOUTS:
@@ -142,7 +142,7 @@ def import_folder(
 
 
 def _check_source(source: Path, lines: Iterator[Line], region: str | None) -> None:
-    """Refuses before any work a source without an image, or with masks of nobody knows what."""
+    """Check before any work that the source has images, and that the region of its masks is known."""
     good, problem = 0, ""
     for line in lines:
         if "mask" in line.entry and region is None:
@@ -225,7 +225,7 @@ def _kohya(line: Line, source: Path, settings: Mapping[str, Any]) -> Imported:
 def _masked(
     line: Line, source: Path, key: str, size: tuple[int, ...], max_pixels: int
 ) -> tuple[NDArray[np.uint8], list[list[int]]]:
-    """A mask that a line names, and the boxes of its connected parts."""
+    """A line's mask, and the boxes of its connected components."""
     mask = read_mask(file_of(source, line, key), max_pixels).pixels
     if mask.shape != size:
         found, expected = (" × ".join(map(str, one)) for one in (mask.shape, size))

@@ -1,4 +1,4 @@
-"""A data set looked through by a person: a page to strike out what is wrong, and its decisions applied."""
+"""Manual review of a data set: a page for rejecting annotations, and the application of its decisions."""
 
 from fairhuman.data.review._apply import Reviewed, apply_review
 from fairhuman.data.review._decisions import read_decisions

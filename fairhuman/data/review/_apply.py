@@ -1,4 +1,4 @@
-"""Decisions of a review applied: boxes and their part of the masks taken away, images taken out."""
+"""Application of review decisions: removal of boxes with their masks, and of images."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ _SIDES = ("left", "right")
 
 @dataclass(frozen=True)
 class Reviewed:
-    """How much a review struck out, and how many images are left."""
+    """Number of rejected items and of remaining images."""
 
     images: int
     boxes: int
@@ -50,22 +50,22 @@ class Reviewed:
 
 
 def apply_review(data: Path, decisions: Mapping[str, Decision], out: Path | None = None) -> Reviewed:
-    """Strikes out what a person found wrong. Applied a second time, or again after a kill, it is the same.
+    """Apply the rejections of a review. Repeating it, or resuming after a kill, gives the same result.
 
-    Images that are struck out leave ``metadata.jsonl`` and their files are deleted; ``rejected.jsonl`` lists
-    them. A struck box leaves the lists of boxes, and the mask where no other box of its kind covers it. The
-    main person's hand goes with its landmarks and its part of the pose drawing. What was decided is added to
-    ``struck.jsonl``.
+    Rejected images are removed from ``metadata.jsonl``, their files are deleted, and ``rejected.jsonl`` lists
+    them. A rejected box is removed from the lists of boxes, and from the mask where no other box of its kind
+    covers it. The main person's hand is removed with its landmarks and its part of the pose drawing.
+    Decisions are appended to ``struck.jsonl``.
 
     Args:
         data: The data set's folder.
         decisions: From :func:`fairhuman.data.review.read_decisions`.
-        out: A new folder for a copy that is changed in place of the data set.
+        out: New folder for a changed copy; the data set then stays unchanged.
 
     Raises:
-        FileNotFoundError: No data set.
-        ValueError: A decision about an image or box that the data set does not have, or no image would be
-            left, or ``out`` exists; nothing is changed then.
+        FileNotFoundError: The data set is missing.
+        ValueError: A decision refers to an unknown image or box, no image would be left, or ``out`` exists.
+            Nothing is changed then.
     """
     listing = data / METADATA
     if not listing.is_file():
@@ -112,8 +112,8 @@ def apply_review(data: Path, decisions: Mapping[str, Decision], out: Path | None
 
 
 def _copied(data: Path, out: Path) -> Path:
-    """A data set's copy that can be changed, whole or not at all; its files are linked where it is possible,
-    which costs no space: a review replaces files and changes none in place.
+    """Copy a data set atomically. Files are hard-linked if possible, without extra space, because a review
+    replaces files and changes none in place.
 
     Raises:
         ValueError: ``out`` exists.
@@ -133,7 +133,7 @@ def _copied(data: Path, out: Path) -> Path:
 
 
 def _strike(data: Path, entry: dict[str, Any], decision: Decision, dilation: float) -> dict[str, Any]:
-    """The entry without what is struck out; its masks and pose drawing are rewritten."""
+    """The entry without rejected items; masks and pose drawing are rewritten."""
     entry = dict(entry)
     size = entry["height"], entry["width"]
     grow = dilation_pixels(dilation, entry["width"], entry["height"])

@@ -1,4 +1,4 @@
-"""What a person struck out, as the page saves it."""
+"""Review decisions as saved by the page."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ __all__ = ["Decision", "read_decisions"]
 
 @dataclass(frozen=True)
 class Decision:
-    """Of one image: strike out the whole of it, its pose, or boxes of its faces and hands."""
+    """Rejections for one image: the whole image, its pose, or face and hand boxes."""
 
     image: bool = False
     pose: bool = False
@@ -30,11 +30,11 @@ class Decision:
 
 
 def read_decisions(paths: Sequence[Path]) -> dict[str, Decision]:
-    """Image to what is struck out of it, of all the files together.
+    """Read decisions from all files: image → rejections.
 
     Raises:
-        FileNotFoundError: No such file.
-        ValueError: Not what a page saves; the message names file and image.
+        FileNotFoundError: A file does not exist.
+        ValueError: A file was not saved by the page; the message names file and image.
     """
     found: dict[str, Decision] = {}
     for path in paths:
@@ -43,7 +43,7 @@ def read_decisions(paths: Sequence[Path]) -> dict[str, Decision]:
         try:
             struck = json.loads(path.read_text(encoding="utf-8"))["struck"].items()
         except (ValueError, KeyError, TypeError, AttributeError) as error:
-            raise ValueError(f"review: {path} holds no saved decisions: {error!r}") from error
+            raise ValueError(f"review: {path} has no saved decisions: {error!r}") from error
         for name, values in struck:
             found[name] = found.get(name, Decision()) | _decision(values, f"review: {path}, {name}")
     return found

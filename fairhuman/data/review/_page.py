@@ -1,4 +1,4 @@
-"""The page on which annotations are looked through: one file beside the images, that needs no network."""
+"""The review page: a single offline file next to the images."""
 
 from __future__ import annotations
 
@@ -20,18 +20,18 @@ _MOST = 50_000  # images that one page holds without becoming slow to open
 
 
 def write_page(data: Path, part: tuple[int, int] | None = None, out: Path | None = None) -> Path:
-    """Writes ``review.html`` into a data set's folder; opened from there it shows the set's images.
+    """Write ``review.html`` into a data set's folder, where it shows the set's images.
 
     Args:
         data: Folder with ``metadata.jsonl``, face and hand masks, and boxes.
-        part: (i, n) shows the i-th of n parts alone, counted from 1, in ``review-i-of-n.html``.
-        out: Folder for the page instead, where the data set's cannot be written to; the page then shows the
-            images on this machine only.
+        part: (i, n) shows only the i-th of n parts, counted from 1, in ``review-i-of-n.html``.
+        out: Another folder for the page, if the data set is read-only; the page then works only on this
+            machine.
 
     Raises:
-        FileNotFoundError: No such folder or listing, or a file that it names is not there.
-        ValueError: A line that breaks the form or leaves the folder, more images than a page can hold, a file
-            of the page's name that is no such page.
+        FileNotFoundError: The folder, the listing or a listed file is missing.
+        ValueError: A line is invalid or leaves the folder, there are too many images for one page, or another
+            file has the page's name.
     """
     share = Shard(1, 1) if part is None else Shard.parse("{}/{}".format(*part))
     listing = data / METADATA

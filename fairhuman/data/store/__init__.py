@@ -1,7 +1,7 @@
-"""How a data set comes to be on disk: many images, any number of processes and interruptions, the same files.
+"""Writing of data sets by several processes, with the same files despite interruptions.
 
-Every image's outcome is a line of a journal; complete journals become ``metadata.jsonl``, ``rejected.jsonl``
-and a report. Annotation, import and review stand on this.
+Each image's outcome is one line of a journal; complete journals become ``metadata.jsonl``, ``rejected.jsonl``
+and a report. Annotation, import and review are built on this package.
 """
 
 from fairhuman.data.store._beside import sidecar

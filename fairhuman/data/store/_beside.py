@@ -1,4 +1,4 @@
-"""What people keep beside a photograph: its caption in a text file."""
+"""Sidecar files of photographs: captions in text files."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ _MOST_BYTES: Final = 65_536
 
 
 def sidecar(path: Path) -> tuple[str, str] | None:
-    """The text beside ``photo.jpg``, in ``photo.txt``, ``photo.caption`` or ``photo.jpg.txt``; a note if its
+    """The caption of ``photo.jpg`` in ``photo.txt``, ``photo.caption`` or ``photo.jpg.txt``; a note if its
     encoding was guessed.
 
     Raises:
-        Refused: It is there but is no text, a link, or larger than 64 KiB.
+        Refused: The file is not text, is a link, or is larger than 64 KiB.
     """
     beside = [path.with_suffix(ending) for ending in (".txt", ".caption", f"{path.suffix}.txt")]
     for place in beside:

@@ -1,4 +1,4 @@
-"""Duplicates: photographs whose perceptual hashes differ in few bits."""
+"""Duplicates: photographs with similar perceptual hashes."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _MOST_BITS: Final = 22  # of a key: a table of all its values takes 16 MB
 
 
 def perceptual_hash(pixels: NDArray[np.uint8]) -> int:
-    """64 bits that scaling, compression and slight changes of colour hardly change.
+    """64-bit perceptual hash, robust to scaling, compression and slight colour changes.
 
     Signs, about their median, of the 8×8 lowest frequencies of the image at 32×32 in grey: the "pHash" of
     Zauner, *Implementation and Benchmarking of Perceptual Image Hash Functions* (2010).
@@ -38,11 +38,11 @@ def perceptual_hash(pixels: NDArray[np.uint8]) -> int:
 
 
 def find_duplicates(hashes: Sequence[int], distance: int) -> list[int | None]:
-    """For each hash the first of the kept ones that it is a duplicate of, or ``None`` if it is kept itself.
+    """For each hash, the first kept hash that it duplicates, or ``None`` if it is kept itself.
 
-    Hashes are taken in their order. Two that differ in at most d of 64 bits agree in at least k of d + k
-    bands of bits, so only those that share k bands are compared. The more hashes there are, the larger k is:
-    for d up to 4, a hash is compared with few others among a million.
+    Hashes are processed in order. Two hashes that differ in at most d of 64 bits agree in at least k of d + k
+    bands of bits, so only hashes that share k bands are compared. k grows with the number of hashes: for d up
+    to 4, a hash is compared with few others among a million.
 
     >>> find_duplicates([0b0000, 0b0001, 0b1111], distance=1)
     [None, 0, None]

@@ -1,7 +1,7 @@
-"""Many images into one data set: shares of the work, interruptions, and the lists made of it all at the end.
+"""Sharded, interruptible processing of many images into one data set.
 
-Every item's outcome is one line of a journal. Each share of the work has a separate journal, so that several
-machines can write into one folder; when all are complete the journals become ``metadata.jsonl``.
+Each item's outcome is one line of a journal. Each shard has its own journal, so that several machines can
+write into one folder; when all are complete, the journals become ``metadata.jsonl``.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ _JOURNAL: Final = re.compile(r"journal(?:-(\d+)-of-(\d+))?\.jsonl")
 
 
 class Item(Protocol):
-    """What is worked on: its name in messages and lists, and the key its files are called by."""
+    """A work item: its name in messages and lists, and the key that names its files."""
 
     @property
     def name(self) -> str: ...
@@ -35,14 +35,14 @@ class Item(Protocol):
 
 
 class Shard(NamedTuple):
-    """The ``index``-th of ``count`` shares of the work, counted from 1."""
+    """The ``index``-th of ``count`` shards, counted from 1."""
 
     index: int
     count: int
 
     @classmethod
     def parse(cls, text: str) -> Shard:
-        """A share as written on the command line.
+        """Parse a shard from the command line.
 
         >>> Shard.parse("2/8")
         Shard(index=2, count=8)
@@ -53,12 +53,12 @@ class Shard(NamedTuple):
         return cls(int(numbers[1]), int(numbers[2]))
 
     def holds(self, item: Item) -> bool:
-        """Whether an item belongs to this share: its key alone decides."""
+        """Whether an item belongs to this shard, which depends only on its key."""
         return int(item.key, 16) % self.count == self.index - 1
 
     @property
     def journal(self) -> str:
-        """Name of this share's journal."""
+        """Name of this shard's journal."""
         return "journal.jsonl" if self.count == 1 else f"journal-{self.index}-of-{self.count}.jsonl"
 
 
@@ -73,18 +73,18 @@ def do_shard(
     *arguments: Any,
     apart: bool = False,
 ) -> None:
-    """Does what is left of a share; its journal then says that it is complete.
+    """Process the remaining items of a shard and mark its journal complete.
 
     Args:
-        items: Called for the items, all of them, as often as they are needed: they are never held together.
-        out: The data set's folder, which :func:`check_out` has found fit.
-        identity: What is done: folders and settings, which a later run must share.
-        shard: The share.
+        items: Returns an iterator over all items each time it is called; items are never all in memory.
+        out: The data set's folder, accepted by :func:`check_out`.
+        identity: Folders and settings, which a later run must share.
+        shard: The shard.
         workers: Number of processes.
-        progress: Show a bar with the time left.
-        task: Called as ``task(item, *arguments)``; gives the metadata line, or a line with ``kind``.
-        arguments: More of its arguments.
-        apart: Work in another process even if it is one, so that an item may bring it down.
+        progress: Show a progress bar with the remaining time.
+        task: Called as ``task(item, *arguments)``; returns the metadata line, or a line with ``kind``.
+        arguments: Further arguments of the task.
+        apart: Use a separate process even for one worker, so that an item may crash it.
     """
     from tqdm import tqdm
 
@@ -114,10 +114,10 @@ def do_shard(
 
 
 def merge_shards(out: Path, duplicate_distance: int) -> None:
-    """Turns the complete journals of a folder into its lists and report.
+    """Turn the complete journals of a folder into its lists and report.
 
     Raises:
-        ValueError: A share is missing or not complete; the message names the first such.
+        ValueError: A shard is missing or incomplete; the message names the first one.
     """
     if (out / METADATA).is_file():
         _clear(out)
@@ -125,16 +125,16 @@ def merge_shards(out: Path, duplicate_distance: int) -> None:
     journals = [out / shard.journal for shard in _shards(out)]
     for journal in journals:
         if not journal.is_file():
-            raise ValueError(f"out: {journal} is missing: that share of the work has not been begun")
+            raise ValueError(f"out: {journal} is missing: that shard has not been started")
         with locked(journal, "out"):
             if not _read_journal(journal)[1]:
-                raise ValueError(f"out: {journal} is not complete: run that share again, it continues")
+                raise ValueError(f"out: {journal} is not complete: run that shard again to resume it")
     write_listing(out, journals, duplicate_distance)
     _clear(out)
 
 
 def check_out(out: Path, identity: dict[str, Any], shard: Shard) -> None:
-    """Refuses a folder that holds something else, another annotation, or other shares of this one."""
+    """Check that a folder has no other content, other annotation, or other division into shards."""
     if not is_begun(out, [OWNER]):
         return
     there = read_owner(out)
@@ -147,16 +147,16 @@ def check_out(out: Path, identity: dict[str, Any], shard: Shard) -> None:
             )
     for other in _shards(out):
         if other.count != shard.count:
-            raise ValueError(f"shard: {out} was begun in {other.count} shares, got one of {shard.count}")
+            raise ValueError(f"shard: {out} was started with {other.count} shards, got one of {shard.count}")
 
 
 def read_owner(out: Path) -> dict[str, Any]:
-    """What a folder was begun with: ``photographs``, the folder they are from, and ``settings``."""
+    """What a folder was started with: ``photographs``, their folder, and ``settings``."""
     return json.loads((out / OWNER).read_text(encoding="utf-8"))
 
 
 def _shards(out: Path) -> list[Shard]:
-    """All the shares that the work was begun in, whether their journals are there or not."""
+    """All shards of the work, with or without journals."""
     for path in sorted(out.glob("journal*.jsonl")):
         if found := _JOURNAL.fullmatch(path.name):
             count = int(found[2] or 1)

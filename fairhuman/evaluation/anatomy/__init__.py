@@ -1,4 +1,4 @@
-"""Are faces and hands right, looked at as closely as the eye does, and as many as were asked for?"""
+"""Correctness of faces and hands in close-up, and their number against the prompt."""
 
 from fairhuman.evaluation.anatomy._fingers import FINGERS, GESTURE_FINGERS, extended_fingers
 from fairhuman.evaluation.anatomy._judge import Anatomy, judge_anatomy

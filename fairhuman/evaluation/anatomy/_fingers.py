@@ -1,4 +1,4 @@
-"""Which fingers a hand stretches out, by its landmarks, and which ones a gesture asks for."""
+"""Extended fingers of a hand, from its landmarks, and those that a gesture requires."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ GESTURE_FINGERS: Final[Mapping[str, frozenset[str]]] = MappingProxyType(
         "two fingers": frozenset({"index", "middle"}),
     }
 )
-"""Gesture to the fingers that it stretches out. A relaxed hand is not listed: its fingers are half bent."""
+"""Gesture → extended fingers. A relaxed hand is not listed, because its fingers are half bent."""
 
 _LITTLE = 17  # the little finger's knuckle
 # Renders of the two kinds, stretched out and folded, lie apart on either side of both bounds.
@@ -31,17 +31,17 @@ _LEAST_REACH = 1.1
 
 
 def extended_fingers(landmarks: NDArray[np.float64]) -> frozenset[str]:
-    """The fingers that are stretched out.
+    """The extended fingers.
 
-    A finger is, if its last bone turns away from its first by less than 60°, in space. A thumb is, if its
-    tip is farther from the little finger's knuckle than its knuckle, by a tenth: folded, it lies over the
-    palm.
+    A finger is extended if the angle in space between its last and first bone is below 60°. A thumb is
+    extended if its tip is at least a tenth farther from the little finger's knuckle than its own knuckle is;
+    a folded thumb lies over the palm.
 
     Args:
         landmarks: Shape (21, 3), in MediaPipe's order: wrist, then thumb to little finger, four points each.
 
     Raises:
-        ValueError: Another shape.
+        ValueError: The shape is wrong.
     """
     points = np.asarray(landmarks, dtype=np.float64)
     if points.shape != (21, 3):

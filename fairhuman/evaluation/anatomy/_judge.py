@@ -1,4 +1,4 @@
-"""Faces and hands looked at one by one: found when enlarged, shaped right, doing what was asked for."""
+"""Evaluation of individual faces and hands: detection when enlarged, shape, gesture."""
 
 from __future__ import annotations
 
@@ -32,20 +32,19 @@ __all__ = ["Anatomy", "judge_anatomy"]
 
 @dataclass(frozen=True)
 class Anatomy:
-    """What was seen of the faces and hands of one system's images.
+    """Results for the faces and hands in one system's images.
 
     Attributes:
-        regions: One row per face or hand that a detector should find: ``image``, ``region`` (``face``,
-            ``left_hand``, ``right_hand``), ``kind`` (``face``, ``hand``), ``framing``, ``area`` (share of the
-            image that the face, or both hands together, was asked to take, as in all of the evaluation),
-            ``placed`` (by what: see :func:`place_regions`), ``whole`` (found in the whole image), ``crop``
-            (found in the enlarged crop), and of faces ``second`` (found there by the second detector; None
-            where it is not installed) and ``shape`` (its mesh lies within what renders span; False without
-            one).
+        regions: One row per expected face or hand: ``image``, ``region`` (``face``, ``left_hand``,
+            ``right_hand``), ``kind`` (``face``, ``hand``), ``framing``, ``area`` (requested fraction of the
+            image for the face, or for both hands together), ``placed`` (the source of its position: see
+            :func:`place_regions`), ``whole`` (found in the whole image), ``crop`` (found in the enlarged
+            crop), and of faces ``second`` (found there by the second detector; None if it is not installed)
+            and ``shape`` (whether its mesh is within the range of renders; False without a mesh).
         images: One row per image: ``image``, ``framing``, ``hands_asked`` (in its record), ``hands_found``,
-            ``gesture`` (asked for; None for none that :data:`GESTURE_FINGERS` knows) and, for those with one,
-            ``hand`` (a hand found in its crop) and ``fingers`` (it stretches those fingers out and no other;
-            False without a hand).
+            ``gesture`` (the requested gesture; None if not in :data:`GESTURE_FINGERS`) and, for images with a
+            gesture, ``hand`` (whether a hand is found in its crop) and ``fingers`` (whether it extends
+            exactly these fingers; False without a hand).
     """
 
     regions: pd.DataFrame
@@ -59,17 +58,17 @@ def judge_anatomy(
     shapes: FaceShapes | None = None,
     **options: Any,
 ) -> Anatomy:
-    """Look at every face and hand that was asked for, where :func:`place_regions` puts it.
+    """Evaluate every requested face and hand at its position from :func:`place_regions`.
 
-    A face or hand counts as found in its crop if the middle of what is found lies in the crop's middle half:
-    a face in the crop of a hand does not count. Which hand makes a gesture is left open, as brief captions
-    do: of the hands found in crops it is the one held highest, since the other one hangs.
+    A face or hand counts as found in its crop if the centre of the detection lies in the central half of the
+    crop; a face in a hand's crop does not count. As in brief captions, either hand may make a gesture: the
+    highest hand found in a crop is used, because the other one hangs down.
 
     Args:
         images: As for :func:`fairhuman.detectors.detect`.
-        records: What each was asked to show, read with the regions ``face`` and ``hand``.
-        shapes: What renders' faces span; by default those that come with the package.
-        options: Of the detectors: ``workers``, ``threshold``, ``progress``, ``cache``.
+        records: The target of each image, read with the regions ``face`` and ``hand``.
+        shapes: Face shapes of renders. Default: those shipped with the package.
+        options: Detector options: ``workers``, ``threshold``, ``progress``, ``cache``.
 
     Raises:
         ValueError: Different numbers of images and records, a record without masks.
@@ -128,12 +127,13 @@ _REGION_COLUMNS = (
 
 
 def framing_of(record: HumanRecord) -> str:
-    """The framing that a render was drawn with; ``unknown`` of other images."""
+    """The framing of a render; ``unknown`` for other images."""
     return (record.metadata.get("attributes") or {}).get("framing", "unknown")
 
 
 def _asked(record: HumanRecord, face: bool) -> list[str]:
-    """The regions that a detector should find: a face by the truth, each hand that is large enough alone."""
+    """The regions that a detector should find: faces expected from the annotation, and each sufficiently
+    large hand."""
     asked = ["face"] if face else []
     shown = {name: box for name in HANDS if (box := record.boxes.get(name))}
     if shown and record.masks["hand"] is not None:

@@ -1,16 +1,16 @@
-"""Where the faces and hands that were asked for lie in an image that may be a generated one.
+"""Positions of requested faces and hands in (possibly generated) images.
 
-A render's are known. A sample has no annotation: its caption leaves the exact place open, and a region that
-a detector misses has no box. Each region asked for is placed once, by the first of three that knows:
+Positions in a render are known. A sample has no annotation: its caption does not fix the position, and a
+missed region has no box. Each requested region is placed once, by the first available source:
 
-1. ``found``: a detector found it in the whole image; of several hands each is taken for the one asked for
-   that is nearest, and none for two;
-2. ``pose``: a face was asked for too, and the body's landmarks, which a melted face or hand barely affects,
-   have it inside the image (without a face, in a close-up of a hand, there is no body to go by);
-3. ``render``: the render of the caption has it there.
+1. ``found``: its detection in the whole image; each detected hand is assigned to at most one requested hand,
+   the nearest;
+2. ``pose``: the body's landmarks, if they place it inside the image; distorted faces or hands barely affect
+   them. This needs a requested face, because a close-up of a hand shows no body;
+3. ``render``: its position in the caption's render.
 
-Renders and reconstructions, the controls, are placed by the same rule and not by their annotation, so what
-the rule itself loses shows in their rates.
+The controls, renders and reconstructions, use the same rule instead of their annotation, so that their rates
+show the rule's own losses.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ __all__ = ["HANDS", "REGIONS", "Place", "place_regions"]
 
 HANDS: Final = ("left_hand", "right_hand")
 REGIONS: Final[Mapping[str, str]] = {"face": "face", "left_hand": "hand", "right_hand": "hand"}
-"""Annotated box to the kind of region."""
+"""Annotated box → kind of region."""
 
 _HEAD: Final = slice(0, 11)  # MediaPipe's landmarks of eyes, ears, nose and mouth
 _EARS: Final = (7, 8)
@@ -39,7 +39,7 @@ _PER_DETECTED = 1.2  # the same against a detector's box, which is the tighter o
 
 
 class Place(NamedTuple):
-    """Where a region is to be looked for, in pixels of the image, and by what: found, pose or render."""
+    """Position of a region in pixels of the image, and its source: found, pose or render."""
 
     box: Box
     by: str
@@ -51,19 +51,20 @@ def place_regions(
     hands: Sequence[Sequence[Hand]],
     bodies: Sequence[Body | None],
 ) -> list[dict[str, Place]]:
-    """A place for every face and hand that the records show.
+    """Find the position of every face and hand in the records.
 
     Args:
-        records: What each image was asked to show.
-        detections: Of :func:`fairhuman.detectors.detect` in the images, for their faces.
-        hands: Of :func:`fairhuman.detectors.detect_all_hands`.
-        bodies: Of :func:`fairhuman.detectors.detect_bodies`.
+        records: The target of each image.
+        detections: From :func:`fairhuman.detectors.detect` in the images, for their faces.
+        hands: From :func:`fairhuman.detectors.detect_all_hands`.
+        bodies: From :func:`fairhuman.detectors.detect_bodies`.
 
     Returns:
-        For each image ``face``, ``left_hand`` and ``right_hand``, those that its record has a box of.
+        For each image, the positions of those of ``face``, ``left_hand`` and ``right_hand`` that have a box
+        in its record.
 
     Raises:
-        ValueError: Different numbers of images.
+        ValueError: The numbers of images differ.
     """
     counts = [len(one) for one in (records, detections, hands, bodies)]
     if len(set(counts)) != 1:
@@ -96,7 +97,7 @@ def _placed(
 
 
 def _by_pose(body: Body) -> dict[str, Box]:
-    """Squares around the head and the hands of a body, those whose middle lies inside the image."""
+    """Squares around a body's head and hands with their centre inside the image."""
     marks = body.landmarks[:, :2]
     left, right = marks[list(_EARS)]
     x, y = marks[_HEAD].mean(axis=0)

@@ -1,6 +1,6 @@
-"""Shares of faces and hands that are right, by area and by framing, and how far two systems lie apart.
+"""Rates of correct faces and hands, by area and framing, and differences between systems.
 
-Regions of one prompt (two hands, several seeds) are not independent: prompts are resampled whole.
+Regions of one prompt (two hands, several seeds) are not independent, so resampling is by prompt.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ MEASURES: Final = {
     "unasked hands": "images in which a hand is found though none was asked for",
     "fingers": "images asked for a gesture whose raised hand stretches just its fingers out",
 }
-"""Measure to what it is a share of; ``hands`` is a mean number."""
+"""Measure → its denominator; ``hands`` is a mean count."""
 
 _OF_REGIONS: Final = {
     "face on crop": ("face", "crop"),
@@ -55,15 +55,15 @@ _OF_REGIONS: Final = {
 
 
 def tabulate_anatomy(anatomy: Anatomy, prompts: Sequence[int] | None = None) -> pd.DataFrame:
-    """One row per measure and thing measured, from which everything else here is computed.
+    """One row per measure and measured item, the basis of all other functions here.
 
     Args:
-        anatomy: Of :func:`fairhuman.evaluation.anatomy.judge_anatomy`.
-        prompts: The prompt of each image; by default each has one of its own.
+        anatomy: From :func:`fairhuman.evaluation.anatomy.judge_anatomy`.
+        prompts: The prompt of each image. Default: a separate prompt per image.
 
     Returns:
-        ``measure``, ``prompt``, ``framing``, ``area`` (NaN where it is of the image), ``value`` (0 or 1; of
-        ``hands`` a count).
+        ``measure``, ``prompt``, ``framing``, ``area`` (NaN for whole images), ``value`` (0 or 1; of ``hands``
+        a count).
     """
     regions, images = anatomy.regions, anatomy.images
     parts = []
@@ -82,7 +82,7 @@ def tabulate_anatomy(anatomy: Anatomy, prompts: Sequence[int] | None = None) -> 
     table = pd.concat(parts, ignore_index=True)
     given = table.image if prompts is None else np.asarray(prompts)[table.image]
     table = table.assign(prompt=given, value=table.value.astype(float))
-    # The second detector may not be installed: what it did not look at is nobody's miss.
+    # If the second detector is not installed, its missing results do not count as misses.
     table = table[table.value.notna()].reset_index(drop=True)
     return table[["measure", "prompt", "framing", "area", "value"]]
 
@@ -95,7 +95,7 @@ def anatomy_rates(
     Args:
         anatomy, prompts: As for :func:`tabulate_anatomy`.
         level: Confidence level of the intervals.
-        seed: Of the resampling.
+        seed: Seed of the resampling.
 
     Returns:
         A tidy table: ``measure``, ``by`` (``all``, ``area``, ``framing``), ``group``, the estimate's fields
@@ -123,14 +123,14 @@ def compare_anatomy(
             samples.
         prompts: As for :func:`tabulate_anatomy`.
         level: Of each interval; see :func:`~fairhuman.evaluation.statistics.corrected_level`.
-        seed: Of the resampling.
+        seed: Seed of the resampling.
 
     Returns:
         As :func:`anatomy_rates`, with ``quotient`` (second over first) and ``supported``: the interval of
         the difference excludes zero.
 
     Raises:
-        ValueError: Other regions were asked for in the two.
+        ValueError: The requested regions differ.
     """
     tables = [tabulate_anatomy(one, prompts) for one in (first, second)]
     keys = ["measure", "prompt", "framing"]
@@ -149,10 +149,10 @@ def compare_anatomy(
 
 
 def measure_totals(table: pd.DataFrame, measure: str) -> tuple[pd.Series, pd.Series]:
-    """Sum and number of a measure's values in each prompt, for ratios and their differences.
+    """Sum and count of a measure's values per prompt, for ratios and their differences.
 
     Args:
-        table: Of :func:`tabulate_anatomy`; of several seeds or strengths, one below the other.
+        table: From :func:`tabulate_anatomy`; of several seeds or strengths, one below the other.
         measure: Of :data:`MEASURES`.
     """
     sums = table[table.measure == measure].groupby("prompt").value.agg(["sum", "size"])
@@ -160,12 +160,12 @@ def measure_totals(table: pd.DataFrame, measure: str) -> tuple[pd.Series, pd.Ser
 
 
 def estimate_measure(table: pd.DataFrame, measure: str, *, level: float = 0.95, seed: int = 0) -> Estimate:
-    """A measure over all that the table holds, with prompts as its independent units.
+    """A measure over the whole table, with prompts as independent units.
 
     Args:
         table, measure: As for :func:`measure_totals`.
         level: Confidence level of the interval.
-        seed: Of the resampling.
+        seed: Seed of the resampling.
     """
     totals, counts = measure_totals(table, measure)
     if measure == "hands":
@@ -175,7 +175,7 @@ def estimate_measure(table: pd.DataFrame, measure: str, *, level: float = 0.95, 
     estimate = estimate_ratio(totals, counts, level=level, seed=seed)
     if estimate.interval != "none":
         return estimate
-    # Few prompts, or all alike: their own shares are bounded, which a ratio's parts are not.
+    # For few or identical prompts: their own rates are bounded, unlike a ratio's parts.
     return estimate_mean(totals / counts, bounds=(0, 1), level=level, seed=seed)
 
 

@@ -1,8 +1,8 @@
-"""Is a face shaped like a face? Its mesh after alignment, held against the spread of renders' meshes.
+"""Face shape check: an aligned face mesh against the distribution of renders' meshes.
 
-A detector finds a face whose mouth has slid to its cheek. The landmarks say where eyes, nose and mouth are;
-how far such a shape lies from those of renders is measured in units of how much these differ among
-themselves, direction by direction.
+A detector also finds distorted faces, for example with the mouth on the cheek. Landmarks give the positions
+of eyes, nose and mouth; the deviation of such a shape from renders is measured relative to the renders' own
+variation in each direction.
 """
 
 from __future__ import annotations
@@ -31,14 +31,14 @@ _NAMES: Final = ("mean", "axes", "variances", "scales", "limit")
 
 @dataclass(frozen=True)
 class FaceShapes:
-    """The shapes that renders' faces have.
+    """The distribution of renders' face shapes.
 
     Attributes:
         mean: Their mean, shape (points, 3), centred, of unit size.
         axes: Their principal axes, shape (kept, 3 · points).
         variances: Along each axis, shape (kept,).
         scales: Typical values, shape (2,), of a shape's two deviations: along the axes, and off them.
-        limit: The distance within which the asked-for share of renders lies.
+        limit: The distance that contains the given fraction of renders.
     """
 
     mean: NDArray[np.float64]
@@ -56,19 +56,19 @@ class FaceShapes:
         share: float = 0.95,
         seed: int = 0,
     ) -> FaceShapes:
-        """Principal axes of one half of the meshes, scales and limit from the other.
+        """Fit principal axes on one half of the meshes, and scales and limit on the other.
 
-        Shapes that axes were fitted on lie nearer to them than others do: a limit from the same ones would
+        Shapes used for fitting the axes are closer to them than others, so a limit from the same shapes would
         be too narrow.
 
         Args:
-            meshes: Of :func:`fairhuman.detectors.detect_meshes`, at least 40, each of shape (points, 3).
-            explained: Share of the variance that the axes hold, in (0, 1).
-            share: Of renders that lie within the limit, in (0, 1).
-            seed: Of the halves.
+            meshes: From :func:`fairhuman.detectors.detect_meshes`, at least 40, each of shape (points, 3).
+            explained: Fraction of the variance explained by the axes, in (0, 1).
+            share: Fraction of renders within the limit, in (0, 1).
+            seed: Seed of the split.
 
         Raises:
-            ValueError: Fewer meshes, or a share out of range.
+            ValueError: There are too few meshes, or a fraction is out of range.
         """
         if len(meshes) < 40:
             raise ValueError(f"meshes: must be at least 40, got {len(meshes)}")
@@ -95,10 +95,10 @@ class FaceShapes:
         """Squared deviation along the axes, in units of their variances (Hotelling's T²), and off them.
 
         Args:
-            mesh: Shape (points, 3), in any position, size and turn.
+            mesh: Shape (points, 3), in any position, size and orientation.
 
         Raises:
-            ValueError: Another number of points.
+            ValueError: The number of points differs.
         """
         if np.shape(mesh) != self.mean.shape:
             raise ValueError(f"mesh: must have shape {self.mean.shape}, got {np.shape(mesh)}")
@@ -110,17 +110,17 @@ class FaceShapes:
         """Mean of both deviations, each in units of its typical value: about 1 for a render.
 
         This is the combined index of multivariate process monitoring (Yue and Qin, Ind. Eng. Chem. Res. 40,
-        2001): the axes' variances tell usual from unusual where renders differ, and what no render does lies
-        off the axes.
+        2001): the axes' variances detect unusual shapes in directions in which renders vary; deviations that
+        no render has lie off the axes.
         """
         return float(np.mean(self.deviations(mesh) / self.scales))
 
     def holds(self, mesh: NDArray[np.float64]) -> bool:
-        """Whether the shape lies within what renders span."""
+        """Whether the shape is within the range of renders."""
         return self.distance(mesh) <= self.limit
 
     def save(self, path: str | os.PathLike[str]) -> Path:
-        """Write them as safetensors, in single precision."""
+        """Write the shapes as safetensors in single precision."""
         path = Path(path)
         tensors = {name: np.asarray(getattr(self, name), dtype=np.float32) for name in _NAMES}
         with written_whole(path) as partial:
@@ -129,11 +129,11 @@ class FaceShapes:
 
     @classmethod
     def load(cls, path: str | os.PathLike[str] = FACE_SHAPES) -> FaceShapes:
-        """Read them, by default those that come with the package.
+        """Read face shapes. Default: those shipped with the package.
 
         Raises:
-            FileNotFoundError: No such file.
-            ValueError: Another kind of file.
+            FileNotFoundError: The file does not exist.
+            ValueError: The file is of another kind.
         """
         if not Path(path).is_file():
             raise FileNotFoundError(f"shapes: no such file: {path}")
@@ -145,7 +145,7 @@ class FaceShapes:
 
 
 def align_shape(points: NDArray[np.float64], to: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Points moved, turned and scaled to lie as near as can be to others (Umeyama 1991, no reflection).
+    """Align points to others by the best similarity transform (Umeyama 1991, no reflection).
 
     Args:
         points, to: Shape (points, 3).

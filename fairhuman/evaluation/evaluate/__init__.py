@@ -1,4 +1,4 @@
-"""Anyone's images by every metric there is: tidy rows for a file, a table for the terminal."""
+"""Evaluation of arbitrary images by all metrics: tidy rows for a file, tables for the terminal."""
 
 from fairhuman.evaluation.evaluate._evaluate import EvaluateSettings, evaluate_folders, evaluate_images
 from fairhuman.evaluation.evaluate._file import check_place, write_evaluation

@@ -1,4 +1,4 @@
-"""Paired differences between systems that had the same prompts, with the doubt due to their number."""
+"""Paired differences between systems with the same prompts, corrected for their number."""
 
 from __future__ import annotations
 
@@ -27,16 +27,16 @@ def differences(
     level: float,
     seed: int,
 ) -> list[dict[str, Any]]:
-    """Each system less the first: detection, the kernel distance of whole images, preference.
+    """Differences of each system from the first: detection, kernel distance of whole images, preference.
 
     Args:
-        found: System to its detections, or to None if these are not compared.
-        truth: What the images should show, or None.
+        found: System → its detections, or None if these are not compared.
+        truth: Expected content of the images, or None.
         base: Features of the reference, or None.
-        features: System to its features.
-        scores: Of :func:`fairhuman.evaluation.preference.preference_scores`, or None.
-        level: Of all differences taken together (Bonferroni).
-        seed: Of the resampling.
+        features: System → its features.
+        scores: From :func:`fairhuman.evaluation.preference.preference_scores`, or None.
+        level: Joint confidence level of all differences (Bonferroni).
+        seed: Seed of the resampling.
     """
     first, *others = found
     scores = pd.DataFrame() if scores is None else scores

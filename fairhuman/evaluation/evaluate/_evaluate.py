@@ -1,4 +1,4 @@
-"""All metrics of one or more systems' images."""
+"""All metrics for the images of one or more systems."""
 
 from __future__ import annotations
 
@@ -32,29 +32,29 @@ __all__ = ["GROUPS", "EvaluateSettings", "evaluate_folders", "evaluate_images"]
 GROUPS: Final = (
     *("detection", "anatomy", "in place", "crops", "distance", "caption", "preference", "pose", "depth"),
 )
-"""Groups of metrics, each computed if the input allows it."""
+"""Groups of metrics; each is computed if the input allows it."""
 
 
 class EvaluateSettings(Settings):
-    """How images are judged.
+    """Settings of an evaluation.
 
     Attributes:
-        groups: Of :data:`GROUPS`, those that are wanted.
-        posed: The images follow the pose and depth of what was asked for: regions are looked for in their
-            places and in crops, and poses and depths compared.
-        threshold: Least score of a face, palm, hand and body, in [0, 1].
-        weights: Metric to the folder of its published files; by default the hub's cache.
-        inception: File of Inception's published weights, for FID and KID; without it there are none.
-        depth_model: Folder of a depth estimator of ``transformers``, for posed images whose condition has a
-            depth; without it no depths are compared.
-        download: Fetch from the hub what its cache lacks.
-        device: Where the preference and depth models compute.
-        workers: Processes of the detectors, ≥ 1.
-        cache: Folder of earlier findings, features and scores, from which an interrupted evaluation goes on;
-            None keeps none.
+        groups: Requested groups from :data:`GROUPS`.
+        posed: Whether the images were conditioned on the requested pose and depth: regions are then also
+            detected in place and in crops, and poses and depths are compared.
+        threshold: Minimum score of a face, palm, hand and body, in [0, 1].
+        weights: Metric → folder of its published weights. Default: the hub's cache.
+        inception: File of the published Inception weights, required for FID and KID.
+        depth_model: Folder of a ``transformers`` depth estimator, for posed images with a depth condition;
+            without it, depths are not compared.
+        download: Download weights missing in the hub's cache.
+        device: Device of the preference and depth models.
+        workers: Number of detector processes, ≥ 1.
+        cache: Folder of cached detections, features and scores, from which an interrupted evaluation resumes;
+            None disables it.
         level: Confidence level of the intervals, in (0, 1).
-        seed: Of the resampling, ≥ 0.
-        progress: Show bars; by default on a terminal.
+        seed: Seed of the resampling, ≥ 0.
+        progress: Show progress bars. Default: on a terminal.
     """
 
     groups: Names = GROUPS
@@ -101,21 +101,21 @@ def evaluate_folders(
     asked: str | os.PathLike[str] | None = None,
     settings: EvaluateSettings | None = None,
 ) -> dict[str, Any]:
-    """Read folders of images, judge them, and say with what.
+    """Read and evaluate folders of images, with provenance.
 
     Args:
         folders: One per system; see :func:`fairhuman.evaluation.evaluate.read_sets`.
-        prompts: One per image; by default those in the folders' ``metadata.jsonl``, if any.
-        reference: Folder of images to measure distances from.
-        asked: Annotated data set whose i-th image is what the i-th image of each folder should show.
-        settings: By default all of their defaults.
+        prompts: One per image. Default: those in the folders' ``metadata.jsonl``, if any.
+        reference: Folder of reference images for distances.
+        asked: Annotated data set whose i-th image is the target of the i-th image in each folder.
+        settings: Settings. Default: all defaults.
 
     Returns:
-        ``rows`` and ``differences`` of :func:`evaluate_images`, ``files`` (system to its counts and what was
-        refused or converted, with the reasons), ``settings``, ``provenance``.
+        ``rows`` and ``differences`` of :func:`evaluate_images`, ``files`` (system → counts, and refused or
+        converted files with reasons), ``settings``, ``provenance``.
 
     Raises:
-        FileNotFoundError, ValueError: Input that cannot be judged; nothing has been computed then.
+        FileNotFoundError, ValueError: The input is invalid; nothing is computed then.
     """
     settings = EvaluateSettings() if settings is None else settings
     sets = read_sets(folders, prompts)
@@ -147,21 +147,21 @@ def evaluate_images(
     asked: Mapping[str, Sequence[Any]] | None = None,
     settings: EvaluateSettings | None = None,
 ) -> dict[str, Any]:
-    """Every metric that the input allows.
+    """Compute every metric that the input allows.
 
     Args:
-        sets: Of :func:`fairhuman.evaluation.evaluate.read_sets`.
-        reference: Images to measure distances from.
-        asked: System to the records (:class:`fairhuman.data.HumanRecord`) that say what each image should
-            show, read with ``depth`` if there is a depth model; without them every image is expected to show
-            a face and a hand.
-        settings: By default all of their defaults.
+        sets: From :func:`fairhuman.evaluation.evaluate.read_sets`.
+        reference: Reference images for distances.
+        asked: System → records (:class:`fairhuman.data.HumanRecord`) with the target of each image, read with
+            ``depth`` if there is a depth model; without them, every image is expected to show a face and a
+            hand.
+        settings: Settings. Default: all defaults.
 
     Returns:
         ``rows``: ``system``, ``group``, ``subject``, ``metric``, ``value``, ``low``, ``high``, ``n``,
-        ``interval``, ``level`` and ``note``, which says why a value is missing. ``differences``: paired, each
-        system against the first, with ``supported``; none unless the sets are paired. Detection scores and
-        rates are in [0, 1], preference scores in their models' units.
+        ``interval``, ``level`` and ``note``, which gives the reason for a missing value. ``differences``:
+        paired differences of each system from the first, with ``supported``; empty unless the sets are
+        paired. Detection scores and rates are in [0, 1], preference scores in their models' units.
     """
     settings = EvaluateSettings() if settings is None else settings
     depth_model = posed_depth_model(asked, settings)

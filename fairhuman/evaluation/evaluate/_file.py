@@ -1,4 +1,4 @@
-"""The file of an evaluation: written whole, and in place of none but an earlier one."""
+"""The file of an evaluation, written atomically; it only replaces an earlier evaluation."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ _MARKS = {"rows", "differences", "provenance"}
 
 
 def check_place(path: Path) -> None:
-    """Refuse, before any work, a file that an evaluation may not replace.
+    """Check before any work that an evaluation may write this file.
 
     Raises:
         FileNotFoundError: Its folder does not exist.
-        ValueError: It is there and is no earlier evaluation.
+        ValueError: The file exists and is not an earlier evaluation.
     """
     if not path.resolve().parent.is_dir():
         raise FileNotFoundError(f"out: no such folder: {path.resolve().parent}")
@@ -35,7 +35,7 @@ def check_place(path: Path) -> None:
 
 
 def write_evaluation(path: Path, found: Mapping[str, Any]) -> dict[str, Any]:
-    """Write what was found; returns it as it was written."""
+    """Write an evaluation and return it as written."""
     check_place(path)
     content = plain(found)
     write_json(path, content)

@@ -71,7 +71,7 @@ def posed_rows(
         paths: The images.
         records: What each should show.
         found: What was found in each.
-        truth: Of :func:`fairhuman.evaluation.expected_regions`.
+        truth: From :func:`fairhuman.evaluation.expected_regions`.
         settings: How images are judged.
         depth_model: Estimates depths; without it these rows are empty.
     """

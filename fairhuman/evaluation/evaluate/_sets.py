@@ -1,4 +1,4 @@
-"""Folders of images with their prompts: which images of each can be judged, and which belong together."""
+"""Image folders with prompts: readable images, and their pairing across systems."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ class ImageSets:
     """Images of one or more systems.
 
     Attributes:
-        images: System to its images that are judged, in order.
-        prompts: System to their prompts, in the same order; None if it has none.
-        kept: System to the places of these images among all of its files.
-        intakes: System to what its files are.
-        paired: The i-th images of all systems belong together: same number of files and same prompts. An
-            image that one system lacks is then left out of all.
+        images: System → its evaluated images, in order.
+        prompts: System → their prompts, in the same order; None without prompts.
+        kept: System → indices of these images among all of its files.
+        intakes: System → classification of its files.
+        paired: Whether the i-th images of all systems belong together, that is, the numbers of files and the
+            prompts agree. An image missing in one system is then excluded from all.
     """
 
     images: Mapping[str, list[Path]]
@@ -41,19 +41,19 @@ def read_sets(
     *,
     names: Sequence[str] | None = None,
 ) -> ImageSets:
-    """Look at every file and sort out what cannot be judged.
+    """Check every file and exclude unreadable ones.
 
-    A folder is read by its ``metadata.jsonl`` if it has one (as samples and data sets do), which gives the
-    order and the prompts; otherwise its image files are taken in alphabetical order.
+    A ``metadata.jsonl`` file, as in samples and data sets, defines the order and the prompts of a folder;
+    otherwise, its image files are used in alphabetical order.
 
     Args:
         folders: One per system.
         prompts: The i-th belongs to the i-th image of each folder; replaces the folders' prompts.
-        names: Of the systems; by default the folders' last parts.
+        names: Names of the systems. Default: the folders' names.
 
     Raises:
-        FileNotFoundError: No such folder, or a listed file that is not there.
-        ValueError: No folder, two of one name, no image that can be judged, or not one prompt per image.
+        FileNotFoundError: A folder or listed file is missing.
+        ValueError: There are no folders, repeated names, no readable images, or not one prompt per image.
     """
     folders = [Path(folder) for folder in folders]
     names = [folder.resolve().name for folder in folders] if names is None else list(names)
@@ -89,15 +89,15 @@ def read_sets(
 
 
 def paired_sets(images: Mapping[str, Sequence[str | os.PathLike[str]]], prompts: Sequence[str]) -> ImageSets:
-    """Systems whose i-th images were made for the i-th prompt, every file of which must be good.
+    """Systems with the i-th image made for the i-th prompt; every file must be readable.
 
     Args:
-        images: System to its files; the first is what the others are compared with.
+        images: System → its files; the others are compared with the first system.
         prompts: The prompts.
 
     Raises:
-        FileNotFoundError: A file that is not there.
-        ValueError: No system, other numbers of images than prompts, or a file that cannot be judged.
+        FileNotFoundError: A file is missing.
+        ValueError: There are no systems, the numbers of images and prompts differ, or a file is unreadable.
     """
     counts = {name: len(paths) for name, paths in images.items()}
     if not counts or set(counts.values()) != {len(prompts)}:

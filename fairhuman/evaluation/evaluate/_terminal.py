@@ -1,4 +1,4 @@
-"""An evaluation as people read it on a terminal."""
+"""Terminal output of an evaluation."""
 
 from __future__ import annotations
 
@@ -28,11 +28,11 @@ _TITLES = {
 def terminal_tables(found: Mapping[str, Any]) -> list[Table]:
     """One table per group of metrics, one column per system, "value [low, high]".
 
-    A value whose paired difference from the first system is supported has an asterisk. Where a value is
-    missing the last column says why.
+    An asterisk marks values with a supported paired difference from the first system. The last column gives
+    the reason for a missing value.
 
     Args:
-        found: Of :func:`fairhuman.evaluation.evaluate.evaluate_images`.
+        found: From :func:`fairhuman.evaluation.evaluate.evaluate_images`.
     """
     data = pd.DataFrame(found["rows"])
     systems = list(dict.fromkeys(data.system))

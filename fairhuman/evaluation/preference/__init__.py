@@ -1,8 +1,8 @@
 """Human Preference Score v2.1, ImageReward and CLIP score from their published weights.
 
-Needs nothing beyond the core: the networks are those of transformers, with the published weights. The
-weights, between 1.7 and 2 GB each, are not shipped and not fetched unless ``download`` is allowed; without
-them a column is empty and says why.
+The networks are those of transformers, with the published weights, so no further packages are needed. The
+weights, between 1.7 and 2 GB each, are not shipped, and are downloaded only with ``download``; without them,
+a column is empty and gives the reason.
 
 >>> from fairhuman.evaluation.preference import preference_scores
 >>> table = preference_scores({"base": []}, [])

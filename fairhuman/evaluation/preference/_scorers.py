@@ -27,7 +27,7 @@ _BERT_WORDS = Published(
 
 
 class Scorer(ABC):
-    """A model that gives an image and its prompt a number.
+    """A model that scores an image and its prompt.
 
     Args:
         model: The network.
@@ -38,7 +38,7 @@ class Scorer(ABC):
     name: str
     """Its name in tables and results."""
     in_the_paper: float = 100.0
-    """What the paper's tables multiply the score by."""
+    """Factor on the score in the paper's tables."""
     model: Any
     """The network; each scorer knows its parts."""
 
@@ -49,20 +49,20 @@ class Scorer(ABC):
     def score(
         self, images: Sequence[ImageLike], prompts: Sequence[str], *, batch: int = 16, progress: bool = False
     ) -> np.ndarray:
-        """One number per image, in the model's unit; independent of the batch and of other images.
+        """One score per image, in the model's unit, independent of the batch and of other images.
 
         Args:
             images: Paths, PIL images or arrays.
             prompts: The prompt of each.
-            batch: Images at a time, ≥ 1.
-            progress: Show a bar on a terminal.
+            batch: Batch size, ≥ 1.
+            progress: Show a progress bar on a terminal.
 
         Returns:
             Shape (images,), float64.
 
         Raises:
-            ValueError: Numbers of images and prompts that differ, an empty prompt, an image that cannot be
-                read.
+            ValueError: The numbers of images and prompts differ, a prompt is empty, or an image is
+                unreadable.
         """
         if len(images) != len(prompts):
             raise ValueError(f"prompts: one for each of {len(images)} images, got {len(prompts)}")
@@ -95,7 +95,7 @@ class Scorer(ABC):
 
     @abstractmethod
     def longest(self) -> int:
-        """Tokens of the longest prompt; longer ones are cut."""
+        """Maximum prompt length in tokens; longer prompts are truncated."""
 
     @abstractmethod
     def rate(self, pixels: Tensor, tokens: Tensor, mask: Tensor) -> Tensor:
@@ -114,15 +114,15 @@ class Scorer(ABC):
         """Load the published weights, of the pinned revision or from a folder.
 
         Args:
-            weights: Folder of the published files; by default the hub's cache.
-            words: Folder of the tokenizer's files; by default ``weights`` if they are there, or else the
-                hub's cache.
-            device: Where to compute.
-            download: Fetch from the hub what its cache lacks.
+            weights: Folder of the published files. Default: the hub's cache.
+            words: Folder of the tokenizer's files. Default: ``weights`` if it has them, otherwise the hub's
+                cache.
+            device: Device of the model.
+            download: Download files missing in the hub's cache.
 
         Raises:
-            MissingWeights: A file is missing; the message says how it may be had.
-            ValueError: A file does not hold the model's weights.
+            MissingWeights: A file is missing; the message explains how to get it.
+            ValueError: A file does not contain the model's weights.
         """
 
 

@@ -1,4 +1,4 @@
-"""Preference scores as a table of an evaluation: a column a metric, empty where its weights are absent."""
+"""Preference scores as a table, with one column per metric, empty if its weights are missing."""
 
 from __future__ import annotations
 
@@ -37,21 +37,21 @@ def preference_scores(
     """Every system's images by every metric; each model is loaded once.
 
     Args:
-        images: System to its images, the i-th made for the i-th prompt.
-        prompts: The prompts, the same for all systems, or system to prompts.
-        metrics: Of ``hps_v2.1``, ``image_reward`` and ``clip_score``.
-        weights: Metric to the folder of its published files; by default the hub's cache.
+        images: System → its images, the i-th made for the i-th prompt.
+        prompts: The prompts, the same for all systems, or system → prompts.
+        metrics: Any of ``hps_v2.1``, ``image_reward`` and ``clip_score``.
+        weights: Metric → folder of its published files. Default: the hub's cache.
         device, batch, progress: As for :meth:`Scorer.score`.
-        download: Fetch from the hub what its cache lacks.
-        cache: Folder in which scores are kept, of images that are files; None keeps none.
+        download: Download files missing in the hub's cache.
+        cache: Folder for caching scores of image files; None disables it.
 
     Returns:
         Columns ``system``, ``image`` (its number) and one per metric, in its unit (multiply by 100 for the
-        paper's tables); a metric whose weights are absent is empty (NaN), the log says how to get them, and
-        so does the table's ``attrs["absent"]``: metric to message.
+        paper's tables); a metric with missing weights is empty (NaN), and the log and the table's
+        ``attrs["absent"]`` (metric → message) explain how to get them.
 
     Raises:
-        ValueError: An unknown metric, or systems with other numbers of images than prompts.
+        ValueError: A metric is unknown, or the numbers of images and prompts differ.
     """
     for name in (*metrics, *(weights or {})):
         if name not in SCORERS:
@@ -86,9 +86,9 @@ def preference_estimates(scores: pd.DataFrame, *, level: float = 0.95, seed: int
     """Mean of each system and metric with its interval, as rows for a result or a table.
 
     Args:
-        scores: Of :func:`preference_scores`.
+        scores: From :func:`preference_scores`.
         level: Confidence level in (0, 1).
-        seed: Of the resampling.
+        seed: Seed of the resampling.
 
     Returns:
         Rows with ``system``, ``metric`` and the fields of :class:`fairhuman.evaluation.Estimate`; an absent
@@ -123,7 +123,7 @@ def _scored(
 
 
 def _states(name: str, weights: Mapping[str, str | os.PathLike[str]] | None) -> Any:
-    """By which a folder of weights is known again; those of the hub are of one revision."""
+    """Identifies a folder of weights; those of the hub have one revision."""
     if not weights or name not in weights:
         return None
     files = sorted(path for path in Path(weights[name]).iterdir() if path.is_file())

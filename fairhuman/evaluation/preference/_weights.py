@@ -1,4 +1,4 @@
-"""Published weights: where they are, and how they are read without running code that comes with them."""
+"""Published weights: locating them, and loading them without running their code."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from torch import Tensor
 
 
 class MissingWeights(FileNotFoundError):
-    """A model's weights are neither at the place named nor in the hub's cache."""
+    """A model's weights are neither at the given path nor in the hub's cache."""
 
 
 @dataclass(frozen=True)
@@ -20,10 +20,10 @@ class Published:
     """Files of one revision of a repository on the Hugging Face hub.
 
     Attributes:
-        repository: Its name.
-        revision: The commit that is meant.
-        files: Files needed of it.
-        megabytes: Their size, for the message to those who lack them.
+        repository: Name of the repository.
+        revision: Commit to use.
+        files: Required files.
+        megabytes: Their size, for messages.
     """
 
     repository: str
@@ -36,12 +36,12 @@ def find(published: Published, local: str | os.PathLike[str] | None, download: b
     """The folder that holds the files.
 
     Args:
-        published: What is looked for.
-        local: A folder that holds the files under their published names; by default the hub's cache.
-        download: Fetch into the cache what it lacks.
+        published: Files to find.
+        local: A folder with the files under their published names. Default: the hub's cache.
+        download: Download files missing in the cache.
 
     Raises:
-        MissingWeights: Names the file that is missing and how it may be had.
+        MissingWeights: A file is missing; the message names it and explains how to get it.
     """
     if local is not None:
         folder = Path(local)
@@ -91,10 +91,10 @@ def read_state(path: Path) -> dict[str, Tensor]:
 
 
 def fill(module: torch.nn.Module, state: dict[str, Tensor], what: str) -> None:
-    """Give the module its weights: every one, and nothing left over.
+    """Load the module's weights, which must match exactly.
 
     Raises:
-        ValueError: Names what is missing, left over or of another shape.
+        ValueError: Weights are missing, left over or of another shape; the message names them.
     """
     try:
         module.load_state_dict({name: value.float() for name, value in state.items()})

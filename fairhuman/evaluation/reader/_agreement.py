@@ -1,4 +1,4 @@
-"""Are captions obeyed? What the reader sees in images, held against what their captions say."""
+"""Caption agreement: attributes read from images against those stated in their captions."""
 
 from __future__ import annotations
 
@@ -23,19 +23,18 @@ def caption_agreement(
     level: float = 0.95,
     seed: int = 0,
 ) -> pd.DataFrame:
-    """Share of the captions' statements that the reader reads back, attribute by attribute.
+    """Fraction of the captions' statements confirmed by the reader, per attribute.
 
-    Only images whose caption states an attribute, in a value the reader knows, count for it. Chance is the
-    agreement with the captions of other images: the mean over permutations of the statements among the
-    images that have one.
+    An attribute is evaluated on images with a caption that states a known value. Chance is the agreement with
+    other images' captions: the mean over permutations of the statements among these images.
 
     Args:
         images: Each (height, width, 3), uint8.
-        captions: One an image, of the kind that describes rendered people.
-        reader: By default the package's. An attribute that it was not trained on is left out.
-        by_value: A row per value that is asked for as well, such as one per pose.
+        captions: One per image, in the style of rendered people.
+        reader: The reader. Default: the package's. Attributes it was not trained on are left out.
+        by_value: Also add a row per requested value, such as one per pose.
         level: Confidence level of the intervals (Wilson).
-        seed: Of the permutations.
+        seed: Seed of the permutations.
 
     Returns:
         One row per attribute: ``attribute``, ``asked`` (``all``, or the value asked for), ``value``, ``low``,

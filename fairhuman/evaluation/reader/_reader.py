@@ -1,4 +1,4 @@
-"""The trained reader: attributes and features of images, from weights that come with the package."""
+"""The trained reader: attributes and features of images, with weights shipped in the package."""
 
 from __future__ import annotations
 
@@ -22,16 +22,16 @@ WEIGHTS = Path(__file__).with_name("reader.safetensors")
 
 
 class AttributeReader:
-    """Reads of renders, and of images like them, what captions say of people.
+    """Reads caption attributes of people from renders and similar images.
 
-    A small convolutional network a view (``whole``, ``head``, ``hand``), trained on renders of the preset
-    ``studio`` by ``python -m fairhuman train reader``. It knows nothing of photographs, and its features are
-    neither Inception's nor CLIP's: distances between them are specific to this reader and compare with no
-    published figure.
+    It has one small convolutional network per view (``whole``, ``head``, ``hand``), trained on renders of the
+    preset ``studio`` by ``python -m fairhuman train reader``. It was not trained on photographs, and its
+    features are neither Inception's nor CLIP's: distances between them are specific to this reader and not
+    comparable with published values.
 
     Args:
-        networks: View to its network.
-        classes: View to its attributes, each with the names of its values.
+        networks: View → its network.
+        classes: View → its attributes, each with the names of its values.
     """
 
     def __init__(
@@ -44,10 +44,10 @@ class AttributeReader:
 
     @classmethod
     def load(cls, path: str | os.PathLike[str] | None = None) -> AttributeReader:
-        """A stored reader, by default the package's.
+        """Load a stored reader. Default: the package's.
 
         Raises:
-            FileNotFoundError: No such file.
+            FileNotFoundError: The file does not exist.
         """
         path = WEIGHTS if path is None else Path(path)
         if not path.is_file():
@@ -68,7 +68,7 @@ class AttributeReader:
         return cls(networks, classes)
 
     def save(self, path: str | os.PathLike[str]) -> Path:
-        """Write the weights in half precision, whole or not at all."""
+        """Write the weights atomically in half precision."""
         path = Path(path)
         tensors = {
             f"{view}.{name}": (tensor.half() if tensor.is_floating_point() else tensor).contiguous()
@@ -81,19 +81,19 @@ class AttributeReader:
 
     @torch.no_grad()
     def read(self, images: Sequence[np.ndarray], view: str = "whole", batch: int = 64) -> pd.DataFrame:
-        """The likeliest value of each attribute.
+        """The most likely value of each attribute.
 
         Args:
             images: Each (height, width, 3), uint8; for ``head`` and ``hand`` crops by
                 :func:`fairhuman.boxes.cut_square`.
             view: ``whole``, ``head`` or ``hand``.
-            batch: Images at a time.
+            batch: Batch size.
 
         Returns:
             One row per image, one column per attribute.
 
         Raises:
-            ValueError: An unknown view.
+            ValueError: The view is unknown.
         """
         network = self._network(view)
         names = {name: np.array(values) for name, values in self.classes[view].items()}

@@ -1,8 +1,8 @@
-"""Ablations: named settings, trained with an equal budget from the same seeds, and compared in pairs.
+"""Ablations: named settings, trained on equal budgets from the same seeds, and compared pairwise.
 
-:data:`TABLES` holds the paper's Tables 2, 3 and 5 and what goes beyond them; :class:`Ablations` computes what
-is not stored yet, one JSON file per setting and seed; :func:`compare_table` says what the stored files
-support, and :func:`summarise` keeps it for figures and tables.
+:data:`TABLES` has the paper's Tables 2, 3 and 5 and further ones; :class:`Ablations` computes missing
+results, one JSON file per setting and seed; :func:`compare_table` compares the stored results, and
+:func:`summarise` stores the comparison for figures and tables.
 """
 
 from fairhuman.experiments.ablations._budget import NOTEBOOK, Budget, plan_of

@@ -1,4 +1,4 @@
-"""What all settings of an ablation share, so that only their differences can make a difference."""
+"""The budget shared by all settings of an ablation, so that results reflect only their differences."""
 
 from __future__ import annotations
 
@@ -33,17 +33,18 @@ class Budget:
 
     Attributes:
         data, heldout: Folders of the training and of the held-out set.
-        base: Folder of a base; ``None`` is the embedded one.
+        base: Folder of a base; ``None`` selects the embedded base.
         resolution, steps, batch_size, rank, learning_rate, flip, precision: As in
             :class:`fairhuman.training.TrainSettings`.
-        heldout_images: Held-out images whose losses are measured, the first ones; the pairs behind intervals.
-        draws: Noised versions of each.
+        heldout_images: Number of held-out images for losses, from the start; they are the pairs behind
+            intervals.
+        draws: Noised versions of each image.
         prompts: Held-out captions that :func:`fairhuman.experiments.ablations.sample_settings` samples.
-        sampling_steps, guidance: Of these samples.
-        measured: Regions measured, whatever a setting trains on.
+        sampling_steps, guidance: Settings of these samples.
+        measured: Regions to measure, regardless of the training regions.
         checkpoint_every: Steps between checkpoints.
-        by_adapter: Kind of adapter → fields of ``TrainSettings`` that its runs have in place of these, such
-            as a ControlNet's greater number of steps.
+        by_adapter: Adapter kind → fields of ``TrainSettings`` that its runs override, such as more steps for
+            a ControlNet.
     """
 
     data: Path
@@ -79,11 +80,11 @@ class Budget:
 
     @classmethod
     def of_profile(cls, profile: str, values: Mapping[str, Any] | None = None) -> Budget:
-        """The budget of a profile: the parameters of notebook 07 and what the profile changes in them.
+        """The budget of a profile: the parameters of notebook 07 with the profile's changes.
 
         Args:
             profile: Name of a parameter file.
-            values: Parameters in place of the notebook's.
+            values: Overrides of the notebook's parameters.
         """
         values = plan_of(profile) if values is None else values
         fields = {one.name for one in dataclasses.fields(cls)} - {"data", "heldout"}
@@ -92,7 +93,7 @@ class Budget:
         return cls(data=humans / "train", heldout=humans / "heldout", **given)
 
     def changed(self, changes: Mapping[str, Any]) -> Budget:
-        """Another budget; unknown names are refused."""
+        """A changed budget; unknown names are refused."""
         known = [one.name for one in dataclasses.fields(self)]
         for name in changes:
             if name not in known:
@@ -100,10 +101,10 @@ class Budget:
         return dataclasses.replace(self, **changes)
 
     def settings(self, setting: Setting, seed: int, output: Path) -> TrainSettings:
-        """The training run of a setting and seed.
+        """The settings of a training run for a setting and seed.
 
         Raises:
-            ValueError: The setting is not trained, or its values contradict each other.
+            ValueError: The setting is not trained, or its values are inconsistent.
         """
         if not setting.trained:
             raise ValueError(f"setting: {setting.name!r} is not trained")

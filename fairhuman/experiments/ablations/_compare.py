@@ -1,4 +1,4 @@
-"""What the stored results say: differences between settings, over images and seeds both."""
+"""Comparison of stored results: differences between settings, over images and seeds."""
 
 from __future__ import annotations
 
@@ -33,14 +33,14 @@ _COMPARED = ("face", "hand")  # detectors whose finds are compared; the others' 
 
 
 def compare_table(profile: str, table: Table, seeds: Sequence[int], *, level: float = 0.95) -> dict[str, Any]:
-    """Losses and paired differences of a table's settings, as far as they are stored.
+    """Losses and paired differences of a table's stored settings.
 
     Levels and margins of differences are the plan's (:mod:`fairhuman.experiments.plan`), whatever the table.
 
     Args:
-        profile: Whose results.
-        table: Settings that are not stored for all seeds are left out and named in ``missing``, those with a
-            run that diverged in ``diverged``.
+        profile: Profile of the results.
+        table: Settings not stored for all seeds are excluded and listed in ``missing``, those with a diverged
+            run in ``diverged``.
         seeds: The runs of each setting.
         level: Confidence level of each setting's loss and detection rate.
 
@@ -55,7 +55,7 @@ def compare_table(profile: str, table: Table, seeds: Sequence[int], *, level: fl
         renders of the first seed's; ``detection_differences`` as rows like ``differences``.
 
     Raises:
-        ValueError: Settings made with unequal budgets; names them.
+        ValueError: Settings were computed with unequal budgets; the message names them.
     """
     plan = load_plan()
     read = {name: _read(profile, name, seeds) for name in table.settings}
@@ -94,18 +94,21 @@ def compare_table(profile: str, table: Table, seeds: Sequence[int], *, level: fl
 
 
 def compare_pair(profile: str, reference: str, setting: str, seeds: Sequence[int]) -> list[Row]:
-    """Every difference between two settings that is stored, setting − reference.
+    """All stored differences between two settings, setting − reference.
 
     Args:
-        profile: Whose results.
+        profile: Profile of the results.
         reference, setting: Names.
         seeds: The runs of each setting.
 
     Returns:
         Rows with ``reference``, ``setting``, ``measure``, ``region``, ``value``, ``low``, ``high``, ``n``,
         ``interval``, ``level``, ``family``, ``margin``, ``supported``, ``equal``, ``least_detectable``,
-        ``seeds`` (runs of each); of losses also ``share``, the change over the reference's. None if one is
+        ``seeds`` (runs of each); of losses also ``share``, the change over the reference's. No rows if one is
         missing or diverged.
+
+    Raises:
+        ValueError: Settings made with unequal budgets; names them.
     """
     read = {}
     for name in (reference, setting):
@@ -135,7 +138,10 @@ def _loss_rows(
 
 
 def _seen_rows(seen: Mapping[str, Seen], pair: tuple[str, str], plan: Plan) -> list[Row]:
-    """Differences of what detectors find; of several seeds as of losses, of one over its captions alone."""
+    """Differences of what detectors find; of several seeds as of losses, of one over its captions alone.
+
+    Seeds of which only one of the two has images are left out: a lone run has no variance of its own.
+    """
     rows = []
     for measure, region in seen[pair[0]]:
         first, second = (seen[name].get((measure, region)) for name in pair)
@@ -143,9 +149,10 @@ def _seen_rows(seen: Mapping[str, Seen], pair: tuple[str, str], plan: Plan) -> l
             continue
         if first.shape[1] != second.shape[1]:
             continue
+        runs = _runs(first, second, pair)
         level = plan.level(*pair, measure, region)
-        estimate = _seen_difference(measure, first, second, level)
-        rows.append(_row(pair, measure, region, estimate, _runs(first, second, pair), plan))
+        estimate = _seen_difference(measure, first[:runs], second[:runs], level)
+        rows.append(_row(pair, measure, region, estimate, runs, plan))
     return rows
 
 
@@ -158,6 +165,14 @@ def _seen_difference(measure: str, first: np.ndarray, second: np.ndarray, level:
     if max(len(first), len(second)) == 1:
         return paired_difference(first[0], second[0], bounds=_BOUNDS, level=level)
     return crossed_difference(first, second, level=level)
+
+
+def _linear(scores: np.ndarray) -> np.ndarray:
+    """Each image's part in the mean score of what was found: their mean is it, their spread its own to first
+    order, so that a mean over detections can be taken over seeds and images both."""
+    found = scores > 0
+    mean = scores.sum() / found.sum()
+    return mean + (scores - mean * found) / found.mean()
 
 
 def _ratio(totals: np.ndarray, counts: np.ndarray) -> np.ndarray:
@@ -197,7 +212,7 @@ def _read(profile: str, name: str, seeds: Sequence[int]) -> list[Mapping[str, An
 
 
 def _check_budget(table: Table, stored: Mapping[str, Sequence[Mapping[str, Any]]]) -> None:
-    """A sitting with other values may have left results behind, which compare with nothing."""
+    """Exclude results of earlier sessions with other values, which are not comparable."""
     first: dict[str, tuple[str, Any]] = {}
     for name, results in stored.items():
         for result in results:
@@ -253,11 +268,11 @@ def _detection(profile: str, seen: Mapping[str, Seen], level: float) -> list[Row
     for name, by_measure in seen.items():
         for (measure, region), table in by_measure.items():
             row = {"setting": name, "detector": region, "metric": measure, "seeds": len(table)}
-            if measure == "confidence":
-                best = table.mean(axis=0), (table > 0).mean(axis=0)
-                rows.append(row | estimate_ratio(*best, level=level).stored())
+            if measure == "confidence" and (len(table) == 1 or not table.any()):
+                rows.append(row | estimate_ratio(table[0], table[0] > 0, level=level).stored())
             elif len(table) > 1:
-                rows.append(row | crossed_mean(table, level=level).stored())
+                parts = _linear(table) if measure == "confidence" else table
+                rows.append(row | crossed_mean(parts, level=level).stored())
             else:
                 rows.append(row | estimate_mean(table[0], bounds=_BOUNDS, level=level).stored())
         distance = read_result(profile, images_name(SETTINGS[name]))["values"]["distance"]
@@ -286,6 +301,6 @@ def _seen(profile: str, setting: Setting, seeds: Sequence[int]) -> Seen:
 
 
 def _asked(values: Sequence[Sequence[float | None]]) -> np.ndarray:
-    """Without the captions that do not ask for it."""
+    """Exclude captions that do not ask for the region."""
     table = np.array(values, dtype=float)
     return table[:, np.isfinite(table).all(axis=0)]

@@ -1,4 +1,4 @@
-"""What can be seen of a setting: images sampled with the weights of each seed, judged by detectors."""
+"""Images of each setting, sampled with the weights of each seed and evaluated by detectors."""
 
 from __future__ import annotations
 
@@ -38,18 +38,17 @@ def images_name(setting: Setting, seed: int = VISIBLE_SEED) -> str:
 def sample_settings(
     work: Ablations, settings: Sequence[Setting], seeds: Sequence[int] = (VISIBLE_SEED,)
 ) -> Iterator[tuple[str, float]]:
-    """Sample the first held-out captions with each setting and seed, from the same noise, and judge them.
+    """Sample the first held-out captions with each setting and seed from the same noise, and evaluate them.
 
-    A face or hand is looked for where the caption's render has one (:func:`expected_regions`), in the
-    whole image and in a crop about the place that it has there. Settings that follow conditions follow those
-    of the render. A setting whose weights are no longer on disk is trained again; one that is the same as
-    another takes the other's result. Settings that diverged are passed over.
-    After each result is on disk: its name, and the seconds that it took.
+    Faces and hands are detected where the caption's render has them (:func:`expected_regions`), in the whole
+    image and in a crop around the same position. Conditioned settings use the render's conditions. A setting
+    without stored weights is trained again; identical settings share a result; diverged settings are skipped.
+    Yields the name and the seconds of each result after it is stored.
 
     Args:
-        work: The ablations whose budget says how many, by how many steps and with what guidance.
-        settings: Which.
-        seeds: With the weights of which seeds.
+        work: The ablations, with the number of images, steps and guidance in their budget.
+        settings: The settings.
+        seeds: Seeds of the weights.
     """
     budget = work.budget
     wanted = [(s, seed) for seed in seeds for s in settings if s.trained or seed == seeds[0]]

@@ -13,13 +13,13 @@ __all__ = ["SETTINGS", "TABLES", "Setting", "Table", "find_settings", "find_tabl
 
 @dataclass(frozen=True)
 class Setting:
-    """What one run of an ablation changes in the common run: an MPD LoRA on face and hand.
+    """Changes of one ablation run relative to the common run, an MPD LoRA on face and hand.
 
     Attributes:
-        name: Names its results and runs.
-        label: Its name in figures and tables.
+        name: Name of its results and runs.
+        label: Name in figures and tables.
         changes: Field of :class:`fairhuman.training.TrainSettings` → value.
-        trained: False for the base itself, which is measured as it is.
+        trained: False for the base itself, which is evaluated untrained.
         longer: Factor on the number of steps, for comparisons at equal time.
     """
 
@@ -31,19 +31,19 @@ class Setting:
 
     @property
     def adapter(self) -> str:
-        """The kind of what is trained."""
+        """The adapter kind."""
         return self.changes.get("adapter", "lora")
 
 
 @dataclass(frozen=True)
 class Table:
-    """One question: its settings in order, and which of them the others are compared with.
+    """One question: its settings in order, and the reference settings.
 
     Attributes:
-        name: As the command line takes it.
+        name: Name on the command line.
         title: The question.
-        settings: Names, in the order of the rows.
-        against: Names of those that the others are compared with.
+        settings: Setting names, in row order.
+        against: Names of the reference settings.
     """
 
     name: str
@@ -123,9 +123,10 @@ SETTINGS: Mapping[str, Setting] = {
         Setting("regions-face", "face alone", {"regions": ("face",)}),
         Setting("regions-hand", "hand alone", {"regions": ("hand",)}),
         Setting("regions-all", "with feet and eyes", {"regions": ("face", "hand", "foot", "eyes")}),
-        # What the released script's factor of 5 inside the square comes to.
+        # Equivalent of the released script's factor of 5 inside the square.
         Setting("sum-scale-25", "sum, local × 25", {"strategy": "ls", "local_scale": 25.0}),
-        # In the ratio of the medians of MPD's weights in the profile `full`: whether they must adapt.
+        # Constant weights in the ratio of MPD's median weights in the profile `full`: tests whether they must
+        # adapt.
         Setting("sum-weighted", "sum, MPD's median weights", {"strategy": "ls:1,20,60"}),
         Setting("mpd-scale-25", "MPD, local × 25", {"local_scale": 25.0}),
         Setting("released-fp16", "weights from scaled gradients", _released("scaled_gradients")),
@@ -153,13 +154,13 @@ SETTINGS: Mapping[str, Setting] = {
                 clip_norm=1.0,
             ),
         ),
-        # Likewise of the ControlNet's MPD.
+        # The same for the ControlNet's MPD.
         Setting(
             "controlnet-sum-weighted",
             "ControlNet, sum, MPD's median weights",
             {"adapter": "controlnet", "strategy": "ls:1,23,100"},
         ),
-        # What an exact step of MPD on three objectives was measured to cost: benchmarks/step_cost.py.
+        # Measured cost of an exact MPD step on three objectives: benchmarks/step_cost.py.
         Setting("sum-longer", "sum, twice the steps", {"strategy": "ls"}, longer=2.0),
     )
 }
@@ -257,8 +258,9 @@ TABLES: Mapping[str, Table] = {
 }  # fmt: skip
 """Every table by name.
 
-That the released ControlNet script never runs MPD makes it the row ``sum``. The direction times K has no row:
-Adam takes the same step whatever constant its gradients are multiplied by, if they are large beside its ε.
+The released ControlNet script never runs MPD, so it equals the row ``sum``. Multiplying the direction by K
+has no row: Adam's step is invariant to a constant factor on the gradients if they are large relative to its
+ε.
 """
 
 
@@ -266,7 +268,7 @@ def find_table(name: str) -> Table:
     """The table of this name.
 
     Raises:
-        ValueError: There is none.
+        ValueError: It does not exist.
     """
     if name not in TABLES:
         raise ValueError(f"table: {unknown(name, TABLES)}")

@@ -1,4 +1,4 @@
-"""One setting and seed at a time: trained, measured, stored; what is stored is not computed again."""
+"""Training, evaluation and storage of one setting and seed at a time; stored results are not recomputed."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ FOLDER = "ablations"
 """Folder of the results and of the runs, below the profile's."""
 
 DIVERGED = "diverged"
-"""Figure, in place of all others, of a run that could not be trained: the error."""
+"""The only value of a run that could not be trained: the error."""
 
 logger = logging.getLogger(__name__)
 
@@ -37,13 +37,13 @@ def result_name(setting: Setting, seed: int) -> str:
 
 
 def code_of(result: Mapping[str, Any]) -> str:
-    """Which code made a result: its digest, or the commit where results did not hold one yet."""
+    """The code that produced a result: its digest, or the commit for results without one."""
     code = result["parameters"].get("code")
     return code or f"commit {str(result['provenance']['commit'])[:8]}"
 
 
 def planned(profile: str) -> dict[str, tuple[str, int]]:
-    """All results that a profile's tables ask for: name → setting and seed, those of the first seed first."""
+    """All results required by a profile's tables: name → setting and seed, ordered by seed."""
     plan = plan_of(profile)
     names = [name for table in plan["tables"] for name in find_table(table).settings]
     pairs = [(setting, seed) for seed in plan["seeds"] for setting in find_settings(names)]
@@ -57,8 +57,8 @@ class Ablations:
     """A profile's ablations.
 
     Args:
-        profile: Whose folders hold runs and results.
-        budget: What all settings share.
+        profile: Profile with the folders of runs and results.
+        budget: Shared budget of all settings.
 
     Example:
         ``for name, seconds in Ablations("full", budget).compute(settings, [0, 1, 2]): print(name, seconds)``
@@ -99,11 +99,11 @@ class Ablations:
     def left(
         self, settings: Sequence[Setting], seeds: Sequence[int], *, older: bool = False
     ) -> list[tuple[Setting, int]]:
-        """What is not stored yet, seed by seed: a sitting that is cut short leaves whole comparisons.
+        """Missing results, ordered by seed, so that an interrupted session leaves complete comparisons.
 
         Args:
-            settings, seeds: What is wanted.
-            older: Whether to keep what older code made; tables then say that versions are mixed.
+            settings, seeds: Requested results.
+            older: Whether to keep results of older code; tables then state that versions are mixed.
         """
         first, kept = min(seeds), ("stored", "older code") if older else ("stored",)
         wanted = [(s, seed) for seed in seeds for s in settings if s.trained or seed == first]
@@ -112,16 +112,16 @@ class Ablations:
     def compute(
         self, settings: Sequence[Setting], seeds: Sequence[int], *, older: bool = False
     ) -> Iterator[tuple[str, float]]:
-        """Compute what is left; after each result is on disk, its name and the seconds that it took.
+        """Compute missing results; yields the name and the seconds of each after it is stored.
 
-        An interrupted training run resumes. All settings are checked before the first is trained. That
-        one diverges is its result, and keeps no other from being made.
+        An interrupted training run resumes. All settings are checked before the first is trained. Divergence
+        is stored as a result and does not stop the others.
 
         Args:
             settings, seeds, older: As for :meth:`left`.
 
         Raises:
-            ValueError: Values that contradict each other, in whatever setting, or no seeds.
+            ValueError: A setting's values are inconsistent, or there are no seeds.
         """
         if not seeds:
             raise ValueError("seeds: there must be at least one")
@@ -150,7 +150,7 @@ class Ablations:
         self._write(setting, seed, values, parameters)
 
     def repeat(self, name: str, twin: Mapping[str, Any], seed: int) -> None:
-        """Store a result once more under another name, as made when and by what it was made."""
+        """Store a copy of a result under another name, with the original provenance."""
         logger.info("%s: the same as %s", name, twin["name"])
         parameters = twin["parameters"] | {"same_as": twin["name"]}
         write_result(
@@ -172,7 +172,7 @@ class Ablations:
         return inputs_of(self.budget, setting, seed if setting.trained else VISIBLE_SEED, code)
 
     def twin(self, inputs: str) -> dict[str, Any] | None:
-        """The stored result, under whatever name, that was made from the very same; None without one."""
+        """A stored result with identical inputs under any name; None if there is none."""
         for path in sorted((results_directory(self.profile) / FOLDER).glob("*.json")):
             found = read_result(self.profile, f"{FOLDER}/{path.stem}")
             if found["parameters"]["inputs"] == inputs:
@@ -206,7 +206,7 @@ class Ablations:
         return {"losses": {name: _rounded(found.per_image(name)) for name in found.errors}}
 
     def _examples(self, conditions: tuple[str, ...]) -> Examples:
-        """The held-out set, encoded once a sitting."""
+        """The held-out set, encoded once per session."""
         if conditions not in self._heldout:
             from fairhuman.data import HumanFolder, JointTransform
             from fairhuman.models import load_base
@@ -219,7 +219,7 @@ class Ablations:
 
 
 def _logged(run: Run) -> dict[str, Any]:
-    """What the log says of a run: time a step, weights, steps skipped."""
+    """Log summary of a run: time per step, weights, skipped steps."""
     log = run.log
     names = list(dict.fromkeys(name for line in log for name in line["losses"]))
     weights = {name: [line["weights"].get(name, np.nan) for line in log] for name in names}

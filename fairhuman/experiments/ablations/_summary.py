@@ -1,4 +1,4 @@
-"""The stored runs of each table as one result, which figures and tables are drawn from."""
+"""One result per table, combining its stored runs, for figures and tables."""
 
 from __future__ import annotations
 
@@ -25,15 +25,15 @@ def summary_name(table: str) -> str:
 def summarise(
     profile: str, tables: Sequence[Table], seeds: Sequence[int], *, level: float = 0.95
 ) -> list[Path]:
-    """Write ``results/<profile>/ablations-<table>.json`` for each table of which something is stored, and
+    """Write ``results/<profile>/ablations-<table>.json`` for each table with stored results, and
     ``ablations-primary.json`` for the plan's primary comparisons.
 
-    While not all seeds are there, the first ones are taken of which at least two trained settings are.
+    If seeds are missing, the first seeds with at least two trained settings are used.
 
     Args:
-        profile: Whose results.
-        tables: Which.
-        seeds: All that there will be.
+        profile: Profile of the results.
+        tables: Table names.
+        seeds: All planned seeds.
         level: Confidence level; see :func:`compare_table`.
 
     Returns:

@@ -1,13 +1,13 @@
-"""The ledger: what the paper claims, what was measured here, and the verdict that follows from it.
+"""The ledger: the paper's claims, the measurements made here, and the resulting verdicts.
 
-A row for every cell of its tables, its equations, figures and statements, its contradictions, and what its
-released code does otherwise. Rows and rules stand in YAML files beside this one; numbers come from
-``results/`` alone, so that no verdict can be written by hand.
+There is one row for every cell of its tables, its equations, figures and statements, its contradictions, and
+the deviations of its released code. Rows and rules are in YAML files in this package; numbers come only from
+``results/``, so that no verdict is written by hand.
 
-- :mod:`._parts`: one rule, from the ends of a stored interval to an outcome.
+- :mod:`._parts`: a rule that maps the bounds of a stored interval to an outcome.
 - :mod:`._rows`: a row and its verdict, from the outcomes of its parts.
 - :mod:`._cells`: the rows of the paper's tables, generated from ``cells.yaml``.
-- :mod:`._ledger`: all rows, judged.
+- :mod:`._ledger`: all rows with verdicts.
 - :mod:`._shades`: the verdicts' colours.
 """
 

@@ -1,4 +1,4 @@
-"""All rows of the ledger, judged by stored results."""
+"""All rows of the ledger with verdicts from stored results."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ _REGIONS = {"face": "faces", "hand": "hands", "global": "the whole image"}
 
 
 def load_rows(folder: Path | None = None) -> list[Row]:
-    """Every row, by section; by default those that come with the package.
+    """Load all rows by section. Default: those shipped with the package.
 
     Args:
-        folder: Other YAML files, of which each holds ``rows`` and what they have in ``common``.
+        folder: Folder of other YAML files, each with ``rows`` and shared values in ``common``.
 
     Raises:
-        ValueError: A row that breaks a rule, or an id that is given twice; names it.
+        ValueError: A row is invalid, or an id is repeated; the message names it.
     """
     if folder is None:
         rows, paths = cell_rows(), [Path(__file__).with_name(f"{name}.yaml") for name in _FILES]
@@ -80,13 +80,13 @@ def ledger(profiles: Sequence[str] = ("full", "quick"), folder: Path | None = No
     """Every row with its verdict.
 
     Args:
-        profiles: Whose results judge; of each result the first profile's that has it.
+        profiles: Profiles of the results; the first profile with a result is used.
         folder: As for :func:`load_rows`.
 
     Returns:
-        Columns ``id``, ``kind``, ``section``, ``where``, ``claim``, ``verdict``, ``note`` (which half, what
-        would have been found, why not), ``evidence`` (the comparisons), ``results`` (files that they rest on,
-        joined by blanks), ``notebook``, ``figure``, ``remark``.
+        Columns ``id``, ``kind``, ``section``, ``where``, ``claim``, ``verdict``, ``note`` (which half holds,
+        what would have been detectable, or why it is undecided), ``evidence`` (the comparisons), ``results``
+        (their files, separated by spaces), ``notebook``, ``figure``, ``remark``.
     """
     return pd.DataFrame([_flat(judge(row, profiles)) for row in load_rows(folder)])
 
@@ -117,7 +117,7 @@ def counts(findings: pd.DataFrame, by: str = "section") -> pd.DataFrame:
 
 
 def ledger_markdown(findings: pd.DataFrame) -> str:
-    """The ledger as one Markdown table per section, each row with links to where its evidence is."""
+    """The ledger as one Markdown table per section, with links to the evidence."""
     lines = ["# The ledger of claims", "", "Made by notebook 11 from stored results.", ""]
     for section, rows in findings.groupby("section", sort=False):
         lines += [f"## {section}", "", "| claim | verdict | why | evidence |", "| --- | --- | --- | --- |"]

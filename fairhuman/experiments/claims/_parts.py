@@ -1,8 +1,8 @@
-"""One rule of the ledger: a stored interval or number, held against what the paper says of it.
+"""Rules of the ledger: a stored interval or number is compared with a statement of the paper.
 
-Rules read the ends of intervals, never points. A difference that is not told from zero decides nothing: its
-outcome is "open", with the least difference that would have been found. "Equal" needs the whole interval
-inside a margin of the plan. A stored null is a number that was not finite: it breaks every bound.
+Rules use the bounds of intervals, never point estimates. A difference that is not distinguishable from zero
+is undecided: its outcome is "open", with the least detectable difference. "Equal" requires the whole interval
+inside a margin of the plan. A stored null is a non-finite number and violates every bound.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ _OVER = ("max", "min")
 
 @dataclass(frozen=True)
 class Judged:
-    """What became of one part.
+    """The result of one part.
 
     Attributes:
         outcome: Of :data:`OUTCOMES`.
@@ -107,12 +107,14 @@ class Part:
             raise ValueError("a part needs a result with a path or a pair, or two cells of the paper")
 
     def judged(self, profiles: Sequence[str]) -> Judged:
-        """The outcome by the first of these profiles that has the result."""
+        """The outcome by the first of these profiles that has the result.
+
+        A comparison that this result lacks is absent: shorter runs do not decide it.
+        """
         label = f"{self.says}: " if self.says else ""
         if self.paper:
             outcome, words = self._of_paper()
             return Judged(outcome, label + words)
-        missing = None
         for profile in profiles if "/" not in self.result else ("",):
             folder, _, name = self.result.rpartition("/")
             place = f"{folder or profile}/{name}"
@@ -121,12 +123,12 @@ class Part:
                 found = self._pair(values) if self.pair else enter(values, self.at)
                 outcome, words, least = self._of(found, values)
             except LookupError as error:
-                missing = missing or Judged("absent", f"{label}not in {place}: {error.args[0]}", place)
+                return Judged("absent", f"{label}not in {place}: {error.args[0]}", place)
             except FileNotFoundError:
                 continue
             else:
                 return Judged(outcome, f"{label}{words}", place, f"{label}{least}" if least else "")
-        return missing or Judged("absent", f"{label}no result {self.result}")
+        return Judged("absent", f"{label}no result {self.result}")
 
     def _pair(self, values: Mapping[str, Any]) -> dict[str, Any]:
         """The stored difference of the pair, turned round if it is stored the other way."""

@@ -36,8 +36,8 @@ class Row:
         claim: What is claimed, in our words.
         parts: What must hold for it.
         why: Why it can't be decided here, if it has no parts.
-        formal: Whether it is about formulas, sizes or printed numbers, so that a verdict needs no miniature.
-        notebook, figure: Where a reader sees it.
+        formal: Whether it concerns formulas, sizes or printed numbers, so that a verdict needs no experiment.
+        notebook, figure: Where it is shown.
         remark: What the verdict does and does not say.
     """
 
@@ -62,13 +62,13 @@ class Row:
 
 @dataclass(frozen=True)
 class Finding:
-    """A row's verdict and what it rests on.
+    """A row's verdict and its basis.
 
     Attributes:
         row: The row.
         verdict: One of :data:`VERDICTS`.
-        parts: What became of each part.
-        note: Which half, what would have been found, or why not.
+        parts: The result of each part.
+        note: Which half holds, what would have been detectable, or why it is undecided.
     """
 
     row: Row
@@ -78,10 +78,10 @@ class Finding:
 
 
 def row_from(given: Mapping[str, Any], **common: Any) -> Row:
-    """A row as it stands in a file.
+    """Parse a row from a file.
 
     Raises:
-        ValueError: Names the row and the rule that it breaks.
+        ValueError: The row is invalid; the message names the row and the rule.
     """
     values = {**common, **given}
     name = values.get("id", "a row without id")
@@ -96,10 +96,10 @@ def row_from(given: Mapping[str, Any], **common: Any) -> Row:
 
 
 def judge(row: Row, profiles: Sequence[str]) -> Finding:
-    """The verdict that stored results give, the first of the profiles that has one counting.
+    """The verdict from stored results; the first profile with a verdict counts.
 
-    Parts of a statement must all hold, so that one that fails decides against it. Parts of a table's cell are
-    measures of the same thing, of which all must speak against it.
+    All parts of a statement must hold, so one failing part refutes it. The parts of a table cell measure the
+    same quantity, so all must contradict it to refute it.
     """
     if not row.parts:
         return Finding(row, "not testable here", (), row.why)

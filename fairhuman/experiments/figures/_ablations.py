@@ -262,7 +262,8 @@ def _note(values: Mapping[str, Any]) -> str:
         f"“{values['labels'][reference]}”: {stars}° where it is exploratory and its "
         f"{100 * plan['exploratory']:g} % interval, not corrected, excludes zero, = where the interval lies "
         "within the plan's margin; lde: least detectable change, where neither applies. Intervals are over "
-        f"images and seeds.{_note_on_images(values)}{missing}"
+        f"{'images and seeds' if len(values['seeds']) > 1 else 'images alone, of one training each'}."
+        f"{_note_on_images(values)}{missing}"
     )
 
 

@@ -15,7 +15,7 @@ def ledger_figure(findings: pd.DataFrame) -> tuple[Figure, pd.DataFrame]:
     """One bar per section, one colour per verdict; numbers are rows.
 
     Args:
-        findings: Of :func:`fairhuman.experiments.claims.ledger`.
+        findings: From :func:`fairhuman.experiments.claims.ledger`.
 
     Returns:
         The figure, and the counts: a row per section, a column per verdict.

@@ -85,7 +85,7 @@ def supported_best(values: Mapping[str, Any], detector: str, metric: str) -> str
 
 
 def markdown_table(values: Mapping[str, Any]) -> str:
-    """The miniature's table and the paper's rows in Markdown.
+    """The small-scale table and the paper's rows in Markdown.
 
     Args:
         values: Of the result ``evaluation``.

@@ -1,8 +1,8 @@
-"""A user study as in §9.2 of the paper: blind ballots on one page, answers, scores and agreement.
+"""A user study as in §9.2 of the paper: blind ballots on a single page, answers, scores and agreement.
 
-:func:`build_study` pairs the images of several systems, hides which is which and balances their sides;
-:func:`write_study` leaves one HTML page for the raters and, apart from it, the key; :func:`read_answers`
-takes back what they sent, and :func:`score_study` says which system they preferred and how far they agreed.
+:func:`build_study` pairs the images of several systems, anonymises them and balances their sides;
+:func:`write_study` writes one HTML page for the raters and a separate key; :func:`read_answers` reads their
+answers, and :func:`score_study` computes preferences and agreement.
 """
 
 from ._agreement import krippendorff_alpha

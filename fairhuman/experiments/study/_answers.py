@@ -15,7 +15,7 @@ CHOICES = ("left", "right", "tie")
 
 
 def read_answers(files: Iterable[Path], key: Mapping[str, Any]) -> pd.DataFrame:
-    """Read the raters' files and look up who made what they chose.
+    """Read the raters' files and map their choices to systems.
 
     Args:
         files: JSON files saved by the page, complete or not.
@@ -25,8 +25,8 @@ def read_answers(files: Iterable[Path], key: Mapping[str, Any]) -> pd.DataFrame:
         See :func:`tabulate_answers`.
 
     Raises:
-        ValueError: A file that cannot be read, of another study, with answers that are none; or two of one
-            rater. The message names the file.
+        ValueError: A file is unreadable, belongs to another study or has invalid answers, or a rater has two
+            files. The message names the file.
     """
     contents = []
     for file in files:
@@ -49,7 +49,7 @@ def tabulate_answers(contents: Sequence[Mapping[str, Any]], key: Mapping[str, An
     Returns:
         One row for each answer: ``rater``, ``trial``, ``question``, ``first``, ``second`` (the systems
         compared, always in the key's order), ``score`` of the first as in §9.2 (1 if it was chosen, 0 if the
-        other was, 0.5 for a tie), ``left`` (whether the first stood left).
+        other was, 0.5 for a tie), ``left`` (whether the first was on the left).
     """
     rows = []
     for content in contents:

@@ -1,4 +1,4 @@
-"""Ballots: which pairs are shown, in which order, and which image stands on which side."""
+"""Ballots: pairs, their order, and the side of each image."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ QUESTIONS: Mapping[str, str] = {
 """The two criteria of §9.2."""
 
 CHECK = "check"
-"""Stands for a system's name where one image of a pair was spoilt on purpose."""
+"""Placeholder system name for a deliberately corrupted image."""
 
 
 @dataclass(frozen=True)
@@ -27,10 +27,10 @@ class Trial:
     """One pair of images, of one prompt and one seed.
 
     Attributes:
-        name: Tells nothing about its content.
-        prompt: What both images were to show.
-        systems: The two systems compared; ``(system, CHECK)`` in an attention check, whose second image is
-            the first one spoilt.
+        name: Reveals nothing about its content.
+        prompt: Prompt of both images.
+        systems: The two systems compared; ``(system, CHECK)`` in an attention check, in which the second
+            image is a corrupted copy of the first.
         images: Names of their images, in the same order.
     """
 
@@ -41,18 +41,18 @@ class Trial:
 
     @property
     def is_check(self) -> bool:
-        """Whether there is a right answer."""
+        """Whether there is a correct answer."""
         return self.systems[1] == CHECK
 
 
 @dataclass(frozen=True)
 class Study:
-    """What raters are shown, and the key to it.
+    """The material shown to raters, and its key.
 
     Attributes:
         trials: Every pair once.
-        ballots: Each an order of all trials, as (number of the trial, whether its images change sides). Rater
-            r gets ballot r modulo their number.
+        ballots: Each is an order of all trials, as (trial number, whether its images are swapped). Rater r
+            gets ballot r modulo their number.
         images: Name → image. Names and order are random.
     """
 
@@ -62,11 +62,11 @@ class Study:
 
     @property
     def fingerprint(self) -> str:
-        """Tells this study from another, without giving away the key."""
+        """Identifies the study without revealing the key."""
         return hashlib.sha256(json.dumps(self.key(), sort_keys=True).encode()).hexdigest()[:12]
 
     def key(self) -> dict[str, Any]:
-        """Which system made which image: what raters must not see and scoring needs."""
+        """Maps images to systems; hidden from raters and needed for scoring."""
         trials = [
             {"name": t.name, "prompt": t.prompt, "systems": list(t.systems), "images": list(t.images)}
             for t in self.trials
@@ -84,20 +84,19 @@ def build_study(
 ) -> Study:
     """Pair every two systems' images of each prompt, blind and counterbalanced.
 
-    Within a ballot each of two systems compared stands left half of the time (but for one pair of images
-    where their number is odd), and every pair is shown the other way round on the next ballot, so that a
-    liking for one side favours nobody.
+    Within a ballot, each of two compared systems is on the left half of the time (up to one pair if their
+    number is odd), and every pair is swapped on the next ballot, so that a side bias favours no system.
 
     Args:
         images: System → its images, one for each prompt; at least two systems.
         prompts: In the same order.
-        checks: Attention checks: an image of the first system beside the same one spoilt beyond doubt.
+        checks: Number of attention checks: an image of the first system next to an obviously corrupted copy.
         ballots: Number of orders, even, ≥ 2.
-        seed: Decides names, orders and sides.
+        seed: Seed of names, orders and sides.
 
     Raises:
-        ValueError: Fewer than two systems, numbers of images and prompts that differ, a system called like an
-            attention check, or a count out of range.
+        ValueError: There are fewer than two systems, the numbers of images and prompts differ, a system has
+            the name of an attention check, or a count is out of range.
 
     >>> grey = [Image.new("RGB", (8, 8), "grey")] * 3
     >>> study = build_study({"base": grey, "mpd": grey}, ["a man", "a woman", "a child"], checks=1)
@@ -126,7 +125,7 @@ def build_study(
 
 
 def _sides(groups: Sequence[tuple[str, str]], random: np.random.Generator) -> np.ndarray:
-    """Which pairs are shown the other way round: half of each group, and half of all."""
+    """The pairs to swap: half of each group, and half of all."""
     swapped, odd = np.zeros(len(groups), dtype=bool), 0
     for group in dict.fromkeys(groups):
         places = [i for i, other in enumerate(groups) if other == group]
@@ -136,7 +135,7 @@ def _sides(groups: Sequence[tuple[str, str]], random: np.random.Generator) -> np
 
 
 def spoil(image: Image.Image, seed: int = 0) -> Image.Image:
-    """The image with its tiles shuffled: nobody who looks can prefer it."""
+    """The image with shuffled tiles, obviously worse to any attentive rater."""
     picture = np.asarray(image.convert("RGB"))
     side = max(1, min(picture.shape[:2]) // 8)
     rows, columns = picture.shape[0] // side, picture.shape[1] // side

@@ -1,4 +1,4 @@
-"""The page raters open: one file with everything in it, that asks nothing of a server."""
+"""The raters' page: one self-contained file that needs no server."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ _TEMPLATE = Path(__file__).with_name("page.html")
 
 
 def write_study(study: Study, folder: Path, *, title: str = "Which image is better?") -> tuple[Path, Path]:
-    """Write ``ballot.html`` for the raters and ``key.json``, which is to stay with you.
+    """Write ``ballot.html`` for the raters and ``key.json``, which you keep.
 
-    The page holds the images as JPEG without metadata, under random names, and no system's name. Send it to
-    the raters, give each a different number, and collect the JSON files it lets them save.
+    The page contains the images as JPEG without metadata, under random names, and no system names. Send it to
+    the raters, give each a different number, and collect the JSON files that it saves.
 
     Args:
         study: From :func:`build_study`.
-        folder: Where to; made if need be.
+        folder: Output folder; created if missing.
         title: Heading of the page.
 
     Returns:

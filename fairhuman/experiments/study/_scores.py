@@ -1,4 +1,4 @@
-"""Scores as in §9.2, with intervals that count raters and images as samples both."""
+"""Scores as in §9.2, with intervals over both raters and images."""
 
 from __future__ import annotations
 
@@ -11,28 +11,28 @@ from ._agreement import krippendorff_alpha
 from ._answers import split_checks
 
 _RESAMPLES = 4999
-# Resampling fewer than this says more about the few than about the rest.
+# Resampling fewer than this reflects the few rather than the population.
 _LEAST = 5
 
 
 def score_study(
     answers: pd.DataFrame, *, passed: float = 0.75, level: float = 0.95, seed: int = 0
 ) -> dict[str, Any]:
-    """Who is preferred, and how far that can be trusted.
+    """Preferences between systems, with their reliability.
 
     Args:
         answers: From :func:`fairhuman.experiments.study.read_answers`.
-        passed: Least share of attention checks that a rater must have answered right; others are left out.
+        passed: Minimum fraction of correct attention checks; other raters are excluded.
         level: Confidence level in (0, 1).
-        seed: Of the resampling.
+        seed: Seed of the resampling.
 
     Returns:
         For :func:`fairhuman.results.write_result`: ``scores`` (rows of :func:`preference_scores`),
         ``agreement`` (rows: ``question``, ``first``, ``second``, ``alpha``), ``raters``, ``left_out`` (their
-        numbers), ``left_share`` (how often the left image won among answers that were no ties), ``level``.
+        numbers), ``left_share`` (fraction of non-tied answers in which the left image won), ``level``.
 
     Raises:
-        ValueError: No answers, or nobody passed the checks.
+        ValueError: There are no answers, or no rater passed the checks.
     """
     if not 0 <= passed <= 1:
         raise ValueError(f"passed: must be in [0, 1], got {passed}")
@@ -63,18 +63,18 @@ def score_study(
 def preference_scores(answers: pd.DataFrame, *, level: float = 0.95, seed: int = 0) -> pd.DataFrame:
     """Mean score of each system in each comparison: 1 where it was preferred, 0 where not, 0.5 for a tie.
 
-    Another study would have other raters *and* other images. So both are resampled, independently of one
-    another (Owen, *The pigeonhole bootstrap*, 2007), which is somewhat too wide rather than too narrow.
+    Another study would have other raters *and* other images, so both are resampled independently (Owen, *The
+    pigeonhole bootstrap*, 2007); intervals are slightly too wide rather than too narrow.
 
     Args:
         answers: Comparisons, without attention checks.
         level: Confidence level in (0, 1).
-        seed: Of the resampling.
+        seed: Seed of the resampling.
 
     Returns:
         Columns ``question``, ``first``, ``second``, ``system``, ``value``, ``low``, ``high``, ``n``
-        (answers), ``supported`` (whether the interval excludes one half). Fewer than five raters or pairs
-        give no interval.
+        (answers), ``supported`` (whether the interval excludes one half). There is no interval for fewer than
+        five raters or pairs.
     """
     rows = []
     for names, votes in answers.groupby(["question", "first", "second"], sort=False):

@@ -1,4 +1,4 @@
-"""Raters made up by a program, to try a study's length and its analysis. They say nothing about images."""
+"""Simulated raters, for testing a study's length and analysis. They say nothing about the images."""
 
 from __future__ import annotations
 
@@ -20,20 +20,20 @@ def simulate_raters(
     careless: int = 0,
     seed: int = 0,
 ) -> list[dict[str, Any]]:
-    """Answers of made-up raters, in the form in which the page saves them.
+    """Answers of simulated raters, in the format of the page.
 
-    A rater prefers the first image with probability 1 / (1 + e^(−u)), where u is the difference of the
-    systems' likings, plus a taste for the pair, plus ``left`` if it stands left (Bradley and
-    Terry's model).
+    A rater prefers the first image with probability 1 / (1 + e^(−u)), where u is the difference in the
+    systems' appeal, plus a preference for the pair, plus ``left`` if it is on the left (Bradley and Terry's
+    model).
 
     Args:
-        study: What they rate.
-        liking: System → how much it is liked, on the scale of logits.
-        raters: How many, numbered from 0.
+        study: The study.
+        liking: System → its appeal in logits.
+        raters: Number of raters, numbered from 0.
         ties: Probability that a rater sees no difference, in [0, 1].
-        left: Liking for whatever stands left.
-        careless: How many of them, the last ones, answer at random, attention checks included.
-        seed: Of all draws.
+        left: Preference for the left side.
+        careless: Number of raters, the last ones, who answer at random, including attention checks.
+        seed: Seed of all random choices.
     """
     random = np.random.default_rng(seed)
     taste = random.normal(0, 0.5, len(study.trials))

@@ -1,4 +1,4 @@
-"""Adapters on a frozen base, each behind one interface; :data:`ADAPTERS` is the table of their kinds."""
+"""Adapters for a frozen base, with a common interface; :data:`ADAPTERS` lists their kinds."""
 
 from fairhuman.models.adapters._controlnet import ControlNet
 from fairhuman.models.adapters._interface import Adapter

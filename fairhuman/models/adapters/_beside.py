@@ -1,4 +1,4 @@
-"""Shared code of adapters beside the UNet: a separate network that reads condition images."""
+"""Shared code of adapters that are separate networks with condition images as input."""
 
 from __future__ import annotations
 
@@ -28,20 +28,20 @@ NETWORK_FILE, _ABOUT = "diffusion_pytorch_model.safetensors", "conditions.json"
 
 
 class BesideUNet(Adapter):
-    """A network whose outputs are added inside the frozen UNet.
+    """A network with outputs that are added inside the frozen UNet.
 
     Args:
         pipeline: The base; its weights are frozen.
-        conditions: Condition images it reads, among ``pose`` and ``depth``, at least one.
-        seed: Decides the start alone.
-        start: A trained adapter of the same kind to continue from, a run's folder or the network's.
+        conditions: Its condition images: ``pose``, ``depth`` or both.
+        seed: Seed of the initial weights.
+        start: A trained adapter of the same kind to continue from: a run folder or the network's folder.
 
     Attributes:
-        network_class: Name of the class of diffusers that the network is built, saved and read as.
-        network: The network, in float32 whatever the type of the base.
+        network_class: Name of the network's diffusers class, used to build, save and load it.
+        network: The network, in float32 regardless of the base's type.
 
     Raises:
-        ValueError: It cannot be built for this base, or ``start`` does not fit.
+        ValueError: The network cannot be built for this base, or ``start`` does not fit.
     """
 
     network_class: ClassVar[str]
@@ -100,34 +100,34 @@ class BesideUNet(Adapter):
     @classmethod
     @abstractmethod
     def build(cls, pipeline: StableDiffusionXLPipeline) -> ModelMixin:
-        """A new network for the base; random parts from the current random state."""
+        """Build a new network for the base; random parts use the current random state."""
 
     @classmethod
     def model(cls) -> Any:
-        """The class of diffusers that the network is built, saved and read as."""
+        """The network's diffusers class."""
         import diffusers
 
         return getattr(diffusers, cls.network_class)
 
     def prepare(self) -> None:  # noqa: B027 - most networks need nothing
-        """What remains to be done to the network once it is there."""
+        """Final changes to a new or loaded network."""
 
     @abstractmethod
     def check(self) -> None:
-        """Refuse a network that was made for another base.
+        """Check that a network was made for this base.
 
         Raises:
-            ValueError: It differs; says in what.
+            ValueError: It was made for another base; the message names the difference.
         """
 
     @classmethod
     def place(cls, path: Path) -> Path:
-        """The network's folder, which may be that of a run."""
+        """The network's folder, given itself or its run folder."""
         return path / cls.kind if (path / cls.kind).is_dir() else path
 
     @classmethod
     def read(cls, path: Path) -> ModelMixin:
-        """The network in a run's folder, or in a separate folder."""
+        """Load the network from a run folder or its own folder."""
         folder = cls.place(path)
         if not (folder / NETWORK_FILE).is_file():
             raise FileNotFoundError(f"{cls.kind}: no such file: {folder / NETWORK_FILE}")
@@ -161,14 +161,14 @@ class BesideUNet(Adapter):
         return " over ".join(f"the {name}" for name in CONDITIONS if name in self.conditions)
 
     def parts(self) -> dict[str, Any]:
-        """What a pipeline that samples with the network takes over from the base."""
+        """Parts that a sampling pipeline shares with the base."""
         name = "force_zeros_for_empty_prompt"
         return self.pipeline.components | {name: self.pipeline.config[name]}
 
     def remove(self) -> None:
-        """Nothing to undo: the base was not changed."""
+        """Do nothing: the base was not changed."""
 
     def picture(self, conditions: Mapping[str, Tensor]) -> Tensor:
-        """All conditions in one picture, shape (batch, 3, H, W), in the network's type."""
+        """All conditions in one image, shape (batch, 3, H, W), in the network's type."""
         given = (conditions[name] if name in self.conditions else None for name in CONDITIONS)
         return condition_image(*given).to(self.network.device, self.network.dtype)

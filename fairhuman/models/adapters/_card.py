@@ -1,4 +1,4 @@
-"""The model card beside an adapter's weights: what it is, how it was trained, how diffusers loads it."""
+"""Model cards of adapters: description, training facts and loading code."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ The condition image shows {what}, as `fairhuman.data.condition_image` draws it.
 
 
 def write_card(folder: Path, adapter: Adapter, facts: Mapping[str, Any]) -> Path:
-    """Write ``README.md`` with the metadata that model hubs read in its header, whole or not at all.
+    """Write ``README.md`` atomically, with the metadata header that model hubs read.
 
     Args:
-        folder: Where the weights will lie.
-        adapter: What is described.
-        facts: Setting → value of the training.
+        folder: Folder of the weights.
+        adapter: The adapter to describe.
+        facts: Training setting → value.
     """
-    base = facts.get("base") or "the miniature embedded in fairhuman"
+    base = facts.get("base") or "the base embedded in fairhuman"
     header = {"library_name": "diffusers", "tags": ["fairhuman", "stable-diffusion-xl", adapter.kind]}
     if "/" in str(facts.get("base")):  # a repository's name
         header["base_model"] = str(base)
@@ -50,8 +50,8 @@ def write_card(folder: Path, adapter: Adapter, facts: Mapping[str, Any]) -> Path
 |---|---|
 {rows}
 
-It was trained on images of people; what it does to other images was not examined. What it adds to a base
-is subject to the base's licence and limits.
+It was trained on images of people; its effect on other images was not examined. Its use with a base
+is subject to the base's licence and limitations.
 """
     return write_text(folder / "README.md", text)
 

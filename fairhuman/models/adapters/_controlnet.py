@@ -1,4 +1,4 @@
-"""ControlNet: a copy of the UNet's encoder that reads a picture (Zhang et al., 2023)."""
+"""ControlNet: a copy of the UNet's encoder with an image input (Zhang et al., 2023)."""
 
 from __future__ import annotations
 
@@ -27,12 +27,12 @@ _ENCODER = (
 
 
 class ControlNet(BesideUNet):
-    """Starts as the base: its outputs pass through convolutions that are zero at first, and so does the
-    picture's embedding. The pose is drawn over the depth (see :func:`fairhuman.data.condition_image`)."""
+    """Initially equal to the base: its outputs and the image embedding pass through zero-initialised
+    convolutions. The pose is drawn over the depth map (see :func:`fairhuman.data.condition_image`)."""
 
     kind = "controlnet"
     title = "ControlNet"
-    summary = "a ControlNet that reads the pose drawn over the depth"
+    summary = "a ControlNet conditioned on the pose drawn over the depth map"
     weights = f"{kind}/{NETWORK_FILE}"
     usage = """\
 from diffusers import ControlNetModel, StableDiffusionXLControlNetPipeline
@@ -78,7 +78,7 @@ image = pipe("a person waving", image=condition, controlnet_conditioning_scale=0
 
 
 def check_encoder(adapter: BesideUNet) -> None:
-    """Refuse a copy of another UNet's encoder."""
+    """Check that the network is a copy of this UNet's encoder."""
     encoder, base = adapter.network.config, adapter.unet.config
     for name in _ENCODER:
         there, here = encoder.get(name), base.get(name)

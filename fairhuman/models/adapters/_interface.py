@@ -1,4 +1,4 @@
-"""What every adapter can do: predict with a frozen base, be trained, saved and sampled with."""
+"""The adapter interface: prediction with a frozen base, training, saving and sampling."""
 
 from __future__ import annotations
 
@@ -21,19 +21,19 @@ __all__ = ["Adapter"]
 
 
 class Adapter(ABC):
-    """A small network on or beside a frozen base: ``y = N_base + β·N_new`` (Eq. 12).
+    """A small network added to a frozen base: ``y = N_base + β·N_new`` (Eq. 12).
 
-    Each kind of adapter is a class, called with the base and, by keyword, its options and ``seed``,
-    which decides the start alone. What differs between kinds is said here and nowhere else.
+    Each kind of adapter is a class. Its arguments are the base and, by keyword, its options and ``seed``,
+    which determines the initial weights. All differences between kinds are expressed through this interface.
 
     Attributes:
-        kind: Name of the kind in settings and commands, such as ``lora``.
-        title: Its name in a model card, such as ``LoRA``.
-        summary: What is trained, in a few words with an article.
-        weights: Where, below a run's folder, :meth:`save` leaves the weights.
-        usage: Python code that samples with it, given ``BASE`` and ``THIS_FOLDER``.
+        kind: Name in settings and commands, such as ``lora``.
+        title: Name in a model card, such as ``LoRA``.
+        summary: Short description with an article.
+        weights: Path, relative to a run folder, where :meth:`save` writes the weights.
+        usage: Python code for sampling, with ``BASE`` and ``THIS_FOLDER`` as placeholders.
         pipeline: The base.
-        conditions: Names of the condition images it reads; ``pose`` and ``depth`` are known.
+        conditions: Names of its condition images: ``pose``, ``depth``.
     """
 
     kind: ClassVar[str]
@@ -46,29 +46,30 @@ class Adapter(ABC):
 
     @abstractmethod
     def __init__(self, pipeline: StableDiffusionXLPipeline, *, seed: int = 0, **options: Any) -> None:
-        """A new adapter on a base, which it freezes."""
+        """Create a new adapter on a base and freeze the base."""
 
     @classmethod
     def options(cls) -> dict[str, Any]:
-        """Option → default: the keyword arguments of the class but the seed."""
+        """Option → default: the keyword arguments of the class except the seed."""
         parameters = inspect.signature(cls).parameters.values()
         found = {one.name: one.default for one in parameters if one.kind is one.KEYWORD_ONLY}
         return {name: default for name, default in found.items() if name != "seed"}
 
     @classmethod  # noqa: B027 - any combination may be good
     def check_options(cls, options: Mapping[str, Any]) -> None:
-        """Refuse options that are out of range or contradict each other, before anything is loaded.
+        """Validate options before anything is loaded.
 
         Args:
-            options: A value for each of :meth:`options`, of the right type.
+            options: A value of the right type for each of :meth:`options`.
 
         Raises:
-            ValueError: Names the option, the rule and the value.
+            ValueError: An option is out of range or contradicts another; the message names option, rule and
+                value.
         """
 
     @classmethod
     def is_at(cls, path: Path) -> bool:
-        """Whether a trained adapter of this kind lies at a path: in a run's folder, a folder or a file."""
+        """Whether a path (run folder, folder or file) has a trained adapter of this kind."""
         return (path / cls.weights).is_file()
 
     @classmethod
@@ -79,16 +80,16 @@ class Adapter(ABC):
         path: str | os.PathLike[str],
         conditions: Sequence[str] | None = None,
     ) -> Self:
-        """A trained adapter for sampling, in the type of the base and in place of any other.
+        """Load a trained adapter for sampling, in the base's type, replacing any other adapter.
 
         Args:
             pipeline: The base it was trained on.
-            path: A run's folder, or what was saved there.
-            conditions: Condition images that it reads; by default those it was trained with.
+            path: A run folder, or the saved weights.
+            conditions: Its condition images. Default: those used in training.
 
         Raises:
-            FileNotFoundError: No such adapter, or a run that is not complete.
-            ValueError: It does not fit this base.
+            FileNotFoundError: The adapter does not exist, or its run is incomplete.
+            ValueError: The adapter does not fit this base.
         """
 
     @property
@@ -99,12 +100,12 @@ class Adapter(ABC):
     @property
     @abstractmethod
     def parameters(self) -> dict[str, Tensor]:
-        """Name → parameter of everything that is trained, in a fixed order."""
+        """All trained parameters by name, in a fixed order."""
 
     @property
     @abstractmethod
     def scale(self) -> float:
-        """β of Eq. 12: 0 is the base, 1 what was trained."""
+        """β of Eq. 12: 0 is the base, 1 the adapter as trained."""
 
     @scale.setter
     @abstractmethod
@@ -116,7 +117,7 @@ class Adapter(ABC):
 
     @torch.no_grad()
     def predict_base(self, batch: Batch) -> Tensor:
-        """What the base alone predicts for a batch, as if there were no adapter; without gradients."""
+        """The prediction of the base alone for a batch, without gradients."""
         scale, self.scale = self.scale, 0.0
         try:
             return batch.predict(self.unet)
@@ -125,37 +126,37 @@ class Adapter(ABC):
 
     @abstractmethod
     def save(self, folder: Path, facts: Mapping[str, Any]) -> Path:
-        """Write the weights and a model card below ``folder``, each whole or not at all, weights last.
+        """Write a model card and then the weights below ``folder``, each atomically.
 
         Args:
             folder: A run's folder.
-            facts: What the card says of the training: setting → value.
+            facts: Training facts for the card: setting → value.
 
         Returns:
-            The file of the weights, in the layout that plain diffusers reads.
+            The weights file, in the layout of plain diffusers.
         """
 
     @abstractmethod
     def sampler(self) -> DiffusionPipeline:
-        """A pipeline of plain diffusers that samples with the adapter; it shares the base's parts."""
+        """A plain diffusers pipeline with the adapter; it shares the base's parts."""
 
     def arguments(self, conditions: Mapping[str, Tensor]) -> dict[str, Any]:
-        """What a call of :meth:`sampler` needs beside prompts: condition images and β.
+        """Arguments for a call of :meth:`sampler` besides prompts: condition images and β.
 
         Args:
-            conditions: Name → image of each prompt, shape (batch, 3, H, W), values in [0, 1].
+            conditions: Name → one image per prompt, shape (batch, 3, H, W), values in [0, 1].
         """
         return {}
 
     def shown(self) -> str:
-        """What its condition images show, for the model card."""
+        """Description of its condition images for the model card."""
         return " and ".join(f"the {name}" for name in self.conditions)
 
     def checkpoint_gradients(self) -> None:
-        """Trade time for memory in what is trained through."""
+        """Enable gradient checkpointing, which trades time for memory."""
         self.unet.enable_gradient_checkpointing()
         self.unet.train()  # diffusers checkpoints in training mode only; the UNet has no dropout
 
     @abstractmethod
     def remove(self) -> None:
-        """Leave the base as it was before."""
+        """Restore the base to its previous state."""

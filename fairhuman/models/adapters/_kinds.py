@@ -1,6 +1,6 @@
-"""The table of adapter kinds: settings, commands, cards, sampling and sweeps know a kind from here alone.
+"""The table of adapter kinds, used by settings, commands, cards, sampling and sweeps.
 
-A new kind is a file with a class, as :class:`Adapter` says, and its entry in :data:`ADAPTERS`.
+A new kind needs a file with a subclass of :class:`Adapter` and an entry in :data:`ADAPTERS`.
 """
 
 from __future__ import annotations
@@ -43,17 +43,17 @@ def load_adapter(
     path: str | os.PathLike[str],
     conditions: Sequence[str] | None = None,
 ) -> Adapter:
-    """Put a trained adapter of any kind on, or beside, the base it was trained on.
+    """Attach a trained adapter of any kind to the base it was trained on.
 
     Args:
-        pipeline: The base. A LoRA that it carries is taken off.
-        path: A run's folder, the folder of a network, or a file.
-        conditions: What a network beside the UNet reads, ``pose`` and ``depth``; by default what it was
-            trained with.
+        pipeline: The base. An attached LoRA is removed.
+        path: A run folder, a network folder, or a file.
+        conditions: Condition images of a separate network, ``pose`` and ``depth``. Default: those used in
+            training.
 
     Raises:
-        FileNotFoundError: Nothing there that is known.
-        ValueError: It does not fit this base.
+        FileNotFoundError: The path has no known adapter.
+        ValueError: The adapter does not fit this base.
     """
     return adapter_kind(path).load(pipeline, path, conditions)
 
@@ -62,7 +62,7 @@ def adapter_kind(path: str | os.PathLike[str]) -> type[Adapter]:
     """The class of a trained adapter on disk.
 
     Raises:
-        FileNotFoundError: Nothing there that is known.
+        FileNotFoundError: The path has no known adapter.
     """
     path = Path(path)
     for adapter in ADAPTERS.values():
@@ -70,12 +70,11 @@ def adapter_kind(path: str | os.PathLike[str]) -> type[Adapter]:
             return adapter
     if path.is_file() and path.suffix == ".safetensors":  # a LoRA may have any name
         return LoRA
-    raise FileNotFoundError(f"adapter: no such file: {path} holds no trained adapter")
+    raise FileNotFoundError(f"adapter: no such file: {path} has no trained adapter")
 
 
 def fingerprint_adapters(paths: Iterable[str | os.PathLike[str]], kind: str) -> str:
-    """Digest of trained weights, each in a run's folder, in a network's folder, or a file; what is missing is
-    left to whoever reads it."""
+    """Digest of trained weights in run folders, network folders or files; missing ones are skipped."""
     weights = Path(ADAPTERS[kind].weights)
     places = ((path / weights, path / weights.name, path) for path in map(Path, paths))
     found = (next((file for file in files if file.is_file()), None) for files in places)

@@ -1,6 +1,6 @@
-"""LoRA files of kohya's sd-scripts, which A1111 and ComfyUI read, to and from those of diffusers.
+"""Conversion between LoRA files of kohya's sd-scripts (also A1111, ComfyUI) and of diffusers.
 
-Facts: the key names and ``ss_*`` metadata of sd-scripts' ``networks/lora.py`` and ``sdxl_original_unet.py``.
+Source: the key names and ``ss_*`` metadata of sd-scripts' ``networks/lora.py`` and ``sdxl_original_unet.py``.
 """
 
 from __future__ import annotations
@@ -41,12 +41,12 @@ _UNREAD = {
 
 @dataclass(frozen=True)
 class Layers:
-    """A LoRA, free of any layout.
+    """A LoRA independent of file layout.
 
     Attributes:
         down: (part, module) → A, shape (rank, in); part is ``unet``, ``text_encoder`` or ``text_encoder_2``.
         up: (part, module) → B, shape (out, rank).
-        alpha: One for all layers.
+        alpha: Alpha of all layers.
     """
 
     down: dict[tuple[str, str], Tensor]
@@ -65,22 +65,22 @@ def convert_lora(
     *,
     base: str | os.PathLike[str] | None = None,
 ) -> Path:
-    """Write a LoRA's file in another layout; the weights stay as they are to the last bit.
+    """Write a LoRA file in another layout, with bit-identical weights.
 
     Args:
-        lora: A run's folder, or a file of either layout.
-        out: The new file, which ends in ``.safetensors``.
+        lora: A run folder, or a file in either layout.
+        out: New ``.safetensors`` file.
         layout: ``kohya`` for sd-scripts, A1111 and ComfyUI; ``diffusers`` for ``load_lora_weights``.
-        base: The base that the LoRA is for, which names its layers; its weights are not read. ``None`` is
-            the embedded one.
+        base: The LoRA's base, which determines layer names; its weights are not read. ``None`` selects the
+            embedded base.
 
     Returns:
         ``out``.
 
     Raises:
-        FileNotFoundError: No such LoRA or base.
-        ValueError: ``out`` exists; the file is no plain LoRA (DoRA, LoCon and others are named), is of that
-            layout already, names a layer that the base lacks, or has several alphas or ranks.
+        FileNotFoundError: The LoRA or base does not exist.
+        ValueError: ``out`` exists; or the file is not a plain LoRA (DoRA, LoCon and others are named),
+            already has that layout, has a layer missing in the base, or has several alphas or ranks.
     """
     require("layout", layout in LAYOUTS, f"must be one of {', '.join(LAYOUTS)}", layout)
     file, out = Path(lora), Path(out)
@@ -146,7 +146,7 @@ def _from_diffusers(state: Mapping[str, Tensor], metadata: Mapping[str, str], fi
 def _from_kohya(state: Mapping[str, Tensor], parts: Mapping[str, Any], file: Path) -> Layers:
     known = _kohya_names(parts)
     modules = {name: key for key, name in known.items()}
-    # sd-scripts of old, and other trainers, name the UNet's layers as diffusers does.
+    # Old sd-scripts and other trainers use diffusers' names for the UNet's layers.
     modules |= {_PREFIXES[part] + module.replace(".", "_"): (part, module) for part, module in known}
     down, up, alphas = {}, {}, {}
     for name, tensor in state.items():
@@ -165,14 +165,14 @@ def _from_kohya(state: Mapping[str, Tensor], parts: Mapping[str, Any], file: Pat
 
 
 def _one_alpha(found: Sequence[float], file: Path) -> float:
-    """The one alpha of all layers; half precision may have rounded some."""
+    """The common alpha of all layers; half precision may have rounded some."""
     if max(found) - min(found) > 1e-3 * max(found):
         raise ValueError(f"LoRA: {file} must have one alpha for all layers, got {sorted(set(found))}")
     return float(max(found))
 
 
 def _ranks(down: Mapping, up: Mapping, file: Path) -> int:
-    """The one rank of all layers, whose weights must be finite."""
+    """The common rank of all layers; weights must be finite."""
     if not down or down.keys() != up.keys():
         alone = sorted(map(str, down.keys() ^ up.keys()))
         raise ValueError(f"LoRA: {file} must hold two matrices per layer, got {alone[:1] or 'none'}")
@@ -186,7 +186,7 @@ def _ranks(down: Mapping, up: Mapping, file: Path) -> int:
 
 
 def _check_fit(layers: Layers, parts: Mapping[str, Any], file: Path) -> None:
-    """Refuse a LoRA for another base."""
+    """Check that a LoRA fits the base."""
     for (part, module), down in layers.down.items():
         linear = _linear(part, parts[part]).get(module)
         if linear is None:
@@ -199,7 +199,7 @@ def _check_fit(layers: Layers, parts: Mapping[str, Any], file: Path) -> None:
 
 
 def _linear(part: str, model: torch.nn.Module) -> dict[str, torch.nn.Linear]:
-    """Module → linear layer; a text encoder's by the names that its files have."""
+    """Module → linear layer; text encoder modules have the names used in files."""
     found = {name: layer for name, layer in model.named_modules() if isinstance(layer, torch.nn.Linear)}
     return {portable(part, name): layer for name, layer in found.items()}
 
@@ -236,7 +236,7 @@ def _to_diffusers(layers: Layers) -> tuple[dict[str, Tensor], dict[str, str]]:
         for module in modules:
             state[f"{part}.{module}.{middle}.down.weight"] = layers.down[part, module].contiguous()
             state[f"{part}.{module}.{middle}.up.weight"] = layers.up[part, module].contiguous()
-        # Short enough to end the names of every version of transformers.
+        # Short enough to be a suffix of the names in every version of transformers.
         targets = sorted(module.removeprefix("text_model.encoder.") for module in modules)
         options: Any = {"r": layers.rank, "lora_alpha": layers.alpha, "target_modules": targets}
         told = LoraConfig(**options).to_dict() | {"target_modules": targets}

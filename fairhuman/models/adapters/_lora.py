@@ -1,4 +1,4 @@
-"""LoRA: low-rank updates of the attention layers, in the layout that ``pipe.load_lora_weights`` reads."""
+"""LoRA: low-rank updates of attention layers, in the layout of ``pipe.load_lora_weights``."""
 
 from __future__ import annotations
 
@@ -31,29 +31,29 @@ _TEXT_ATTENTION = ("q_proj", "k_proj", "v_proj", "out_proj")
 _ENCODERS = ("text_encoder", "text_encoder_2")
 _ALPHAS = (
     "{file} must have one alpha for all layers, got one for each, as in kohya's layout; "
-    "`python -m fairhuman convert --layout diffusers` writes it anew"
+    "`python -m fairhuman convert --layout diffusers` converts it"
 )
 
 
 class LoRA(Adapter):
-    """A new LoRA on a pipeline, whose weights are frozen.
+    """A new LoRA on a pipeline with frozen weights.
 
-    A starts from a Gaussian of deviation 1 / rank and B from zero, as in diffusers' training scripts, so
-    the output is at first the base's.
+    A is initialised from a Gaussian with standard deviation 1 / rank and B with zeros, as in diffusers'
+    training scripts, so the initial output equals the base's.
 
     Args:
         pipeline: The base.
         rank: Rank of the updates, ≥ 1.
         alpha: The output is scaled by alpha / rank; ``None`` means alpha = rank.
         rslora: Scale by alpha / √rank instead (Kalajdzievski, 2023).
-        dora: Learn each output's magnitude apart from its direction (Liu et al., 2024).
-        targets: Endings of the names of the UNet's linear layers that get one.
-        text_encoders: Put one on the attention layers of both text encoders too.
-        seed: Decides the start alone.
-        start: A LoRA to continue from, a run's folder or a file, instead of a random one.
+        dora: Learn each output's magnitude separately from its direction (Liu et al., 2024).
+        targets: Name suffixes of the UNet's linear layers to adapt.
+        text_encoders: Also adapt the attention layers of both text encoders.
+        seed: Seed of the initial weights.
+        start: A LoRA to continue from (run folder or file), instead of random weights.
 
     Raises:
-        ValueError: A target matches no linear layer; ``start`` has another rank, scale or other layers.
+        ValueError: A target matches no linear layer, or ``start`` has a different rank, scale or layers.
     """
 
     kind = "lora"
@@ -95,7 +95,7 @@ image = pipe("a person waving", cross_attention_kwargs={"scale": 1.0}).images[0]
     @classmethod
     def check_options(cls, options: Mapping[str, Any]) -> None:
         check_targets(options["targets"])
-        # transformers 5.23 loses the magnitudes of a text encoder's DoRA where it reads them.
+        # transformers 5.23 loses the magnitudes of a text encoder's DoRA when loading it.
         rule = "must be false with text_encoders, whose DoRA is lost on loading"
         require("dora", not (options["dora"] and options["text_encoders"]), rule, options["dora"])
 
@@ -171,18 +171,18 @@ image = pipe("a person waving", cross_attention_kwargs={"scale": 1.0}).images[0]
 
 
 def load_lora(pipeline: StableDiffusionXLPipeline, path: str | os.PathLike[str], name: str = "lora") -> None:
-    """Put a trained LoRA on a pipeline, in place of any other.
+    """Attach a trained LoRA to a pipeline, replacing any other.
 
-    The same as diffusers' ``pipeline.load_lora_weights``, with errors that say what is wrong.
+    Equivalent to diffusers' ``pipeline.load_lora_weights``, with specific error messages.
 
     Args:
         pipeline: The base the LoRA was trained on.
-        path: A run's folder or a safetensors file.
-        name: What the adapter is called on the pipeline.
+        path: A run folder or a safetensors file.
+        name: Name of the adapter on the pipeline.
 
     Raises:
-        FileNotFoundError: No such file, or a run that is not complete.
-        ValueError: It does not fit this base.
+        FileNotFoundError: The file does not exist, or the run is incomplete.
+        ValueError: The LoRA does not fit this base.
     """
     file = _file(Path(path))
     state, alphas, metadata = _state(file, pipeline.unet)
@@ -200,18 +200,18 @@ def load_lora(pipeline: StableDiffusionXLPipeline, path: str | os.PathLike[str],
 
 
 def read_lora(path: Path, unet: torch.nn.Module) -> tuple[dict[str, Tensor], float | None]:
-    """The UNet's part of a LoRA on disk, without putting it on.
+    """Read the UNet's part of a LoRA without attaching it.
 
     Args:
-        path: A run's folder or a safetensors file.
-        unet: Of the base.
+        path: A run folder or a safetensors file.
+        unet: The base's UNet.
 
     Returns:
         Layer, ``.lora_A.weight`` or ``.lora_B.weight`` → tensor; and alpha, ``None`` if the file has none.
 
     Raises:
-        FileNotFoundError: No such file.
-        ValueError: It is no LoRA, not on the UNet alone, or has an alpha for each layer.
+        FileNotFoundError: The file does not exist.
+        ValueError: The file is not a LoRA, adapts more than the UNet, or has per-layer alphas.
     """
     file = _file(path)
     state, alphas, metadata = _state(file, unet)
@@ -232,14 +232,14 @@ def read_lora(path: Path, unet: torch.nn.Module) -> tuple[dict[str, Tensor], flo
 
 
 def effective_alpha(metadata: Mapping[str, Any], part: str) -> float | None:
-    """The alpha that, divided by the rank, is the factor on a part's output; ``None`` if nothing is said.
+    """The alpha of a part, whose output is scaled by alpha / rank; ``None`` if not specified.
 
     Args:
-        metadata: peft's settings, each name with its part before it.
+        metadata: peft's settings, with names prefixed by their part.
         part: ``unet``, ``text_encoder`` or ``text_encoder_2``.
 
     Raises:
-        ValueError: Layers have alphas or ranks of their own.
+        ValueError: Layers have individual alphas or ranks.
     """
     for name in ("alpha_pattern", "rank_pattern"):
         if metadata.get(f"{part}.{name}"):
@@ -258,7 +258,7 @@ def _file(path: Path) -> Path:
 
 
 def _state(file: Path, unet: torch.nn.Module) -> tuple[dict[str, Tensor], dict[str, float] | None, Any]:
-    """Weights, alphas of single layers and metadata of a LoRA's file, as ``load_lora_weights`` reads it."""
+    """Weights, per-layer alphas and metadata of a LoRA file, as read by ``load_lora_weights``."""
     from diffusers import StableDiffusionXLPipeline
 
     try:
@@ -282,7 +282,7 @@ def _state(file: Path, unet: torch.nn.Module) -> tuple[dict[str, Tensor], dict[s
 
 
 def _named(module: Any, part: str) -> dict[str, Tensor]:
-    """The weights of a part's LoRA under the names that its file has, without the part's own."""
+    """The weights of a part's LoRA under their names in the file, without the part's prefix."""
     from diffusers.utils import convert_state_dict_to_diffusers
     from peft.utils import get_peft_model_state_dict
 
@@ -291,13 +291,13 @@ def _named(module: Any, part: str) -> dict[str, Tensor]:
 
 
 def portable(part: str, name: str) -> str:
-    """A name within a part of the pipeline, as files have it: transformers 5.6 took a level out of the first
-    text encoder's, which other tools know."""
+    """A name within a pipeline part, as in files: transformers 5.6 removed a level from the first text
+    encoder's names that other tools expect."""
     return f"text_model.{name}" if part == "text_encoder" and name.startswith("encoder.") else name
 
 
 def check_targets(targets: Sequence[str]) -> None:
-    """Refuse an empty list of layers.
+    """Check that a list of layers is not empty.
 
     Raises:
         ValueError: It is empty.
@@ -306,7 +306,7 @@ def check_targets(targets: Sequence[str]) -> None:
 
 
 def linear_layers(unet: torch.nn.Module, targets: Sequence[str]) -> list[str]:
-    """Names of the UNet's linear layers that end as the targets say.
+    """Names of the UNet's linear layers that end in a target.
 
     Raises:
         ValueError: A target matches none.
@@ -339,7 +339,7 @@ def _add(
 
 
 def _start_from(lora: LoRA, path: Path) -> None:
-    """Copy a trained LoRA's weights; its file must have the very layers, rank and scale."""
+    """Copy a trained LoRA's weights; its file must have the same layers, rank and scale."""
     file = _file(path)
     state, alphas, metadata = _state(file, lora.unet)
     if alphas:
@@ -364,7 +364,7 @@ def _start_from(lora: LoRA, path: Path) -> None:
             raise ValueError(f"start: {file} has alpha {there:g}, the settings {asked:g} (rslora included)")
         left = sorted(name for name in state if name.startswith(f"{part}.") and name not in named)
         if left:
-            raise ValueError(f"start: {file} also holds {left[0]}, which a LoRA of these settings has not")
+            raise ValueError(f"start: {file} also holds {left[0]}, which a LoRA with these settings lacks")
         with torch.no_grad():
             for name, tensor in named.items():
                 tensor.copy_(state[name])

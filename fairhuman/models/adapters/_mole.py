@@ -1,9 +1,9 @@
 """MoLE: a face and a hand expert on every linear layer of the UNet's transformers (Zhu et al., 2024).
 
-Stages. The first fine-tunes a whole base and is not repeated here: the base is given. The second trains two
-LoRAs with the targets of :data:`TRANSFORMER`, one on faces, one on hands: they are ordinary runs of the
-adapter ``lora``. The third, this adapter, puts both behind gates and trains the gates on whole people; the
-authors' text freezes the experts there, their released code trains them as well.
+MoLE has three stages. The first fine-tunes a whole base and is not repeated here. The second trains two LoRAs
+with the targets in :data:`TRANSFORMER`, one on faces and one on hands, as ordinary runs of the adapter
+``lora``. The third, this adapter, adds gates for both and trains the gates on whole people. In the authors'
+text, the experts are frozen at this stage; their released code trains them as well.
 """
 
 from __future__ import annotations
@@ -35,31 +35,31 @@ __all__ = ["MOLE_FILE", "TRANSFORMER", "MoLE"]
 MOLE_FILE = "mole.safetensors"
 _RANK = 16
 TRANSFORMER = (*ATTENTION, "ff.net.0.proj", "ff.net.2", "proj_in", "proj_out")
-"""Endings of the names of all linear layers of a transformer block and its projections."""
+"""Name suffixes of all linear layers of a transformer block and its projections."""
 
 
 class MoLE(Adapter):
-    """Two low-rank experts with local and global gates on a pipeline, whose weights are frozen.
+    """Two low-rank experts with local and global gates on a pipeline with frozen weights.
 
     Args:
         pipeline: The base.
-        rank: Rank of both experts, ≥ 1; ``None`` is that of ``start``, or else 16.
+        rank: Rank of both experts, ≥ 1; ``None`` means that of ``start``, or 16.
         alpha: Their outputs are scaled by alpha / rank; ``None`` means alpha = rank.
-        targets: Endings of the names of the UNet's linear layers that get experts.
-        experts: LoRAs of the second stage, a run's folder or a file each, for faces and for hands; they
-            bring their rank and alpha and must be on the layers of ``targets``.
-        gates_only: Leave the experts as they are and train the gates.
-        seed: Decides the start alone.
-        start: A MoLE to continue from, a run's folder or a file; it brings its layers, ranks and alphas.
+        targets: Name suffixes of the UNet's linear layers that get experts.
+        experts: LoRAs of the second stage (run folders or files) for faces and for hands. They define rank
+            and alpha and must adapt the layers in ``targets``.
+        gates_only: Freeze the experts and train only the gates.
+        seed: Seed of the initial weights.
+        start: A MoLE to continue from (run folder or file); it defines layers, ranks and alphas.
 
     Raises:
         ValueError: A target matches no layer; experts or ``start`` do not fit.
-        FileNotFoundError: No such file.
+        FileNotFoundError: A file does not exist.
     """
 
     kind = "mole"
     title = "MoLE"
-    summary = "MoLE: a face and a hand expert behind gates"
+    summary = "MoLE: gated face and hand experts"
     weights = MOLE_FILE
     usage = """\
 from fairhuman.models import load_base
@@ -178,7 +178,7 @@ image = pipe("a person waving").images[0]"""
 def _replace(unet: nn.Module, name: str, ranks: Sequence[int], alphas: Sequence[float]) -> GatedLinear:
     parent, _, last = name.rpartition(".")
     base: Any = unet.get_submodule(name)
-    # In float32 whatever the base is in: what is trained must not round small steps away.
+    # Always in float32, so that small steps of trained weights are not lost to rounding.
     layer = GatedLinear(base, ranks, alphas)
     for part in (layer.local_gate, layer.experts):
         part.to(base.weight.device, torch.float32)
@@ -218,7 +218,7 @@ def _from_file(path: Path, unet: nn.Module) -> tuple[tuple[Any, Any, list[str]],
             about = json.loads(content.metadata()["mole"])
             state = {name: content.get_tensor(name) for name in content.keys()}  # noqa: SIM118
     except (SafetensorError, KeyError, TypeError) as error:
-        raise ValueError(f"mole: {file} holds no MoLE: {error}") from error
+        raise ValueError(f"mole: {file} is not a MoLE: {error}") from error
     modules = dict(unet.named_modules())
     for name in about["layers"]:
         base, inputs = modules.get(name), state[f"{name}.local_gate.weight"].shape[1]

@@ -1,4 +1,4 @@
-"""A linear layer with two low-rank experts, each weighed by a local and a global gate (MoLE)."""
+"""A linear layer with two low-rank experts, each weighted by a local and a global gate (MoLE)."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ EXPERTS = ("face", "hand")
 
 
 class Expert(nn.Module):
-    """A low-rank update ``scale · B A x`` and its global gate. A starts from a Gaussian of deviation
-    1 / rank and B from zero, so that it is silent at first.
+    """A low-rank update ``scale · B A x`` and its global gate. A is initialised from a Gaussian with standard
+    deviation 1 / rank and B with zeros, so the initial output is zero.
 
     Args:
         inputs, outputs: Widths of the layer.
@@ -42,12 +42,12 @@ class Expert(nn.Module):
 class GatedLinear(nn.Module):
     """``y = W x + β Σ_e s_e · E_e(x) · σ(local_e(x)) · σ(global_e(mean E_e(x)))`` over the experts e.
 
-    The gates are sigmoids, so that experts neither exclude each other nor share a budget; they start near
-    ½ each, an expert's weight near ¼.
+    The gates are sigmoids, so experts neither exclude each other nor share a budget. Gates start near ½, so
+    expert weights start near ¼.
 
     Args:
-        base: The layer that is there, shared and frozen.
-        ranks, alphas: Of the two experts.
+        base: The existing layer, shared and frozen.
+        ranks, alphas: Ranks and alphas of the two experts.
 
     Attributes:
         beta: β of Eq. 12.
@@ -66,7 +66,7 @@ class GatedLinear(nn.Module):
 
     @property
     def weight(self) -> Tensor:
-        """The base's weight: some of diffusers' code asks a linear layer for its type."""
+        """The base's weight, because some diffusers code reads a linear layer's dtype from it."""
         return self.base.weight
 
     def forward(self, x: Tensor, *_: object) -> Tensor:
@@ -74,7 +74,7 @@ class GatedLinear(nn.Module):
         if self.beta == 0:
             return answer
         given = x.to(self.local_gate.weight.dtype)
-        # Layers of a transformer see (batch, tokens, width); one that does not has no tokens to pool.
+        # Transformer layers receive (batch, tokens, width); other layers have no tokens to pool.
         given = given if given.ndim == 3 else given[:, None]
         local = torch.sigmoid(F.linear(given, self.local_gate.weight, self.local_gate.bias))
         added = sum(

@@ -1,4 +1,4 @@
-"""T2I-Adapter: a small network that turns a picture into additions to the UNet (Mou et al., 2023)."""
+"""T2I-Adapter: a small network that maps an image to additions inside the UNet (Mou et al., 2023)."""
 
 from __future__ import annotations
 
@@ -19,13 +19,14 @@ _DOWNSCALE = 16
 
 
 class T2I(BesideUNet):
-    """Reads the picture alone, once per image: neither the noised latent nor the time. Unlike a ControlNet it
-    does not start as the base: its last layers are not zero. Additions are those of the architecture
-    ``full_adapter_xl``, at half the latent's size for the first two levels and a quarter beyond."""
+    """Its input is only the condition image, once per sample, without noised latent or time. Unlike a
+    ControlNet, it is not initially equal to the base, because its last layers are not zero. The additions
+    follow the architecture ``full_adapter_xl``: half the latent's size at the first two levels, a quarter
+    beyond."""
 
     kind = "t2i-adapter"
     title = "T2I-Adapter"
-    summary = "a T2I-Adapter that reads the pose drawn over the depth"
+    summary = "a T2I-Adapter conditioned on the pose drawn over the depth map"
     weights = f"{kind}/{NETWORK_FILE}"
     usage = """\
 from diffusers import StableDiffusionXLAdapterPipeline, T2IAdapter
@@ -67,12 +68,12 @@ image = pipe("a person waving", image=condition, adapter_conditioning_scale=0.8)
         return {"image": self.picture(conditions), "adapter_conditioning_scale": self.scale}
 
     def checkpoint_gradients(self) -> None:
-        # The network is small and has no such switch; what it is trained through has.
+        # The network is small and has no such switch, but the UNet it is trained through has.
         self.unet.enable_gradient_checkpointing()
         self.unet.train()
         self.network.train()
 
 
 def _channels(levels: tuple[int, ...]) -> list[int]:
-    """Channels of the four additions: one per level, and the last level's again for the middle."""
+    """Channels of the four additions: one per level, and the last again for the middle block."""
     return [*levels, *[levels[-1]] * (4 - len(levels))]

@@ -1,4 +1,4 @@
-"""ControlNet-Union: one control network for pictures of several kinds, each known by its mode."""
+"""ControlNet-Union: one control network for several kinds of condition image, each with a mode."""
 
 from __future__ import annotations
 
@@ -18,17 +18,17 @@ if TYPE_CHECKING:
 __all__ = ["ControlNetUnion"]
 
 _MODES = {"pose": 0, "depth": 1}
-"""Places among the six kinds of picture of the published network."""
+"""Mode indices among the published network's six kinds of condition image."""
 _PICTURE_CHANNELS, _HEADS = 320, 8
-"""Width and heads of the transformer that joins pictures, for SDXL's first level of 320 channels."""
+"""Width and heads of the transformer that joins condition images, for SDXL's first level of 320 channels."""
 
 
 class ControlNetUnion(BesideUNet):
-    """Pose and depth as separate pictures, joined by a small transformer. Starts as the base."""
+    """Pose and depth as separate images, joined by a small transformer. Initially equal to the base."""
 
     kind = "controlnet-union"
     title = "ControlNet-Union"
-    summary = "a ControlNet-Union that reads pose and depth as separate pictures"
+    summary = "a ControlNet-Union conditioned on pose and depth as separate images"
     weights = f"{kind}/{NETWORK_FILE}"
     usage = """\
 from diffusers import ControlNetUnionModel, StableDiffusionXLControlNetUnionPipeline
@@ -40,7 +40,8 @@ image = pipe("a person waving", control_image=[pose, depth], control_mode=[0, 1]
     network: ControlNetUnionModel
 
     def prepare(self) -> None:
-        # The network's scale acts on the pictures where there are several: at 0 it would not be the base.
+        # With several condition images, the network's scale acts on them: at 0 the result would not be the
+        # base.
         self.network.register_forward_hook(self._weigh)
 
     def _weigh(self, network: Any, given: Any, answer: tuple[Any, ...]) -> tuple[Any, ...]:
@@ -52,7 +53,7 @@ image = pipe("a person waving", control_image=[pose, depth], control_mode=[0, 1]
         width = pipeline.unet.config.block_out_channels[0]
         if width == _PICTURE_CHANNELS:
             return network
-        # `from_unet` has SDXL's width in the transformer, whatever that of the UNet.
+        # `from_unet` always uses SDXL's transformer width, regardless of the UNet's.
         heads = next(count for count in range(_HEADS, 0, -1) if width % count == 0)
         config = {name: value for name, value in network.config.items() if not name.startswith("_")}
         config |= {"num_trans_channel": width, "num_proj_channel": width, "num_trans_head": heads}

@@ -14,8 +14,8 @@ from diffusers.models.attention_processor import AttnProcessor
 from torch import Tensor
 from tqdm import tqdm
 
-from fairhuman.humans import mirrored
 from fairhuman.seeds import EXAMPLE, example_index, generator
+from fairhuman.text import mirrored
 from fairhuman.training._noising import noise_scheduler, training_target
 from fairhuman.training._run import Log, read_lines
 from fairhuman.training.base._optimizers import Optimizers
