@@ -1,6 +1,7 @@
 """Marks that figures share: points with intervals, legends, numbers of images, names and shapes."""
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -12,14 +13,9 @@ from ._style import colour
 
 #: Names in the results → names in figures.
 LABELS: Mapping[str, str] = {
-    "base": "base",
     "lora-ls": "LoRA, sum",
     "lora-mpd": "LoRA, MPD",
-    "renders": "renders",
-    "face": "face",
     "face_short": "face (short range)",
-    "hand": "hand",
-    "palm": "palm",
     "mole": "MoLE",
     "controlnet-default": "ControlNet, default",
     "controlnet-ls": "ControlNet, sum",
@@ -34,7 +30,6 @@ LABELS: Mapping[str, str] = {
     "coverage": "joints found",
     "pck": "right within a tenth",
     "pose_found": "anybody found",
-    "global": "global",
     "rate": "Detection rate",
     "confidence": "Confidence (paper's)",
     "confidence_with_misses": "Confidence, misses as 0",
@@ -147,7 +142,7 @@ def _points(
     shape: str,
     shade: str,
     limits: tuple[float, float] | None = None,
-    **options: str,
+    **options: Any,
 ) -> None:
     value, low, high = (rows[name].to_numpy(dtype=float) for name in ("value", "low", "high"))
     # An interval may not contain its value by a rounding error; Matplotlib refuses negative arms.
