@@ -5,7 +5,8 @@
 Trains along exact MPD directions with Adam and writes ``results/benchmarks/recordings-NAME.json``. Per step:
 the losses, the Gram matrix of the gradients by what is trained, the noise level of each example and, for
 several places in the network, the gradients by what passes there. Of these the Gram matrices of each example
-are kept, of the spatial means (``mean``) and of all entries (``every``).
+are kept: of the spatial means (``mean``), of the means on a grid of 4×4 (``coarse``), and of all entries
+(``every``). ``benchmarks/predictors.py`` compares predictions by them.
 
 ``FOLDER`` holds people with masks, pose and depth, of which the first ``--images`` are drawn; best another
 one for each training: ``python -m fairhuman humans FOLDER --count 48 --seed 31``. A step
@@ -19,6 +20,7 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from torch.nn.functional import adaptive_avg_pool2d
 from tqdm import tqdm
 
 from fairhuman.data import HumanFolder, JointTransform
@@ -38,6 +40,7 @@ TRAININGS = {
 }
 """``before``: steps along the plain sum, of one image each, that are not recorded."""
 DROPOUT = 0.3  # of pictures, where the adapter reads any
+GRID = 4  # side of the coarse means
 EVERY = 5  # steps between writings
 
 
@@ -142,9 +145,12 @@ def drawn(given: argparse.Namespace, examples: Examples, step: int, size: int, p
 
 def grams(D: Tensor) -> dict[str, Any]:
     """Gram matrices of each example, of gradients of shape (m, batch, channels, h, w)."""
-    D = D.flatten(3).transpose(0, 1)  # (batch, m, channels, positions)
-    means, every = D.mean(-1), D.flatten(2)
-    return {"mean": rounded(means @ means.mT * D.shape[-1]), "every": rounded(every @ every.mT)}
+    D, positions = D.transpose(0, 1), D.shape[-2] * D.shape[-1]
+    kept = {"every": D.flatten(2)}
+    for name, side in (("mean", 1), ("coarse", GRID)):
+        pooled = adaptive_avg_pool2d(D.flatten(0, 2), side).view(*D.shape[:3], side, side)
+        kept[name] = pooled.flatten(2) * (positions / side**2) ** 0.5
+    return {name: rounded(rows @ rows.mT) for name, rows in kept.items()}
 
 
 def rounded(values: Tensor) -> Any:
