@@ -124,7 +124,7 @@ def watched(adapter: Adapter) -> Mapping[str, Tensor]:
     last, second = adapter.unet.up_blocks[-1], adapter.unet.up_blocks[-2]
     places = {
         "last block": last,
-        "last residual block's input": last.resnets[-2],
+        "last resnet's input": last.resnets[-2],
         "last block's input": second,
     }
     passed: dict[str, Tensor] = {}

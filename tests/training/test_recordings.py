@@ -25,7 +25,7 @@ def predictors():
 
 
 @pytest.mark.parametrize("training", ("lora_early", "controlnet"))
-def test_a_recording_holds_gram_matrices_of_every_place(recordings, training, people, workspace):
+def test_a_recording_holds_gram_matrices_of_every_place(recordings, predictors, training, people, workspace):
     asked = [training, "--data", str(people), "--base", "tiny", "--resolution", "32", "--steps", "3"]
     recordings.main([*asked, "--batch", "2", "--rank", "2", "--images", "2"])
     stored = read_result("benchmarks", f"recordings-{training}")
@@ -34,7 +34,7 @@ def test_a_recording_holds_gram_matrices_of_every_place(recordings, training, pe
         K = torch.tensor(step["gramian"], dtype=torch.float64)
         assert torch.linalg.eigvalsh(K).min() > -1e-9 * K.diagonal().max()
         assert K[0, 0] > 0
-        assert len(step["places"]) == 4
+        assert set(step["places"]) == set(predictors.PLACES)
         for place in step["places"].values():
             mean, coarse, every = (
                 torch.tensor(place[name]).diagonal(dim1=-2, dim2=-1) for name in ("mean", "coarse", "every")
