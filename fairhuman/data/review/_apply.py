@@ -164,7 +164,6 @@ def _accept(
 def _strike(
     data: Path, entry: dict[str, Any], decision: Decision, settings: Mapping[str, Any]
 ) -> dict[str, Any]:
-    """The entry without what is struck out; its masks and pose drawing are rewritten."""
     """The entry without rejected items; masks and pose drawing are rewritten."""
     entry = dict(entry)
     size, grow = _size(entry, settings)
