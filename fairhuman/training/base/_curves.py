@@ -24,13 +24,13 @@ def training_curves(*outputs: Path, points: int = 150) -> dict[str, Any]:
         A continued part has ``continued``, the steps made before each run that did.
 
     Raises:
-        FileNotFoundError: A folder holds no log of the UNet, or the first none of the autoencoder.
+        FileNotFoundError: A folder holds no log of the UNet.
     """
     figures: dict[str, Any] = {}
-    for number, output in enumerate(outputs):
+    for output in outputs:
         for part in (AUTOENCODER, REFINEMENT, DENOISER):
             path = Path(output) / part / "log.jsonl"
-            if not path.parent.is_dir() and (part == REFINEMENT or (part == AUTOENCODER and number)):
+            if part != DENOISER and not path.parent.is_dir():
                 continue
             lines = read_lines(path)
             if not lines:
