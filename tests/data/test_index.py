@@ -101,7 +101,7 @@ def test_a_file_that_is_gone_is_missed(tmp_path):
     write_folder(tmp_path, count=3)
     HumanFolder(tmp_path)
     (tmp_path / "hand_masks/000001.png").unlink()
-    with pytest.raises(FileNotFoundError, match="line 2: 'hand_mask_file_name' names a file that is not"):
+    with pytest.raises(FileNotFoundError, match="line 2: 'hand_mask_file_name' names a missing file"):
         HumanFolder(tmp_path)
 
 

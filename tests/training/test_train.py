@@ -200,7 +200,7 @@ def test_non_finite_steps_are_skipped_then_stop(values, monkeypatch):
         "regional_losses",
         lambda *a, **o: {k: v * float("inf") for k, v in losses(*a, **o).items()},
     )
-    with pytest.raises(FloatingPointError, match="3 steps in a row"):
+    with pytest.raises(FloatingPointError, match="3 consecutive steps"):
         train(TrainSettings(**values | {"output": values["output"] + "-2"}, skip_limit=3))
 
 
