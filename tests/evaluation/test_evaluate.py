@@ -141,7 +141,7 @@ def test_the_command_writes_a_table_and_a_file(folders, tmp_path):
     words = ["evaluate", str(bad), "--prompts", str(prompts), "--out", str(out), "--no-cache"]
     done = CliRunner().invoke(app, words)
     assert done.exit_code == 1
-    assert "face: rate" in done.output and "bad: 4 judged, 1 left out" in done.output
+    assert "face: rate" in done.output and "bad: 4 evaluated, 1 left out" in done.output
     assert "02.png: not an image" in done.output
     stored = json.loads(out.read_text())
     assert stored["files"]["bad"]["judged"] == 4 and len(stored["files"]["bad"]["refused"]) == 1
