@@ -198,6 +198,21 @@ def test_a_detailed_caption_is_true_of_the_picture(seed, preset):
         assert pattern[0] == facts["pattern"]
 
 
+@pytest.mark.parametrize(
+    ("preset", "pattern"),
+    [
+        *(
+            (preset, pattern)
+            for preset in ("everyday", "portraits")
+            for pattern in ("skin", "turned (slightly )?to the", "lit from the", "(left|right) hand")
+        ),
+        *(("portraits", pattern) for pattern in ("both hands", "glasses", "striped|checked|dotted")),
+    ],
+)
+def test_some_caption_says_what_the_test_above_checks(preset, pattern):
+    assert any(re.search(pattern, drawn(seed, preset)[1].lower()) for seed in range(24))
+
+
 @pytest.mark.parametrize("seed", range(6))
 @pytest.mark.parametrize("preset", ["everyday", "portraits"])
 def test_a_mirrored_caption_swaps_the_sides_and_nothing_else(seed, preset):
